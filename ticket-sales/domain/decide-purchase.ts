@@ -1,0 +1,117 @@
+/**
+ * Decides purchases and cancellations: pure functions of what is stored and the command.
+ *
+ * D1. A purchase id is decided once; the same command again is answered with the purchase as it is.
+ * D2. A decision that changes the stock changes zone and purchase together, or neither.
+ */
+import type { CancelCommand, LogPlace, PurchaseCommand } from './command.ts';
+import { times } from './money.ts';
+import type { Purchase, Reason } from './purchase.ts';
+import { available, type Zone } from './zone.ts';
+
+export type PurchaseDecision =
+  /** Something new is known of the purchase; `zone` is there when the stock changed. */
+  | { readonly kind: 'decided'; readonly purchase: Purchase; readonly zone?: Zone }
+  /** Known already: say it again, change nothing. */
+  | { readonly kind: 'repeated'; readonly purchase: Purchase }
+  /** The id belongs to another request: that one stays as it is. */
+  | { readonly kind: 'conflict'; readonly purchase: Purchase }
+  /** Nothing to act on; the answer is not stored. */
+  | { readonly kind: 'refused'; readonly purchase: Purchase };
+
+export function decidePurchase(
+  zone: Zone | undefined,
+  previous: Purchase | undefined,
+  command: PurchaseCommand,
+  place: LogPlace,
+): PurchaseDecision {
+  if (previous !== undefined) {
+    return { kind: isSameRequest(previous, command) ? 'repeated' : 'conflict', purchase: previous };
+  }
+  const reason = reasonToReject(zone, command);
+  if (zone === undefined || reason !== 'none') {
+    return { kind: 'decided', purchase: outcome(command, place, { state: 'rejected', reason }) };
+  }
+  const price = zone.price === null ? null : times(zone.price, command.quantity);
+  return {
+    kind: 'decided',
+    purchase: outcome(command, place, { state: 'confirmed', reason: 'none', price }),
+    zone: changed(zone, place, { sold: zone.sold + command.quantity }),
+  };
+}
+
+export function decideCancel(
+  zone: Zone | undefined,
+  previous: Purchase | undefined,
+  command: CancelCommand,
+  place: LogPlace,
+): PurchaseDecision {
+  if (zone === undefined || previous === undefined) {
+    const nobody = { ...command, buyerId: '', quantity: 0 };
+    const purchase = outcome(nobody, place, { state: 'rejected', reason: 'invalid_command' });
+    return { kind: 'refused', purchase };
+  }
+  if (previous.state !== 'confirmed') return { kind: 'repeated', purchase: previous };
+  return {
+    kind: 'decided',
+    purchase: {
+      ...previous,
+      state: 'cancelled',
+      decidedAtMs: place.nowMs,
+      commandOffset: place.offset,
+    },
+    zone: changed(zone, place, { sold: zone.sold - previous.quantity }),
+  };
+}
+
+export function isSameRequest(
+  purchase: Purchase,
+  request: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>,
+): boolean {
+  return (
+    purchase.quantity === request.quantity &&
+    purchase.buyerId === request.buyerId &&
+    purchase.zoneId === request.zoneId &&
+    purchase.eventId === request.eventId
+  );
+}
+
+/** A zone after a command: the only way a zone changes, so that version and place never lag behind. */
+export function changed(zone: Zone, place: LogPlace, changes: Partial<Zone>): Zone {
+  return {
+    ...zone,
+    ...changes,
+    version: zone.version + 1,
+    updatedAtMs: place.nowMs,
+    commandOffset: place.offset,
+  };
+}
+
+function reasonToReject(zone: Zone | undefined, command: PurchaseCommand): Reason {
+  if (command.quantity < 1) return 'invalid_command';
+  if (zone === undefined) return 'unknown_zone';
+  if (zone.sale === 'closed') return 'sale_closed';
+  if (command.quantity > zone.quantityMax) return 'quantity_over_limit';
+  if (command.quantity > available(zone)) return 'sold_out';
+  return 'none';
+}
+
+function outcome(
+  command: Omit<PurchaseCommand, 'kind'>,
+  place: LogPlace,
+  result: Pick<Purchase, 'state' | 'reason'> & Partial<Pick<Purchase, 'price'>>,
+): Purchase {
+  return {
+    purchaseId: command.purchaseId,
+    eventId: command.eventId,
+    zoneId: command.zoneId,
+    buyerId: command.buyerId,
+    quantity: command.quantity,
+    state: result.state,
+    reason: result.reason,
+    requestedAtMs: place.nowMs,
+    decidedAtMs: place.nowMs,
+    commandOffset: place.offset,
+    price: result.price ?? null,
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * Purchase ids: UUIDv8 (RFC 9562) whose first 32 bits are murmur2 of the routing key, so that any
+ * instance knows the partition of a purchase without a lookup. The other bits are a digest of buyer,
+ * event, zone and idempotency key: the same request has the same id wherever it arrives.
+ */
+import { createHash } from 'node:crypto';
+import { murmur2 } from '../../kafka/murmur2.ts';
+import { zoneKey } from './zone.ts';
+
+export interface PurchaseIdentity {
+  readonly buyerId: string;
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly idempotencyKey: string;
+}
+
+export function purchaseIdFor(identity: PurchaseIdentity): string {
+  const { buyerId, eventId, zoneId, idempotencyKey } = identity;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]))
+    .digest();
+  const routingKey = Buffer.from(zoneKey(eventId, zoneId));
+  digest.writeInt32BE(murmur2(routingKey, 0, routingKey.length), 0);
+  digest[6] = (digest[6]! & 0x0f) | 0x80;
+  digest[8] = (digest[8]! & 0x3f) | 0x80;
+  const hex = digest.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Lower-case hexadecimal with hyphens: the only spelling that is one key. */
+export function isPurchaseId(text: string): boolean {
+  return uuidPattern.test(text);
+}
+
+/** The partition that decides this purchase, or undefined for an id that is not one of ours (any UUID but v8). */
+export function partitionOfPurchase(purchaseId: string, partitionCount: number): number | undefined {
+  if (purchaseId[14] !== '8') return undefined;
+  const hash = Number.parseInt(purchaseId.slice(0, 8), 16);
+  return (hash & 0x7fffffff) % partitionCount;
+}

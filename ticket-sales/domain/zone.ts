@@ -1,0 +1,43 @@
+/**
+ * The zone: the unit that is serialized. Plain data and what follows from it; no I/O.
+ * Invariant 1: 0 <= held + sold <= capacity, in every Zone that exists.
+ */
+import type { Money } from './money.ts';
+
+export interface Zone {
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly capacity: number;
+  readonly held: number;
+  readonly sold: number;
+  /** Grows by one with every change. */
+  readonly version: number;
+  readonly sale: 'open' | 'closed';
+  /** Tickets per purchase. */
+  readonly quantityMax: number;
+  /** Per ticket. */
+  readonly price: Money | null;
+  readonly updatedAtMs: number;
+  /** Offset of the command that led to this version. */
+  readonly commandOffset: number;
+}
+
+export function available(zone: Zone): number {
+  return zone.capacity - zone.held - zone.sold;
+}
+
+/** `<eventId>/<zoneId>`: the key of commands, stock and outcomes, hence what decides the partition. */
+export function zoneKey(eventId: string, zoneId: string): string {
+  return `${eventId}/${zoneId}`;
+}
+
+/** One path segment: what an event, zone or buyer may be called. */
+export const ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$';
+const idPattern = new RegExp(ID_PATTERN);
+
+export function isId(text: string): boolean {
+  return idPattern.test(text);
+}
+
+export const CAPACITY_MAX = 1_000_000;
+export const QUANTITY_MAX = 1_000;

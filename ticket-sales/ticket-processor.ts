@@ -1,0 +1,101 @@
+/**
+ * Carries the decisions out: reads zone and purchase, asks the pure functions, writes both back and
+ * forwards what changed. One instance per task; everything it touches lies in one partition.
+ *
+ * P1. Refusals without an outcome record (operators' commands, unusable ones) are thrown before any
+ *     effect, so that the record goes to the dead letters whole.
+ * P2. A zone's stock is announced once per commit, however often it changed.
+ */
+import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
+import type { KeyValueStore } from '../stores/state-store.ts';
+import type { CancelCommand, LogPlace, PurchaseCommand, TicketCommand, ZoneCommand } from './domain/command.ts';
+import { decideCancel, decidePurchase, type PurchaseDecision } from './domain/decide-purchase.ts';
+import { decideZone } from './domain/decide-zone.ts';
+import type { Purchase } from './domain/purchase.ts';
+import { isPurchaseId } from './domain/purchase-id.ts';
+import { isId, type Zone, zoneKey } from './domain/zone.ts';
+
+export const STORES = { zones: 'zones', purchases: 'purchases' } as const;
+export const SINKS = { purchaseStatus: 'purchase-status', inventory: 'inventory' } as const;
+
+/** A command that has no outcome record: it belongs with the dead letters, with this reason. */
+export class CommandRefused extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = 'CommandRefused';
+  }
+}
+
+export class TicketProcessor implements Processor<string, TicketCommand, string, Purchase | Zone> {
+  #context!: ProcessorContext<string, Purchase | Zone>;
+  #zones!: KeyValueStore<string, Zone>;
+  #purchases!: KeyValueStore<string, Purchase>;
+  readonly #changedZones = new Set<string>();
+
+  init(context: ProcessorContext<string, Purchase | Zone>): void {
+    this.#context = context;
+    this.#zones = context.getStateStore(STORES.zones);
+    this.#purchases = context.getStateStore(STORES.purchases);
+  }
+
+  process(record: StreamRecord<string, TicketCommand>): void {
+    const command = record.value;
+    if (record.key !== zoneKey(command.eventId, command.zoneId)) {
+      throw new CommandRefused(`the key is not ${zoneKey(command.eventId, command.zoneId)}`);
+    }
+    const place = { nowMs: record.timestampMs, offset: this.#context.recordMetadata()?.offset ?? -1 };
+    switch (command.kind) {
+      case 'purchase':
+      case 'cancel':
+        return this.#decide(record.key, command, place);
+      default:
+        return this.#change(record.key, command, place);
+    }
+  }
+
+  flush(): void {
+    for (const key of this.#changedZones) {
+      const zone = this.#zones.get(key);
+      if (zone !== undefined) this.#forward(key, zone, zone.updatedAtMs, SINKS.inventory);
+    }
+    this.#changedZones.clear();
+  }
+
+  #decide(key: string, command: PurchaseCommand | CancelCommand, place: LogPlace): void {
+    if (!isPurchaseId(command.purchaseId)) throw new CommandRefused('purchaseId is not a UUID');
+    const zone = this.#zones.get(key);
+    const previous = this.#purchases.get(command.purchaseId);
+    const decision =
+      command.kind === 'purchase'
+        ? decidePurchase(zone, previous, command, place)
+        : decideCancel(zone, previous, command, place);
+    this.#carryOut(key, decision, place);
+  }
+
+  #carryOut(key: string, decision: PurchaseDecision, place: LogPlace): void {
+    const { purchase } = decision;
+    if (decision.kind === 'decided') {
+      this.#purchases.put(purchase.purchaseId, purchase);
+      if (decision.zone !== undefined) this.#putZone(key, decision.zone);
+    }
+    this.#forward(purchase.purchaseId, purchase, place.nowMs, SINKS.purchaseStatus);
+  }
+
+  #change(key: string, command: ZoneCommand, place: LogPlace): void {
+    if (!isId(command.eventId) || !isId(command.zoneId)) {
+      throw new CommandRefused('eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
+    }
+    const decision = decideZone(this.#zones.get(key), command, place);
+    if (decision.kind === 'refused') throw new CommandRefused(decision.why);
+    if (decision.kind === 'changed') this.#putZone(key, decision.zone);
+  }
+
+  #putZone(key: string, zone: Zone): void {
+    this.#zones.put(key, zone);
+    this.#changedZones.add(key);
+  }
+
+  #forward(key: string, value: Purchase | Zone, timestampMs: number, sink: string): void {
+    this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
+  }
+}
