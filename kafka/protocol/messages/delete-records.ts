@@ -1,0 +1,39 @@
+/** DeleteRecords. */
+import { defineApi } from '../define-api.ts';
+import { array, int16, int32, int64, string, struct } from '../schema.ts';
+
+export const deleteRecordsApi = defineApi({
+  key: 21,
+  name: 'DeleteRecords',
+  versions: '0-2',
+  flexibleFrom: 2,
+  request: {
+    topics: array(
+      struct({
+        name: string,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            offset: int64,
+          }),
+        ),
+      }),
+    ),
+    timeoutMs: int32,
+  },
+  response: {
+    throttleTimeMs: int32.default(0),
+    topics: array(
+      struct({
+        name: string,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            lowWatermark: int64,
+            errorCode: int16,
+          }),
+        ),
+      }),
+    ),
+  },
+});
