@@ -1,0 +1,47 @@
+/**
+ * A route as data: what matches, what it takes, what it answers, who handles it. The router, the
+ * validation and the OpenAPI document are all made from these, so they cannot disagree.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TSchema } from 'typebox';
+
+export interface RouteRequest {
+  /** Path parameters, validated. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Query parameters, validated; each at most once. */
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: IncomingMessage['headers'];
+  /** Validated against the route's body schema. */
+  readonly body: unknown;
+  /** Path and query as they came, for problem documents and forwarding. */
+  readonly target: string;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  /** For streams only: whoever takes it over returns 'taken'. */
+  readonly raw: { readonly request: IncomingMessage; readonly response: ServerResponse };
+}
+
+export interface RouteResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** An object is sent as JSON, a string or Buffer as it is. */
+  readonly body?: unknown;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `{name}` for parameters: as OpenAPI writes it. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly params?: Readonly<Record<string, TSchema>>;
+  readonly query?: Readonly<Record<string, TSchema>>;
+  readonly body?: TSchema;
+  /** Required and optional request headers, for the document. */
+  readonly requestHeaders?: Readonly<Record<string, { readonly required: boolean; readonly about: string }>>;
+  /** Status -> what it means and its body. Problems are added for every 4xx and 5xx named here. */
+  readonly answers: Readonly<Record<number, { readonly about: string; readonly body?: TSchema; readonly mediaType?: string }>>;
+  /** A promise only where something is really awaited. */
+  handle(request: RouteRequest): RouteResponse | 'taken' | Promise<RouteResponse | 'taken'>;
+}
