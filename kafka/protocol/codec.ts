@@ -157,17 +157,6 @@ export function encodeResponseFrame<Response>(
   return takeFrame(scratch);
 }
 
-/** Encodes a message that is not a request or response: Kafka's `data` messages, never flexible. */
-export function encodeData<Value>(
-  schema: Schema<unknown, Value>,
-  version: number,
-  value: Value,
-): Buffer {
-  scratch.reset();
-  codecOf(schema, version, false).write(scratch, value);
-  return scratch.take();
-}
-
 function writeBody(
   writer: Writer,
   api: AnyApi | Api<never, unknown>,
