@@ -2,7 +2,12 @@
  * The shape of a request handler: one per API, registered by api key in broker.ts. A handler gets a
  * decoded request and gives the response to encode; it knows nothing of frames and sockets.
  */
-import type { Api } from '../kafka/protocol/api.ts';
+import type {
+  MessageApi,
+  ReceivedRequestOf,
+  WrittenResponseOf,
+} from '../kafka/protocol/define-api.ts';
+import type { AnySchema } from '../kafka/protocol/schema.ts';
 import type { ConnectionContext } from './ports.ts';
 
 /** Who asks, and in which version of the protocol. */
@@ -14,8 +19,10 @@ export interface RequestContext {
   readonly closed: AbortSignal;
 }
 
-export interface Handler<Request, Response> {
-  readonly api: Api<Request, Response>;
+type AnyMessageApi = MessageApi<AnySchema, AnySchema>;
+
+export interface Handler<A extends AnyMessageApi> {
+  readonly api: A;
   /** What ApiVersions advertises, both inclusive, within the range of `api`. */
   readonly minVersion: number;
   readonly maxVersion: number;
@@ -23,5 +30,16 @@ export interface Handler<Request, Response> {
    * Resolves with the answer; undefined = nothing to answer (Produce with acks=0).
    * Whatever Kafka expresses as an error code is in the answer; a rejection closes the connection.
    */
-  handle(request: Request, context: RequestContext): Promise<Response | undefined>;
+  handle(
+    request: ReceivedRequestOf<A>,
+    context: RequestContext,
+  ): Promise<WrittenResponseOf<A> | undefined>;
+}
+
+/** Any handler, for the table by api key: the codec of `api` vouches for the types of both sides. */
+export interface AnyHandler {
+  readonly api: AnyMessageApi;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  handle(request: never, context: RequestContext): Promise<unknown>;
 }

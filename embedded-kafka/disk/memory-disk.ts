@@ -1,0 +1,291 @@
+/**
+ * The Disk port in memory, for simulation and tests. It keeps apart what was synced and what only
+ * sits in the "OS cache", so that it can lose power: unsynced tails are then cut, torn or zeroed.
+ * A hook sees every operation before it happens and may throw: that is how faults and crashes come.
+ */
+import { MillraceError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import type { Disk, DiskFile } from '../ports.ts';
+import { diskError } from './disk-error.ts';
+
+export interface DiskOperation {
+  readonly kind:
+    | 'open'
+    | 'append'
+    | 'sync'
+    | 'read'
+    | 'truncate'
+    | 'makeDirectory'
+    | 'remove'
+    | 'rename'
+    | 'writeAtomically';
+  readonly path: string;
+  /** Counts all operations of this disk from 1. */
+  readonly number: number;
+}
+
+export interface MemoryDiskOptions {
+  /** Called before every operation; what it throws, the operation throws (sync rejects). */
+  readonly beforeOperation?: (operation: DiskOperation) => void;
+  /** How long a sync takes; it covers what was appended before it was called. Default: a microtask. */
+  readonly syncDelay?: () => Promise<void>;
+}
+
+/** An error as the operating system gives it, for hooks to throw. */
+export function osError(code: 'ENOSPC' | 'EIO'): Error {
+  return Object.assign(new Error(`${code}: injected`), { code });
+}
+
+const SECTOR_BYTES = 512;
+
+export class MemoryDisk implements Disk {
+  readonly #files: Map<string, FileContent>;
+  readonly #directories: Set<string>;
+  readonly #options: MemoryDiskOptions;
+  #operations = 0;
+  #isGone = false;
+
+  constructor(options: MemoryDiskOptions = {}, survivors?: Survivors) {
+    this.#options = options;
+    this.#files = survivors?.files ?? new Map();
+    this.#directories = survivors?.directories ?? new Set();
+  }
+
+  get operationCount(): number {
+    return this.#operations;
+  }
+
+  open(path: string, options: { readonly create: boolean }): DiskFile {
+    this.#before('open', path);
+    let content = this.#files.get(path);
+    if (content === undefined) {
+      if (!options.create || !this.#directories.has(parentOf(path))) throw missing(path);
+      content = new FileContent();
+      this.#files.set(path, content);
+    }
+    return new MemoryDiskFile(path, content, this.#options, (kind) => this.#before(kind, path));
+  }
+
+  list(directory: string): readonly string[] {
+    const prefix = directory === '' ? '' : `${directory}/`;
+    const names = new Set<string>();
+    for (const path of [...this.#files.keys(), ...this.#directories]) {
+      if (path !== '' && path.startsWith(prefix)) names.add(path.slice(prefix.length).split('/')[0]!);
+    }
+    return [...names].sort();
+  }
+
+  exists(path: string): boolean {
+    return this.#files.has(path) || this.#directories.has(path);
+  }
+
+  makeDirectory(path: string): void {
+    this.#before('makeDirectory', path);
+    for (let made = path; made !== ''; made = parentOf(made)) this.#directories.add(made);
+    this.#directories.add('');
+  }
+
+  remove(path: string): void {
+    this.#before('remove', path);
+    const isInside = (candidate: string) => candidate === path || candidate.startsWith(`${path}/`);
+    for (const file of [...this.#files.keys()].filter(isInside)) this.#files.delete(file);
+    for (const made of [...this.#directories].filter(isInside)) this.#directories.delete(made);
+  }
+
+  rename(from: string, to: string): void {
+    this.#before('rename', from);
+    const content = this.#files.get(from);
+    if (content === undefined) throw missing(from);
+    this.#files.delete(from);
+    this.#files.set(to, content);
+    content.syncEntry();
+  }
+
+  writeAtomically(path: string, bytes: Uint8Array): void {
+    this.#before('writeAtomically', path);
+    if (!this.#directories.has(parentOf(path))) throw missing(path);
+    const content = new FileContent();
+    content.append(bytes);
+    content.syncTo(content.sizeBytes);
+    this.#files.set(path, content);
+  }
+
+  /** The process dies (kill -9): all that was written is there for the next one. This disk is gone. */
+  killProcess(options: MemoryDiskOptions = {}): MemoryDisk {
+    this.#isGone = true;
+    return new MemoryDisk(options, { files: this.#files, directories: this.#directories });
+  }
+
+  /** The power fails: what was not synced is cut, torn, zeroed, or lucky. This disk is gone. */
+  powerLoss(random: Random, options: MemoryDiskOptions = {}): MemoryDisk {
+    this.#isGone = true;
+    const files = new Map<string, FileContent>();
+    for (const [path, content] of this.#files) {
+      const survivor = content.afterPowerLoss(random);
+      if (survivor !== undefined) files.set(path, survivor);
+    }
+    return new MemoryDisk(options, { files, directories: new Set(this.#directories) });
+  }
+
+  /** Flips one bit of a stored byte: what a bad disk does. */
+  flipBit(path: string, position: number): void {
+    this.#files.get(path)!.flipBit(position);
+  }
+
+  #before(kind: DiskOperation['kind'], path: string): void {
+    if (this.#isGone) throw new MillraceError('STORE_IO', 'this disk has lost its power');
+    const operation = { kind, path, number: ++this.#operations };
+    try {
+      this.#options.beforeOperation?.(operation);
+    } catch (error) {
+      throw diskError(error, `${kind} of ${path}`);
+    }
+  }
+}
+
+interface Survivors {
+  readonly files: Map<string, FileContent>;
+  readonly directories: Set<string>;
+}
+
+class MemoryDiskFile implements DiskFile {
+  readonly #path: string;
+  readonly #content: FileContent;
+  readonly #options: MemoryDiskOptions;
+  readonly #before: (kind: DiskOperation['kind']) => void;
+
+  constructor(
+    path: string,
+    content: FileContent,
+    options: MemoryDiskOptions,
+    before: (kind: DiskOperation['kind']) => void,
+  ) {
+    this.#path = path;
+    this.#content = content;
+    this.#options = options;
+    this.#before = before;
+  }
+
+  append(bytes: readonly Uint8Array[]): void {
+    try {
+      this.#before('append');
+    } catch (error) {
+      // A real write may have come some of the way before it failed.
+      const first = bytes[0];
+      if (first !== undefined) this.#content.append(first.subarray(0, first.length >> 1));
+      throw error;
+    }
+    for (const part of bytes) this.#content.append(part);
+  }
+
+  async sync(): Promise<void> {
+    const covers = this.#content.sizeBytes;
+    this.#before('sync');
+    await this.#options.syncDelay?.();
+    this.#content.syncTo(covers);
+  }
+
+  read(position: number, length: number): Buffer {
+    this.#before('read');
+    return this.#content.read(position, length);
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#before('truncate');
+    if (sizeBytes > this.#content.sizeBytes) throw missing(this.#path);
+    this.#content.truncate(sizeBytes);
+  }
+
+  sizeBytes(): number {
+    return this.#content.sizeBytes;
+  }
+
+  close(): void {}
+}
+
+/**
+ * Bytes of one file. `#stable` of them are on the platters as they are; `#oldTail` is what the
+ * platters still hold behind them when a synced file was truncated and not synced since.
+ */
+class FileContent {
+  #bytes = Buffer.alloc(0);
+  #size = 0;
+  #stable = 0;
+  #oldTail = Buffer.alloc(0);
+  #isEntryStable = false;
+
+  get sizeBytes(): number {
+    return this.#size;
+  }
+
+  append(part: Uint8Array): void {
+    if (this.#size + part.length > this.#bytes.length) {
+      const grown = Buffer.alloc(Math.max(1024, (this.#size + part.length) * 2));
+      this.#bytes.copy(grown, 0, 0, this.#size);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(part, this.#size);
+    this.#size += part.length;
+  }
+
+  /** A copy: a reader must not see what is written later. */
+  read(position: number, length: number): Buffer {
+    return Buffer.from(this.#bytes.subarray(position, Math.min(this.#size, position + length)));
+  }
+
+  truncate(sizeBytes: number): void {
+    if (sizeBytes < this.#stable) {
+      const cut = Buffer.from(this.#bytes.subarray(sizeBytes, this.#stable));
+      this.#oldTail = Buffer.concat([cut, this.#oldTail]);
+      this.#stable = sizeBytes;
+    }
+    this.#size = sizeBytes;
+  }
+
+  syncTo(sizeBytes: number): void {
+    this.#stable = Math.max(this.#stable, Math.min(sizeBytes, this.#size));
+    this.#oldTail = Buffer.alloc(0);
+    this.syncEntry();
+  }
+
+  syncEntry(): void {
+    this.#isEntryStable = true;
+  }
+
+  flipBit(position: number): void {
+    this.#bytes[position]! ^= 1;
+  }
+
+  /** Undefined when the directory never heard of this file. */
+  afterPowerLoss(random: Random): FileContent | undefined {
+    if (!this.#isEntryStable && random.next() < 0.5) return undefined;
+    const survivor = new FileContent();
+    survivor.append(this.#bytes.subarray(0, this.#stable));
+    const isTruncationLost = this.#oldTail.length > 0 && random.next() < 0.5;
+    survivor.append(isTruncationLost ? this.#oldTail : this.#damagedTail(random));
+    survivor.syncTo(survivor.sizeBytes);
+    return survivor;
+  }
+
+  #damagedTail(random: Random): Buffer {
+    const tail = Buffer.from(this.#bytes.subarray(this.#stable, this.#size));
+    const cutAt = Math.floor(random.next() * (tail.length + 1));
+    const fate = random.next();
+    if (fate < 0.3) return tail.subarray(0, cutAt);
+    if (fate < 0.5) return tail.fill(0, cutAt);
+    if (fate < 0.8) {
+      for (let sector = 0; sector < tail.length; sector += SECTOR_BYTES) {
+        if (random.next() < 0.5) tail.fill(0, sector, Math.min(tail.length, sector + SECTOR_BYTES));
+      }
+    }
+    return tail;
+  }
+}
+
+function parentOf(path: string): string {
+  return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
+}
+
+function missing(path: string): MillraceError {
+  return diskError(Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' }), `using ${path}`);
+}
