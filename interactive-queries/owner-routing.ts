@@ -51,6 +51,43 @@ export class OwnerRouting {
     return peers.forward(location.active, request);
   }
 
+  /**
+   * Collects from every partition, wherever it is: ours from the stores, the others' by one forward
+   * to each instance, which answers with its own part. Throws 503 rather than leave a part out.
+   */
+  async gather<T>(
+    storeName: string,
+    request: RouteRequest,
+    partitions: readonly number[],
+    collect: (store: ReadOnlyKeyValueStore<unknown, never>) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const { streams, peers } = this.#options;
+    const forwarded = peers.isForwarded(request);
+    const parts: Promise<readonly T[]>[] = [];
+    const others = new Map<string, HostInfo>();
+    for (const partition of partitions) {
+      const location = streams.locatePartition(storeName, partition);
+      if (location.isLocal) {
+        parts.push(
+          this.#open(storeName, partition, request).then((local) =>
+            collect(local.store as ReadOnlyKeyValueStore<unknown, never>),
+          ),
+        );
+      } else if (!forwarded) {
+        if (location.active === undefined) throw new Problem('rebalancing', retryAfter(1));
+        others.set(`${location.active.host}:${location.active.port}`, location.active);
+      }
+    }
+    for (const owner of others.values()) parts.push(this.#gatherFrom<T>(owner, request));
+    return (await Promise.all(parts)).flat();
+  }
+
+  async #gatherFrom<T>(owner: HostInfo, request: RouteRequest): Promise<readonly T[]> {
+    const answer = await this.#options.peers.forward(owner, request);
+    if (answer.status !== 200) throw new Problem('owner-unavailable', retryAfter(1));
+    return (JSON.parse(String(answer.body)) as { items: readonly T[] }).items;
+  }
+
   async #open(storeName: string, partition: number, request: RouteRequest): Promise<AvailableStore> {
     const { streams, clock, queryTimeoutMs } = this.#options;
     const wanted = minPositionOf(request);

@@ -11,6 +11,8 @@ export interface PurchaseCommand extends ZoneAddress {
   readonly purchaseId: string;
   readonly buyerId: string;
   readonly quantity: number;
+  /** The buyer's side's clock: information only, nothing is decided by it. */
+  readonly requestedAtMs: number;
 }
 
 export interface CancelCommand extends ZoneAddress {

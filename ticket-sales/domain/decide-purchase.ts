@@ -97,7 +97,7 @@ function reasonToReject(zone: Zone | undefined, command: PurchaseCommand): Reaso
 }
 
 function outcome(
-  command: Omit<PurchaseCommand, 'kind'>,
+  command: Omit<PurchaseCommand, 'kind' | 'requestedAtMs'>,
   place: LogPlace,
   result: Pick<Purchase, 'state' | 'reason'> & Partial<Pick<Purchase, 'price'>>,
 ): Purchase {

@@ -1,0 +1,102 @@
+/** The app's topics: their names, keys, schemas and serdes, in one place. */
+import { readFileSync } from 'node:fs';
+import { unreachable } from '../base/assert.ts';
+import { avroSerde } from '../schemas/avro-serde.ts';
+import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
+import type { Serde } from '../schemas/serde.ts';
+import type { TicketCommand } from './domain/command.ts';
+import type { Purchase } from './domain/purchase.ts';
+import { available, type Zone } from './domain/zone.ts';
+import type { EventDefinition, EventSales } from './http/views.ts';
+
+export const TOPICS = {
+  commands: 'ticketPurchase',
+  events: 'eventDefined',
+  purchaseStatus: 'purchaseStatusUpdated',
+  inventory: 'inventoryUpdated',
+} as const;
+
+export interface TopicOf<V> {
+  readonly topic: string;
+  readonly serde: Serde<V>;
+}
+
+/** The record of the inventory topic; `available` is told, not computed by every reader. */
+export interface InventoryUpdated {
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly capacity: number;
+  readonly available: number;
+  readonly held: number;
+  readonly sold: number;
+  readonly version: number;
+  readonly updatedAtMs: number;
+  readonly commandOffset: number;
+}
+
+export interface TicketSerdes {
+  readonly command: Serde<TicketCommand>;
+  readonly purchase: Serde<Purchase>;
+  readonly zone: Serde<Zone>;
+  readonly inventory: Serde<InventoryUpdated>;
+  readonly event: Serde<EventDefinition>;
+  readonly eventSales: Serde<EventSales>;
+}
+
+export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
+  const serde = <T>(file: string) => avroSerde<T>({ schema: loadSchema(file), registry });
+  return {
+    command: commandSerde(serde('ticket-command')),
+    purchase: serde('purchase-status-updated'),
+    zone: serde('zone'),
+    inventory: serde('inventory-updated'),
+    event: serde('event-defined'),
+    eventSales: serde('event-sales'),
+  };
+}
+
+export function inventoryOf(zone: Zone): InventoryUpdated {
+  const { eventId, zoneId, capacity, held, sold, version, updatedAtMs, commandOffset } = zone;
+  return { eventId, zoneId, capacity, available: available(zone), held, sold, version, updatedAtMs, commandOffset };
+}
+
+function loadSchema(name: string): AvroSchema {
+  const file = new URL(`../schemas/ticket-sales/${name}.avsc`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as AvroSchema;
+}
+
+const NAMESPACE = 'millrace.tickets';
+
+/** Branch names of the command union <-> the kinds that decisions know. */
+const BRANCHES = {
+  purchase: `${NAMESPACE}.Purchase`,
+  cancel: `${NAMESPACE}.CancelPurchase`,
+  createZone: `${NAMESPACE}.CreateZone`,
+  changeCapacity: `${NAMESPACE}.ChangeCapacity`,
+  openSale: `${NAMESPACE}.OpenSale`,
+  closeSale: `${NAMESPACE}.CloseSale`,
+} as const satisfies Record<TicketCommand['kind'], string>;
+
+const KINDS: ReadonlyMap<string, TicketCommand['kind']> = new Map(
+  Object.entries(BRANCHES).map(([kind, branch]) => [branch, kind as TicketCommand['kind']]),
+);
+
+interface CommandRecord {
+  /** One key: the branch's name. */
+  readonly command: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
+  return {
+    prepare: async (topic, part) => record.prepare?.(topic, part),
+    resolve: async (schemaId) => record.resolve?.(schemaId),
+    decode: (bytes, start, end) => {
+      const { command } = record.decode(bytes, start, end);
+      for (const branch in command) {
+        return { kind: KINDS.get(branch), ...command[branch] } as unknown as TicketCommand;
+      }
+      return unreachable(command as never);
+    },
+    encode: (command, target, at) => record.encode({ command: { [BRANCHES[command.kind]]: command } }, target, at),
+  };
+}
