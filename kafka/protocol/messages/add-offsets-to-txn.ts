@@ -1,4 +1,7 @@
-/** AddOffsetsToTxn. */
+/**
+ * AddOffsetsToTxn: announces a group's offsets to the transaction coordinator (transactions V1).
+ * v3 is flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { int16, int32, int64, string } from '../schema.ts';
 

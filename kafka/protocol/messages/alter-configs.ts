@@ -1,4 +1,7 @@
-/** AlterConfigs. */
+/**
+ * AlterConfigs: replaces a resource's whole configuration; IncrementalAlterConfigs changes parts.
+ * v2 is flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct } from '../schema.ts';
 
@@ -12,12 +15,7 @@ export const alterConfigsApi = defineApi({
       struct({
         resourceType: int8,
         resourceName: string,
-        configs: array(
-          struct({
-            name: string,
-            value: string.nullable(),
-          }),
-        ),
+        configs: array(struct({ name: string, value: string.nullable() })),
       }),
     ),
     validateOnly: bool,

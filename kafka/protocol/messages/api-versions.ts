@@ -1,4 +1,9 @@
-/** ApiVersions. */
+/**
+ * ApiVersions: which APIs, at which versions, and which features a broker has. The one API whose
+ * request may be newer than the broker: the answer is then v0 with UNSUPPORTED_VERSION and this
+ * API's range. v3 is flexible (its response header is not) and shows features, v4 may show
+ * minVersion 0.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -13,29 +18,16 @@ export const apiVersionsApi = defineApi({
   },
   response: {
     errorCode: int16,
-    apiKeys: array(
-      struct({
-        apiKey: int16,
-        minVersion: int16,
-        maxVersion: int16,
-      }),
-    ),
+    apiKeys: array(struct({ apiKey: int16, minVersion: int16, maxVersion: int16 })),
     throttleTimeMs: int32.versions('1+'),
-    supportedFeatures: array(
-      struct({
-        name: string,
-        minVersion: int16,
-        maxVersion: int16,
-      }),
-    ).tag(0, '3+'),
+    supportedFeatures: array(struct({ name: string, minVersion: int16, maxVersion: int16 })).tag(
+      0,
+      '3+',
+    ),
     finalizedFeaturesEpoch: int64.tag(1, '3+').default(-1),
     finalizedFeatures: array(
-      struct({
-        name: string,
-        maxVersionLevel: int16,
-        minVersionLevel: int16,
-      }),
+      struct({ name: string, maxVersionLevel: int16, minVersionLevel: int16 }),
     ).tag(2, '3+'),
-    zkMigrationReady: bool.tag(3, '3+').default(false),
+    zkMigrationReady: bool.tag(3, '3+'),
   },
 });

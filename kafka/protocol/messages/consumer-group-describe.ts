@@ -1,6 +1,11 @@
-/** ConsumerGroupDescribe. */
+/** ConsumerGroupDescribe: groups of the new protocol (KIP-848). v1 tells classic members apart. */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct, uuid } from '../schema.ts';
+import { OPERATIONS_NOT_ASKED } from './common.ts';
+
+const assignment = struct({
+  topicPartitions: array(struct({ topicId: uuid, topicName: string, partitions: array(int32) })),
+});
 
 export const consumerGroupDescribeApi = defineApi({
   key: 69,
@@ -32,28 +37,12 @@ export const consumerGroupDescribeApi = defineApi({
             clientHost: string,
             subscribedTopicNames: array(string),
             subscribedTopicRegex: string.nullable().default(null),
-            assignment: struct({
-              topicPartitions: array(
-                struct({
-                  topicId: uuid,
-                  topicName: string,
-                  partitions: array(int32),
-                }),
-              ),
-            }),
-            targetAssignment: struct({
-              topicPartitions: array(
-                struct({
-                  topicId: uuid,
-                  topicName: string,
-                  partitions: array(int32),
-                }),
-              ),
-            }),
+            assignment,
+            targetAssignment: assignment,
             memberType: int8.versions('1+').default(-1),
           }),
         ),
-        authorizedOperations: int32.default(-2147483648),
+        authorizedOperations: int32.default(OPERATIONS_NOT_ASKED),
       }),
     ),
   },

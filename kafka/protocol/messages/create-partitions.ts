@@ -1,4 +1,4 @@
-/** CreatePartitions. */
+/** CreatePartitions: raises topics' partition counts. v2 is flexible, v3 may be throttled. */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int16, int32, string, struct } from '../schema.ts';
 
@@ -12,11 +12,7 @@ export const createPartitionsApi = defineApi({
       struct({
         name: string,
         count: int32,
-        assignments: array(
-          struct({
-            brokerIds: array(int32),
-          }),
-        ).nullable(),
+        assignments: array(struct({ brokerIds: array(int32) })).nullable(),
       }),
     ),
     timeoutMs: int32,
@@ -25,11 +21,7 @@ export const createPartitionsApi = defineApi({
   response: {
     throttleTimeMs: int32.default(0),
     results: array(
-      struct({
-        name: string,
-        errorCode: int16,
-        errorMessage: string.nullable().default(null),
-      }),
+      struct({ name: string, errorCode: int16, errorMessage: string.nullable().default(null) }),
     ),
   },
 });

@@ -1,4 +1,7 @@
-/** CreateTopics. */
+/**
+ * CreateTopics, by the controller. v4 takes -1 for the cluster's defaults, v5 is flexible and
+ * shows the configuration, v7 the topic id.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct, uuid } from '../schema.ts';
 
@@ -13,18 +16,8 @@ export const createTopicsApi = defineApi({
         name: string,
         numPartitions: int32,
         replicationFactor: int16,
-        assignments: array(
-          struct({
-            partitionIndex: int32,
-            brokerIds: array(int32),
-          }),
-        ),
-        configs: array(
-          struct({
-            name: string,
-            value: string.nullable(),
-          }),
-        ),
+        assignments: array(struct({ partitionIndex: int32, brokerIds: array(int32) })),
+        configs: array(struct({ name: string, value: string.nullable() })),
       }),
     ),
     timeoutMs: int32.default(60000),

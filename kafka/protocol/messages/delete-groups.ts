@@ -1,4 +1,4 @@
-/** DeleteGroups. */
+/** DeleteGroups: removes empty groups with their offsets. v2 is flexible. */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, string, struct } from '../schema.ts';
 
@@ -12,11 +12,6 @@ export const deleteGroupsApi = defineApi({
   },
   response: {
     throttleTimeMs: int32.default(0),
-    results: array(
-      struct({
-        groupId: string,
-        errorCode: int16,
-      }),
-    ),
+    results: array(struct({ groupId: string, errorCode: int16 })),
   },
 });

@@ -1,4 +1,7 @@
-/** DeleteRecords. */
+/**
+ * DeleteRecords: moves the log start of partitions; offset -1 means the high watermark. v2 is
+ * flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -11,12 +14,7 @@ export const deleteRecordsApi = defineApi({
     topics: array(
       struct({
         name: string,
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-            offset: int64,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32, offset: int64 })),
       }),
     ),
     timeoutMs: int32,
@@ -26,13 +24,7 @@ export const deleteRecordsApi = defineApi({
     topics: array(
       struct({
         name: string,
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-            lowWatermark: int64,
-            errorCode: int16,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32, lowWatermark: int64, errorCode: int16 })),
       }),
     ),
   },

@@ -1,4 +1,7 @@
-/** DeleteTopics. */
+/**
+ * DeleteTopics, by the controller. v4 is flexible, v5 explains errors, v6 takes topic ids
+ * (`topics`).
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, string, struct, uuid } from '../schema.ts';
 
@@ -8,12 +11,7 @@ export const deleteTopicsApi = defineApi({
   versions: '1-6',
   flexibleFrom: 4,
   request: {
-    topics: array(
-      struct({
-        name: string.nullable().default(null),
-        topicId: uuid,
-      }),
-    ).versions('6+'),
+    topics: array(struct({ name: string.nullable().default(null), topicId: uuid })).versions('6+'),
     topicNames: array(string).versions('0-5'),
     timeoutMs: int32,
   },

@@ -1,6 +1,10 @@
-/** DescribeCluster. */
+/**
+ * DescribeCluster: the brokers and the controller. v1 can ask a controller, v2 shows fenced
+ * brokers.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct } from '../schema.ts';
+import { OPERATIONS_NOT_ASKED } from './common.ts';
 
 export const describeClusterApi = defineApi({
   key: 60,
@@ -28,6 +32,6 @@ export const describeClusterApi = defineApi({
         isFenced: bool.versions('2+'),
       }),
     ),
-    clusterAuthorizedOperations: int32.default(-2147483648),
+    clusterAuthorizedOperations: int32.default(OPERATIONS_NOT_ASKED),
   },
 });

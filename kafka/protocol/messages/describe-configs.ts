@@ -1,4 +1,7 @@
-/** DescribeConfigs. */
+/**
+ * DescribeConfigs of topics, brokers and others. v1 shows source and synonyms, v3 type and
+ * documentation, v4 is flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct } from '../schema.ts';
 
@@ -16,7 +19,7 @@ export const describeConfigsApi = defineApi({
       }),
     ),
     includeSynonyms: bool.default(false),
-    includeDocumentation: bool.versions('3+').default(false),
+    includeDocumentation: bool.versions('3+'),
   },
   response: {
     throttleTimeMs: int32.default(0),
@@ -33,14 +36,8 @@ export const describeConfigsApi = defineApi({
             readOnly: bool,
             configSource: int8.default(-1),
             isSensitive: bool,
-            synonyms: array(
-              struct({
-                name: string,
-                value: string.nullable(),
-                source: int8,
-              }),
-            ),
-            configType: int8.versions('3+').default(0),
+            synonyms: array(struct({ name: string, value: string.nullable(), source: int8 })),
+            configType: int8.versions('3+'),
             documentation: string.nullable().versions('3+'),
           }),
         ),

@@ -1,6 +1,10 @@
-/** DescribeGroups. */
+/**
+ * DescribeGroups: classic groups with their members. v3 can show the allowed operations, v4 static
+ * members, v5 is flexible, v6 says GROUP_ID_NOT_FOUND.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, bytes, int16, int32, string, struct } from '../schema.ts';
+import { OPERATIONS_NOT_ASKED } from './common.ts';
 
 export const describeGroupsApi = defineApi({
   key: 15,
@@ -31,7 +35,7 @@ export const describeGroupsApi = defineApi({
             memberAssignment: bytes,
           }),
         ),
-        authorizedOperations: int32.versions('3+').default(-2147483648),
+        authorizedOperations: int32.versions('3+').default(OPERATIONS_NOT_ASKED),
       }),
     ),
   },

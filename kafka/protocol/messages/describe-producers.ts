@@ -1,4 +1,4 @@
-/** DescribeProducers. */
+/** DescribeProducers: the producers with state on a partition. */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -8,12 +8,7 @@ export const describeProducersApi = defineApi({
   versions: '0',
   flexibleFrom: 0,
   request: {
-    topics: array(
-      struct({
-        name: string,
-        partitionIndexes: array(int32),
-      }),
-    ),
+    topics: array(struct({ name: string, partitionIndexes: array(int32) })),
   },
   response: {
     throttleTimeMs: int32.default(0),

@@ -1,6 +1,9 @@
-/** DescribeTopicPartitions. */
+/**
+ * DescribeTopicPartitions: topics and partitions in pages; the cursor says where the next begins.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int16, int32, string, struct, uuid } from '../schema.ts';
+import { OPERATIONS_NOT_ASKED } from './common.ts';
 
 export const describeTopicPartitionsApi = defineApi({
   key: 75,
@@ -8,18 +11,9 @@ export const describeTopicPartitionsApi = defineApi({
   versions: '0',
   flexibleFrom: 0,
   request: {
-    topics: array(
-      struct({
-        name: string,
-      }),
-    ),
+    topics: array(struct({ name: string })),
     responsePartitionLimit: int32.default(2000),
-    cursor: struct({
-      topicName: string,
-      partitionIndex: int32,
-    })
-      .nullable()
-      .default(null),
+    cursor: struct({ topicName: string, partitionIndex: int32 }).nullable().default(null),
   },
   response: {
     throttleTimeMs: int32.default(0),
@@ -42,14 +36,9 @@ export const describeTopicPartitionsApi = defineApi({
             offlineReplicas: array(int32),
           }),
         ),
-        topicAuthorizedOperations: int32.default(-2147483648),
+        topicAuthorizedOperations: int32.default(OPERATIONS_NOT_ASKED),
       }),
     ),
-    nextCursor: struct({
-      topicName: string,
-      partitionIndex: int32,
-    })
-      .nullable()
-      .default(null),
+    nextCursor: struct({ topicName: string, partitionIndex: int32 }).nullable().default(null),
   },
 });

@@ -1,4 +1,4 @@
-/** DescribeTransactions. */
+/** DescribeTransactions: transactional ids as their coordinator sees them. */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -21,12 +21,7 @@ export const describeTransactionsApi = defineApi({
         transactionStartTimeMs: int64,
         producerId: int64,
         producerEpoch: int16,
-        topics: array(
-          struct({
-            topic: string,
-            partitions: array(int32),
-          }),
-        ),
+        topics: array(struct({ topic: string, partitions: array(int32) })),
       }),
     ),
   },

@@ -1,4 +1,7 @@
-/** EndTxn. */
+/**
+ * EndTxn: commits or aborts. v3 is flexible; v5 (transactions V2) answers with the producer id and
+ * epoch to use from now on.
+ */
 import { defineApi } from '../define-api.ts';
 import { bool, int16, int32, int64, string } from '../schema.ts';
 

@@ -1,4 +1,7 @@
-/** FindCoordinator. */
+/**
+ * FindCoordinator: the broker that coordinates a group (key type 0) or a transactional id (1). v3
+ * is flexible; v4 asks for several keys at once, and `key` gives way to `coordinatorKeys`.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int8, int16, int32, string, struct } from '../schema.ts';
 
@@ -9,7 +12,7 @@ export const findCoordinatorApi = defineApi({
   flexibleFrom: 3,
   request: {
     key: string.versions('0-3'),
-    keyType: int8.versions('1+').default(0),
+    keyType: int8.versions('1+'),
     coordinatorKeys: array(string).versions('4+'),
   },
   response: {

@@ -1,4 +1,4 @@
-/** Heartbeat. */
+/** Heartbeat: a member of a classic group is alive. v3 knows static members, v4 is flexible. */
 import { defineApi } from '../define-api.ts';
 import { int16, int32, string } from '../schema.ts';
 

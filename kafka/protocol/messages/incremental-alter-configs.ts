@@ -1,4 +1,7 @@
-/** IncrementalAlterConfigs. */
+/**
+ * IncrementalAlterConfigs: set (0), delete (1), append (2) or subtract (3) single entries. v1 is
+ * flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int8, int16, int32, string, struct } from '../schema.ts';
 
@@ -12,13 +15,7 @@ export const incrementalAlterConfigsApi = defineApi({
       struct({
         resourceType: int8,
         resourceName: string,
-        configs: array(
-          struct({
-            name: string,
-            configOperation: int8,
-            value: string.nullable(),
-          }),
-        ),
+        configs: array(struct({ name: string, configOperation: int8, value: string.nullable() })),
       }),
     ),
     validateOnly: bool,

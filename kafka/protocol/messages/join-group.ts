@@ -1,4 +1,9 @@
-/** JoinGroup. */
+/**
+ * JoinGroup: enters a rebalance of the classic group protocol, answered when all members are in.
+ * v4 first refuses a new member with MEMBER_ID_REQUIRED and its id, v5 knows static members, v6 is
+ * flexible, v7 may answer with no protocol, v8 takes a reason, v9 can tell a returning leader to
+ * skip the assignment.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, bytes, int16, int32, string, struct } from '../schema.ts';
 
@@ -14,12 +19,7 @@ export const joinGroupApi = defineApi({
     memberId: string,
     groupInstanceId: string.nullable().versions('5+').default(null),
     protocolType: string,
-    protocols: array(
-      struct({
-        name: string,
-        metadata: bytes,
-      }),
-    ),
+    protocols: array(struct({ name: string, metadata: bytes })),
     reason: string.nullable().versions('8+').default(null),
   },
   response: {
@@ -29,7 +29,7 @@ export const joinGroupApi = defineApi({
     protocolType: string.nullable().versions('7+').default(null),
     protocolName: string.nullable('7+'),
     leader: string,
-    skipAssignment: bool.versions('9+').default(false),
+    skipAssignment: bool.versions('9+'),
     memberId: string,
     members: array(
       struct({

@@ -1,4 +1,7 @@
-/** LeaveGroup. */
+/**
+ * LeaveGroup: members leave a classic group. v3 takes several, static ones too; v4 is flexible, v5
+ * takes reasons.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, string, struct } from '../schema.ts';
 
@@ -22,11 +25,7 @@ export const leaveGroupApi = defineApi({
     throttleTimeMs: int32.versions('1+'),
     errorCode: int16,
     members: array(
-      struct({
-        memberId: string,
-        groupInstanceId: string.nullable(),
-        errorCode: int16,
-      }),
+      struct({ memberId: string, groupInstanceId: string.nullable(), errorCode: int16 }),
     ).versions('3+'),
   },
 });

@@ -1,4 +1,7 @@
-/** ListGroups. */
+/**
+ * ListGroups: the groups that a broker coordinates. v3 is flexible, v4 filters by state, v5 by
+ * type.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, string, struct } from '../schema.ts';
 

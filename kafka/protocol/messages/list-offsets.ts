@@ -1,4 +1,8 @@
-/** ListOffsets. */
+/**
+ * ListOffsets: the offset at a timestamp, or at -1 (latest; last stable when read_committed) and
+ * -2 (earliest). v4 fences by leader epoch, v6 is flexible; v7 adds timestamp -3 (the record with
+ * the largest one), v8, v9 and v11 add -4, -5 and -6 for tiered storage, v10 a timeout for those.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int8, int16, int32, int64, string, struct } from '../schema.ts';
 

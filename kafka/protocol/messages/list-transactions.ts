@@ -1,4 +1,4 @@
-/** ListTransactions. */
+/** ListTransactions of one coordinator. v1 filters by duration, v2 by a pattern of the id. */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -18,11 +18,7 @@ export const listTransactionsApi = defineApi({
     errorCode: int16,
     unknownStateFilters: array(string),
     transactionStates: array(
-      struct({
-        transactionalId: string,
-        producerId: int64,
-        transactionState: string,
-      }),
+      struct({ transactionalId: string, producerId: int64, transactionState: string }),
     ),
   },
 });

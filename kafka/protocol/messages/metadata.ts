@@ -1,6 +1,11 @@
-/** Metadata. */
+/**
+ * Metadata: brokers, topics, partitions and their leaders. All topics: null topics, in v0 an empty
+ * list (which from v1 on means none). v7 has leader epochs, v9 is flexible, v10 shows topic ids,
+ * v12 can ask by them, v13 has an error of its own.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int16, int32, string, struct, uuid } from '../schema.ts';
+import { OPERATIONS_NOT_ASKED } from './common.ts';
 
 export const metadataApi = defineApi({
   key: 3,
@@ -8,12 +13,9 @@ export const metadataApi = defineApi({
   versions: '0-13',
   flexibleFrom: 9,
   request: {
-    topics: array(
-      struct({
-        topicId: uuid.versions('10+'),
-        name: string.nullable('10+'),
-      }),
-    ).nullable('1+'),
+    topics: array(struct({ topicId: uuid.versions('10+'), name: string.nullable('10+') })).nullable(
+      '1+',
+    ),
     allowAutoTopicCreation: bool.versions('4+').default(true),
     includeClusterAuthorizedOperations: bool.versions('8-10'),
     includeTopicAuthorizedOperations: bool.versions('8+'),
@@ -35,7 +37,7 @@ export const metadataApi = defineApi({
         errorCode: int16,
         name: string.nullable('12+'),
         topicId: uuid.versions('10+'),
-        isInternal: bool.versions('1+').default(false),
+        isInternal: bool.versions('1+'),
         partitions: array(
           struct({
             errorCode: int16,
@@ -47,10 +49,10 @@ export const metadataApi = defineApi({
             offlineReplicas: array(int32).versions('5+'),
           }),
         ),
-        topicAuthorizedOperations: int32.versions('8+').default(-2147483648),
+        topicAuthorizedOperations: int32.versions('8+').default(OPERATIONS_NOT_ASKED),
       }),
     ),
-    clusterAuthorizedOperations: int32.versions('8-10').default(-2147483648),
+    clusterAuthorizedOperations: int32.versions('8-10').default(OPERATIONS_NOT_ASKED),
     errorCode: int16.versions('13+'),
   },
 });

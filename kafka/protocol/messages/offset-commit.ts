@@ -1,4 +1,7 @@
-/** OffsetCommit. */
+/**
+ * OffsetCommit: a group's offsets outside transactions. v6 has leader epochs, v7 static members,
+ * v8 is flexible, v9 serves the new group protocol, v10 has topic ids.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct, uuid } from '../schema.ts';
 
@@ -34,12 +37,7 @@ export const offsetCommitApi = defineApi({
       struct({
         name: string.versions('0-9'),
         topicId: uuid.versions('10+'),
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-            errorCode: int16,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32, errorCode: int16 })),
       }),
     ),
   },

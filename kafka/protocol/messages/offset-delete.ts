@@ -1,4 +1,6 @@
-/** OffsetDelete. */
+/**
+ * OffsetDelete: removes a group's committed offsets of topics it does not consume. Never flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, string, struct } from '../schema.ts';
 
@@ -11,11 +13,7 @@ export const offsetDeleteApi = defineApi({
     topics: array(
       struct({
         name: string,
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32 })),
       }),
     ),
   },
@@ -25,12 +23,7 @@ export const offsetDeleteApi = defineApi({
     topics: array(
       struct({
         name: string,
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-            errorCode: int16,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32, errorCode: int16 })),
       }),
     ),
   },

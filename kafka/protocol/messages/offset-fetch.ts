@@ -1,4 +1,8 @@
-/** OffsetFetch. */
+/**
+ * OffsetFetch: a group's committed offsets; null topics means all of them; offset -1 means none.
+ * v7 can insist on stable offsets (no open transaction over them), v8 asks for several groups at
+ * once and moves everything into `groups`, v9 serves the new group protocol, v10 has topic ids.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, bool, int16, int32, int64, string, struct, uuid } from '../schema.ts';
 
@@ -9,12 +13,7 @@ export const offsetFetchApi = defineApi({
   flexibleFrom: 6,
   request: {
     groupId: string.versions('0-7'),
-    topics: array(
-      struct({
-        name: string,
-        partitionIndexes: array(int32),
-      }),
-    )
+    topics: array(struct({ name: string, partitionIndexes: array(int32) }))
       .nullable('2-7')
       .versions('0-7'),
     groups: array(
@@ -31,7 +30,7 @@ export const offsetFetchApi = defineApi({
         ).nullable(),
       }),
     ).versions('8+'),
-    requireStable: bool.versions('7+').default(false),
+    requireStable: bool.versions('7+'),
   },
   response: {
     throttleTimeMs: int32.versions('3+'),
@@ -49,7 +48,7 @@ export const offsetFetchApi = defineApi({
         ),
       }),
     ).versions('0-7'),
-    errorCode: int16.versions('2-7').default(0),
+    errorCode: int16.versions('2-7'),
     groups: array(
       struct({
         groupId: string,

@@ -1,4 +1,6 @@
-/** OffsetForLeaderEpoch. */
+/**
+ * OffsetForLeaderEpoch: where a leader epoch ended, to find where a log diverged. v4 is flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -13,11 +15,7 @@ export const offsetForLeaderEpochApi = defineApi({
       struct({
         topic: string,
         partitions: array(
-          struct({
-            partition: int32,
-            currentLeaderEpoch: int32.default(-1),
-            leaderEpoch: int32,
-          }),
+          struct({ partition: int32, currentLeaderEpoch: int32.default(-1), leaderEpoch: int32 }),
         ),
       }),
     ),

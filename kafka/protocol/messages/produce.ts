@@ -1,6 +1,13 @@
-/** Produce. */
+/**
+ * Produce: record batches to partition leaders; one batch per partition from v3 on (message format
+ * v2). v8 names bad records, v9 is flexible, v10 tells the new leader when this one is not it, v12
+ * adds the partitions to a V2 transaction by itself (a V1 producer stays at v11), v13 names topics
+ * by id. Kafka advertises v0-2 as well, because librdkafka needs to see them, and answers none of
+ * them.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, records, string, struct, uuid } from '../schema.ts';
+import { leaderIdAndEpoch, nodeEndpoints } from './common.ts';
 
 export const produceApi = defineApi({
   key: 0,
@@ -15,12 +22,7 @@ export const produceApi = defineApi({
       struct({
         name: string.versions('0-12'),
         topicId: uuid.versions('13+'),
-        partitionData: array(
-          struct({
-            index: int32,
-            records: records.nullable(),
-          }),
-        ),
+        partitionData: array(struct({ index: int32, records: records.nullable() })),
       }),
     ),
   },
@@ -43,22 +45,12 @@ export const produceApi = defineApi({
               }),
             ).versions('8+'),
             errorMessage: string.nullable().versions('8+').default(null),
-            currentLeader: struct({
-              leaderId: int32.default(-1),
-              leaderEpoch: int32.default(-1),
-            }).tag(0, '10+'),
+            currentLeader: leaderIdAndEpoch.tag(0, '10+'),
           }),
         ),
       }),
     ),
     throttleTimeMs: int32.default(0),
-    nodeEndpoints: array(
-      struct({
-        nodeId: int32,
-        host: string,
-        port: int32,
-        rack: string.nullable().default(null),
-      }),
-    ).tag(0, '10+'),
+    nodeEndpoints: nodeEndpoints.tag(0, '10+'),
   },
 });

@@ -1,4 +1,6 @@
-/** SaslAuthenticate. */
+/**
+ * SaslAuthenticate: one step of a SASL exchange. v1 shows the session's lifetime, v2 is flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { bytes, int16, int64, string } from '../schema.ts';
 
@@ -14,6 +16,6 @@ export const saslAuthenticateApi = defineApi({
     errorCode: int16,
     errorMessage: string.nullable(),
     authBytes: bytes,
-    sessionLifetimeMs: int64.versions('1+').default(0),
+    sessionLifetimeMs: int64.versions('1+'),
   },
 });

@@ -1,4 +1,7 @@
-/** SaslHandshake. */
+/**
+ * SaslHandshake: agrees on a mechanism. After v0 raw tokens follow, after v1 SaslAuthenticate
+ * requests. Never flexible.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, string } from '../schema.ts';
 

@@ -1,4 +1,8 @@
-/** TxnOffsetCommit. */
+/**
+ * TxnOffsetCommit: a group's offsets inside a transaction. v3 is flexible and carries member and
+ * generation, which fence zombies; v5 (transactions V2) announces the group to the transaction by
+ * itself.
+ */
 import { defineApi } from '../define-api.ts';
 import { array, int16, int32, int64, string, struct } from '../schema.ts';
 
@@ -13,7 +17,7 @@ export const txnOffsetCommitApi = defineApi({
     producerId: int64,
     producerEpoch: int16,
     generationId: int32.versions('3+').default(-1),
-    memberId: string.versions('3+').default(''),
+    memberId: string.versions('3+'),
     groupInstanceId: string.nullable().versions('3+').default(null),
     topics: array(
       struct({
@@ -34,12 +38,7 @@ export const txnOffsetCommitApi = defineApi({
     topics: array(
       struct({
         name: string,
-        partitions: array(
-          struct({
-            partitionIndex: int32,
-            errorCode: int16,
-          }),
-        ),
+        partitions: array(struct({ partitionIndex: int32, errorCode: int16 })),
       }),
     ),
   },
