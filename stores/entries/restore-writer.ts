@@ -1,0 +1,45 @@
+/** Gathers changelog records of one store for the disk's next batch: no promise, no object per record. */
+import type { BytesBatch, BytesStore } from '../bytes-store.ts';
+import type { RestoredRecord } from '../state-store.ts';
+import { sealEntry, VALUE_HEADER_BYTES } from './entry-format.ts';
+import { Slab } from './slab.ts';
+
+export class RestoreWriter {
+  readonly #storeId: number;
+  readonly #bytes: BytesStore;
+  /** Holds one entry; a batch copies what it is given. */
+  readonly #scratch = new Slab(1024);
+  #batch: BytesBatch | undefined;
+
+  constructor(storeId: number, bytes: BytesStore) {
+    this.#storeId = storeId;
+    this.#bytes = bytes;
+  }
+
+  add(record: RestoredRecord): void {
+    this.#batch ??= this.#bytes.batch();
+    const scratch = this.#scratch;
+    scratch.end = 0;
+    scratch.appendByte(this.#storeId);
+    scratch.appendBytes(record.buffer, record.keyStart, record.keyEnd);
+    const keyEnd = scratch.end;
+    if (record.valueStart < 0) {
+      this.#batch.delete(scratch.buffer.subarray(0, keyEnd));
+      return;
+    }
+    scratch.skip(VALUE_HEADER_BYTES);
+    scratch.appendBytes(record.buffer, record.valueStart, record.valueEnd);
+    sealEntry(scratch.buffer, 0, keyEnd, scratch.end, record.timestampMs);
+    this.#batch.put(
+      scratch.buffer.subarray(0, keyEnd),
+      scratch.buffer.subarray(keyEnd, scratch.end),
+    );
+  }
+
+  /** What was gathered; an empty batch when there was nothing. */
+  take(): BytesBatch {
+    const batch = this.#batch ?? this.#bytes.batch();
+    this.#batch = undefined;
+    return batch;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * One store's entries in a bytes store, decoded and checked: the lowest layer of a task's store, and
+ * all there is for a reader in another thread.
+ */
+import type { BytesEntry, BytesRange, BytesScan, BytesStore } from '../bytes-store.ts';
+import { timestampOf, VALUE_HEADER_BYTES, verifyEntry } from '../entries/entry-format.ts';
+import { KeyEncoder } from '../entries/key-encoder.ts';
+import type { RangeOptions, StoreSpec } from '../state-store.ts';
+import { type Entry, entryOf } from './overlay.ts';
+
+/** Up to here entries are counted one by one, above it the rest is estimated from its size. */
+const COUNTED_MAX = 10_000;
+const COUNT_PAGE = 1000;
+const ZERO = Buffer.alloc(1);
+
+export class CommittedStore<K, V> {
+  readonly spec: StoreSpec<K, V>;
+  readonly keys: KeyEncoder<K>;
+  readonly #bytes: BytesStore;
+
+  constructor(spec: StoreSpec<K, V>, storeId: number, bytes: BytesStore) {
+    this.spec = spec;
+    this.keys = new KeyEncoder(storeId, spec.keySerde);
+    this.#bytes = bytes;
+  }
+
+  /** Expired entries included. Throws STORE_CORRUPT, STORE_IO, STORE_CLOSED. */
+  get(key: K): Entry<K, V> | undefined {
+    const dbKey = this.keys.encode(key);
+    const stored = this.#bytes.get(dbKey);
+    if (stored === undefined) return undefined;
+    verifyEntry(dbKey, dbKey.length, stored, this.spec.name);
+    return entryOf(key, this.#decodeValue(stored), timestampOf(stored));
+  }
+
+  /** Expired entries included. Throws STORE_CORRUPT. */
+  decode(stored: BytesEntry): Entry<K, V> {
+    const [key, value] = stored;
+    verifyEntry(key, key.length, value, this.spec.name);
+    return entryOf(this.keys.decode(key), this.#decodeValue(value), timestampOf(value));
+  }
+
+  scan(options: RangeOptions<K>): BytesScan {
+    return this.#bytes.scan(this.keys.range(options));
+  }
+
+  /** Everything above this db key; everything at all without one. */
+  scanAfter(dbKey: Buffer | undefined): BytesScan {
+    const whole = this.keys.range({});
+    return this.#bytes.scan(dbKey ? { ...whole, gte: Buffer.concat([dbKey, ZERO]) } : whole);
+  }
+
+  isExpired(timestampMs: number, logTimeMs: number): boolean {
+    return this.spec.ttlMs !== undefined && logTimeMs - timestampMs > this.spec.ttlMs;
+  }
+
+  async approximateCount(): Promise<number> {
+    const whole = this.keys.range({});
+    const { counted, next } = await this.#count(whole);
+    if (next === undefined) return counted;
+    const [wholeBytes, countedBytes] = await Promise.all([
+      this.#bytes.estimateBytes(whole),
+      this.#bytes.estimateBytes({ gte: whole.gte, lt: next }),
+    ]);
+    if (countedBytes === 0) return counted;
+    return Math.max(counted, Math.round((counted * wholeBytes) / countedBytes));
+  }
+
+  /** Counts from the front; `next` is where it stopped, undefined at the end. */
+  async #count(range: BytesRange): Promise<{ counted: number; next: Buffer | undefined }> {
+    const scan = this.#bytes.scan(range);
+    try {
+      for (let counted = 0; ; ) {
+        const page = await scan.next(COUNT_PAGE);
+        if (page.length === 0) return { counted, next: undefined };
+        if (counted >= COUNTED_MAX) return { counted, next: page[0]![0] };
+        counted += page.length;
+      }
+    } finally {
+      await scan.close();
+    }
+  }
+
+  #decodeValue(stored: Buffer): V {
+    return this.spec.valueSerde.decode(stored, VALUE_HEADER_BYTES, stored.length);
+  }
+}

@@ -1,0 +1,105 @@
+/** Opens a task's directory: ids of its stores, where its state stands, and the boot mark. */
+
+import { MillraceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { BytesStore, BytesStoreEngine } from './bytes-store.ts';
+import { STORE_ID_MAX } from './entries/entry-format.ts';
+import {
+  readBootMark,
+  readPositions,
+  readStoreIds,
+  type StatePositions,
+  writeBootMark,
+  writePositions,
+  writeStoreIds,
+} from './entries/meta-records.ts';
+
+export interface TaskDisk {
+  readonly bytes: BytesStore;
+  readonly storeIds: ReadonlyMap<string, number>;
+  /** What can be relied upon: after a power loss, what had been flushed. */
+  readonly positions: StatePositions;
+  /** After bytes.close(). */
+  destroy(): Promise<void>;
+}
+
+export interface TaskDiskOptions {
+  readonly directory: string;
+  readonly taskId: string;
+  readonly engine: BytesStoreEngine;
+  readonly storeNames: readonly string[];
+  readonly bootId: string;
+  readonly log: Log;
+}
+
+export async function openTaskDisk(options: TaskDiskOptions): Promise<TaskDisk> {
+  const { directory, engine } = options;
+  const bytes = await engine.open(directory, 'owner');
+  try {
+    const storeIds = await assignStoreIds(bytes, options.storeNames);
+    const positions = await takeOver(bytes, options);
+    return { bytes, storeIds, positions, destroy: () => engine.destroy(directory) };
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
+}
+
+/** An id once given stays with its name, so that stores can be added and removed later. */
+async function assignStoreIds(
+  bytes: BytesStore,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const known = readStoreIds(bytes);
+  if (known === undefined) await assertEmpty(bytes);
+  const ids = new Map(known);
+  let last = Math.max(0, ...ids.values());
+  for (const name of names) if (!ids.has(name)) ids.set(name, ++last);
+  if (last > STORE_ID_MAX) {
+    throw new MillraceError('TOPOLOGY_INVALID', `a task has more than ${STORE_ID_MAX} stores`, {
+      hint: 'Ids of removed stores are not used again: delete the state directory.',
+    });
+  }
+  if (known === undefined || ids.size > known.size) {
+    const batch = bytes.batch();
+    writeStoreIds(batch, ids);
+    await batch.write();
+  }
+  return ids;
+}
+
+/** Data without the record that says whose it is: something has been lost. */
+async function assertEmpty(bytes: BytesStore): Promise<void> {
+  const scan = bytes.scan({ gte: Buffer.of(0), lt: Buffer.of(0xff, 0xff) });
+  try {
+    if ((await scan.next(1)).length === 0) return;
+  } finally {
+    await scan.close();
+  }
+  throw new MillraceError('STORE_CORRUPT', 'the state has lost its list of stores');
+}
+
+/**
+ * Signs this boot in. The mark is synced before anything else is written: an old clean mark must not
+ * outlive what comes after it. If a power loss may have torn holes into unsynced writes, the flushed
+ * positions take the place of the others in the same batch.
+ */
+async function takeOver(bytes: BytesStore, options: TaskDiskOptions): Promise<StatePositions> {
+  const { bootId } = options;
+  const mark = readBootMark(bytes);
+  const losesPower = mark !== undefined && !mark.clean && mark.bootId !== bootId;
+  const positions = readPositions(bytes, losesPower ? 'flushed' : 'positions');
+  if (losesPower) {
+    options.log.warn(
+      { taskId: options.taskId },
+      'the machine restarted without a clean close: going back to the flushed position',
+    );
+  }
+  if (mark === undefined || mark.clean || mark.bootId !== bootId) {
+    const batch = bytes.batch();
+    if (losesPower) writePositions(batch, 'positions', positions);
+    writeBootMark(batch, { bootId, clean: false });
+    await batch.write({ sync: true });
+  }
+  return positions;
+}
