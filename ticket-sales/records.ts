@@ -83,7 +83,7 @@ const KINDS: ReadonlyMap<string, TicketCommand['kind']> = new Map(
 
 interface CommandRecord {
   /** One key: the branch's name. */
-  readonly command: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly command: Readonly<Record<string, object>>;
 }
 
 function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
