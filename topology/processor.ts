@@ -41,6 +41,8 @@ export interface ProcessorContext<KOut = unknown, VOut = unknown> {
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator): Cancellable;
   /** Asks for a commit soon. */
   commit(): void;
+  /** Counts a record that was left out on purpose (no key to group by, say), for the metrics. */
+  recordDropped?(reason: string): void;
   /** Of the record being processed; undefined in a punctuator. */
   recordMetadata(): RecordMetadata | undefined;
   /** Partition time: highest timestamp seen by this task, -1 before the first. */
@@ -57,12 +59,12 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
   close?(): void;
 }
 
-export type ProcessorSupplier<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> = () => Processor<
-  KIn,
-  VIn,
-  KOut,
-  VOut
->;
+export type ProcessorSupplier<
+  KIn = unknown,
+  VIn = unknown,
+  KOut = unknown,
+  VOut = unknown,
+> = () => Processor<KIn, VIn, KOut, VOut>;
 
 /** Chooses a sink's partition; undefined = by murmur2 of the key's bytes, as Java does. */
 export type StreamPartitioner<K = unknown, V = unknown> = (target: {
