@@ -3,7 +3,12 @@
  * a BrokerConnector.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { BrokerAddress } from './wire.ts';
+import { unreachable } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { createTcpConnector } from './kafkajs-transport.ts';
+import { createMessagePortConnector } from './message-port-connector.ts';
+import type { BrokerAddress, BrokerConnector } from './wire.ts';
 
 export type KafkaConnection =
   | {
@@ -30,3 +35,29 @@ export interface SaslOptions {
   readonly username: string;
   readonly password: string;
 }
+
+export interface ConnectorDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A connector for the connection, and the addresses to ask first. */
+export function connectorFor(
+  connection: KafkaConnection,
+  deps: ConnectorDeps,
+): { readonly connector: BrokerConnector; readonly bootstrap: readonly BrokerAddress[] } {
+  switch (connection.kind) {
+    case 'tcp':
+      return { connector: createTcpConnector(connection, deps), bootstrap: connection.brokers };
+    case 'message-port':
+      return {
+        connector: createMessagePortConnector(connection.port, connection.clientId, deps),
+        bootstrap: [EMBEDDED_ADDRESS],
+      };
+    default:
+      return unreachable(connection);
+  }
+}
+
+/** The connector does not look at it: there is only one broker behind the port. */
+const EMBEDDED_ADDRESS: BrokerAddress = { host: 'embedded', port: 0 };
