@@ -1,0 +1,319 @@
+/**
+ * Fetcher: reads partitions ahead of its caller, who owns the positions. Owns which partitions are
+ * fetched from whom and when; what an answer means is fetch/partition-answer.ts.
+ *
+ * 1. At most one Fetch per broker is out, on this fetcher's own channel.
+ * 2. An answer counts only for the position it was asked for: a seek makes older ones void.
+ * 3. Nothing is fetched while `bufferedBytesMax` is held; one partition holds at most about twice
+ *    `partitionBytesMax`. Only the last answers of each broker can go beyond.
+ * 4. A lost broker, a moved leader, damaged bytes: asked again for ever, with backoff. Only an offset
+ *    that the log does not have is reported, once per seek.
+ */
+import { backoffMs } from '../base/backoff.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { ClientDeps } from './client-deps.ts';
+import { FetchPartition } from './fetch/fetch-partition.ts';
+import {
+  buildFetchRequest,
+  FETCH_VERSION_MAX,
+  type PartitionToFetch,
+} from './fetch/fetch-request.ts';
+import { judgePartition, type PartitionResponse } from './fetch/partition-answer.ts';
+import { type FetchedPartition, type Fetcher, type FetcherOptions, partitionKey } from './ports.ts';
+import type { ResponseOf } from './protocol/define-api.ts';
+import { Errors, errorName } from './protocol/error-codes.ts';
+import { fetchApi } from './protocol/messages/fetch.ts';
+import type { Cluster } from './wire.ts';
+
+const BACKOFF = { initialMs: 20, maxMs: 1_000 };
+/** Beyond the long poll, for the answer to travel. */
+const ANSWER_SLACK_MS = 10_000;
+/** Long poll while partitions of the same broker wait for their caller to make room. */
+const HELD_BACK_WAIT_MS = 20;
+/** This many failures in a row are worth a warning. */
+const FAILURES_TO_WARN = 5;
+
+export function createFetcher(
+  cluster: Cluster,
+  options: FetcherOptions,
+  deps: ClientDeps,
+): Fetcher {
+  return new PrefetchingFetcher(cluster, options, deps);
+}
+
+class PrefetchingFetcher implements Fetcher {
+  readonly #cluster: Cluster;
+  readonly #options: FetcherOptions;
+  readonly #deps: ClientDeps;
+  /** In the order in which they are asked for; who got data goes to the end. */
+  readonly #partitions = new Map<string, FetchPartition>();
+  readonly #busyNodes = new Set<number>();
+  #bufferedBytes = 0;
+  #isRefreshing = false;
+  #isPumpScheduled = false;
+  #isClosed = false;
+  #isWoken = false;
+  #wakePoll: (() => void) | undefined;
+
+  constructor(cluster: Cluster, options: FetcherOptions, deps: ClientDeps) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  seek(topic: string, partition: number, offset: number, leaderEpoch = -1): void {
+    const key = partitionKey(topic, partition);
+    const before = this.#drop(key);
+    const position = { offset, leaderEpoch };
+    const isPaused = before?.isPaused ?? false;
+    this.#partitions.set(key, new FetchPartition({ topic, partition, key }, position, isPaused));
+    this.#schedulePump();
+  }
+
+  remove(topic: string, partition: number): void {
+    this.#drop(partitionKey(topic, partition));
+    this.#schedulePump();
+  }
+
+  pause(topic: string, partition: number): void {
+    const state = this.#partitions.get(partitionKey(topic, partition));
+    if (state !== undefined) state.isPaused = true;
+  }
+
+  resume(topic: string, partition: number): void {
+    const state = this.#partitions.get(partitionKey(topic, partition));
+    if (state === undefined || !state.isPaused) return;
+    state.isPaused = false;
+    if (state.hasBuffered) this.#wakePoll?.();
+    this.#schedulePump();
+  }
+
+  async poll(maxWaitMs: number): Promise<readonly FetchedPartition[]> {
+    const ready = this.#take();
+    if (ready.length > 0 || maxWaitMs <= 0 || this.#isWoken || this.#isClosed) {
+      this.#isWoken = false;
+      return ready;
+    }
+    await this.#waitForData(maxWaitMs);
+    this.#isWoken = false;
+    return this.#take();
+  }
+
+  /** Kept for the next poll when none is waiting, so that no wake-up is lost between two polls. */
+  wakeup(): void {
+    this.#isWoken = true;
+    this.#wakePoll?.();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#partitions.clear();
+    this.#bufferedBytes = 0;
+    this.#wakePoll?.();
+  }
+
+  #drop(key: string): FetchPartition | undefined {
+    const state = this.#partitions.get(key);
+    if (state === undefined) return undefined;
+    this.#bufferedBytes -= state.bufferedBytes;
+    this.#partitions.delete(key);
+    return state;
+  }
+
+  #take(): FetchedPartition[] {
+    const taken: FetchedPartition[] = [];
+    for (const state of this.#partitions.values()) {
+      if (state.isPaused || !state.hasBuffered) continue;
+      this.#bufferedBytes -= state.bufferedBytes;
+      taken.push(...state.take());
+    }
+    if (taken.length > 0) this.#schedulePump();
+    return taken;
+  }
+
+  #waitForData(maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel();
+        if (this.#wakePoll === wake) this.#wakePoll = undefined;
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(maxWaitMs, wake);
+      // One caller polls; should there be two, the earlier one goes home with nothing.
+      this.#wakePoll?.();
+      this.#wakePoll = wake;
+    });
+  }
+
+  /** Later in this turn, so that many seeks become one request. */
+  #schedulePump(): void {
+    if (this.#isPumpScheduled || this.#isClosed) return;
+    this.#isPumpScheduled = true;
+    queueMicrotask(() => {
+      this.#isPumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Gives work to every broker that has none out. */
+  #pump(): void {
+    if (this.#isClosed || this.#bufferedBytes >= this.#options.bufferedBytesMax) return;
+    const byNode = new Map<number, PartitionToFetch[]>();
+    const heldBackNodes = new Set<number>();
+    let isLeaderMissing = false;
+    for (const state of this.#partitions.values()) {
+      if (!this.#wantsFetch(state)) continue;
+      const leader = this.#cluster.leaderOf(state.topic, state.partition);
+      if (leader === undefined || state.stage.kind === 'leader-unknown') {
+        isLeaderMissing = true;
+      } else if (state.bufferedBytes >= this.#options.partitionBytesMax) {
+        heldBackNodes.add(leader.nodeId);
+      } else if (!this.#busyNodes.has(leader.nodeId)) {
+        const toFetch = { state, leaderEpoch: leader.leaderEpoch };
+        const group = byNode.get(leader.nodeId);
+        if (group === undefined) byNode.set(leader.nodeId, [toFetch]);
+        else group.push(toFetch);
+      }
+    }
+    const freeBytes = this.#options.bufferedBytesMax - this.#bufferedBytes;
+    const answerBytesMax = Math.ceil(freeBytes / Math.max(1, byNode.size + this.#busyNodes.size));
+    for (const [nodeId, group] of byNode) {
+      const maxWaitMs = heldBackNodes.has(nodeId)
+        ? Math.min(HELD_BACK_WAIT_MS, this.#options.maxWaitMs)
+        : this.#options.maxWaitMs;
+      void this.#fetch(nodeId, group, { maxWaitMs, answerBytesMax });
+    }
+    if (isLeaderMissing) void this.#findLeaders();
+  }
+
+  #wantsFetch(state: FetchPartition): boolean {
+    if (state.isPaused || state.isInFlight) return false;
+    switch (state.stage.kind) {
+      case 'ready':
+      case 'leader-unknown':
+        return true;
+      case 'backing-off':
+        return this.#deps.clock.monotonicMs() >= state.stage.untilMs;
+      case 'stopped':
+        return false;
+    }
+  }
+
+  async #fetch(
+    nodeId: number,
+    group: readonly PartitionToFetch[],
+    limits: { readonly maxWaitMs: number; readonly answerBytesMax: number },
+  ): Promise<void> {
+    this.#busyNodes.add(nodeId);
+    for (const { state } of group) state.isInFlight = true;
+    try {
+      const response = await this.#cluster.request(
+        {
+          nodeId,
+          channel: this.#options.channel,
+          timeoutMs: limits.maxWaitMs + ANSWER_SLACK_MS,
+          versionAtMost: FETCH_VERSION_MAX,
+        },
+        fetchApi,
+        buildFetchRequest(group, { ...this.#options, ...limits }),
+      );
+      this.#handle(group, response);
+    } catch (error) {
+      for (const { state } of group) this.#fail(state, 'leader-unknown', error);
+    } finally {
+      for (const { state } of group) state.isInFlight = false;
+      this.#busyNodes.delete(nodeId);
+      this.#schedulePump();
+    }
+  }
+
+  #handle(group: readonly PartitionToFetch[], response: ResponseOf<typeof fetchApi>): void {
+    if (response.errorCode !== Errors.NONE) {
+      throw new MillraceError('KAFKA_RETRIABLE', `Fetch: ${errorName(response.errorCode)}`);
+    }
+    const asked = new Map(group.map(({ state }) => [state.key, state]));
+    for (const { topic, partitions } of response.responses) {
+      for (const partition of partitions) {
+        const key = partitionKey(topic, partition.partitionIndex);
+        const state = asked.get(key);
+        const isCurrent = state !== undefined && this.#partitions.get(key) === state;
+        if (isCurrent) this.#handlePartition(state, partition);
+      }
+    }
+  }
+
+  #handlePartition(state: FetchPartition, response: PartitionResponse): void {
+    try {
+      const answer = judgePartition(state, response, this.#options.isolation);
+      switch (answer.kind) {
+        case 'data':
+          this.#bufferedBytes -= state.bufferedBytes;
+          state.accept(answer.fetched, answer.lastEpoch, answer.sizeBytes);
+          this.#bufferedBytes += state.bufferedBytes;
+          if (answer.sizeBytes > 0) this.#moveToEnd(state);
+          break;
+        case 'report':
+          state.stop(answer.fetched);
+          break;
+        case 'find-leader':
+          this.#fail(state, 'leader-unknown', answer.reason);
+          break;
+        case 'try-later':
+          this.#fail(state, 'backing-off', answer.reason);
+          break;
+      }
+    } catch (error) {
+      // Damaged bytes: the log or the way here. What was never right must not be skipped.
+      this.#deps.log.error({ partition: state.key, error }, 'cannot read what the broker sent');
+      this.#fail(state, 'backing-off', error);
+    }
+    if (state.hasBuffered && !state.isPaused) this.#wakePoll?.();
+  }
+
+  #moveToEnd(state: FetchPartition): void {
+    this.#partitions.delete(state.key);
+    this.#partitions.set(state.key, state);
+  }
+
+  #fail(state: FetchPartition, next: 'leader-unknown' | 'backing-off', reason: unknown): void {
+    state.failures++;
+    const facts = { partition: state.key, failures: state.failures, reason };
+    if (state.failures === FAILURES_TO_WARN) this.#deps.log.warn(facts, 'fetching fails');
+    else this.#deps.log.debug(facts, 'fetching failed, will try again');
+    if (next === 'leader-unknown') state.stage = { kind: 'leader-unknown' };
+    else this.#backOff(state);
+  }
+
+  #backOff(state: FetchPartition): void {
+    const { clock, random } = this.#deps;
+    const delayMs = backoffMs(Math.max(0, state.failures - 1), BACKOFF, random);
+    state.stage = { kind: 'backing-off', untilMs: clock.monotonicMs() + delayMs };
+    clock.after(delayMs, () => this.#schedulePump());
+  }
+
+  /** One metadata request for all partitions that miss their leader; then each backs off. */
+  async #findLeaders(): Promise<void> {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    const lost = [...this.#partitions.values()].filter(
+      (state) =>
+        this.#wantsFetch(state) &&
+        (state.stage.kind === 'leader-unknown' ||
+          this.#cluster.leaderOf(state.topic, state.partition) === undefined),
+    );
+    try {
+      await this.#cluster.refreshMetadata([...new Set(lost.map((state) => state.topic))]);
+    } catch (error) {
+      this.#deps.log.debug({ error }, 'cannot fetch metadata, will try again');
+    } finally {
+      this.#isRefreshing = false;
+      for (const state of lost) {
+        const isFound = this.#cluster.leaderOf(state.topic, state.partition) !== undefined;
+        if (!isFound) state.failures++;
+        if (isFound && state.failures === 0) state.stage = { kind: 'ready' };
+        else this.#backOff(state);
+      }
+      this.#schedulePump();
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * One transaction from its first request to EndTxn, in the order that its protocol wants:
+ *   V2: Produce, then TxnOffsetCommit, then EndTxn.
+ *   V1: AddPartitionsToTxn, AddOffsetsToTxn, then Produce beside TxnOffsetCommit, then EndTxn.
+ * Nothing is repaired in place: the first thing that cannot go on ends it.
+ */
+import { assert } from '../../base/assert.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { GroupMetadata, ProducedRange, Transaction } from '../ports.ts';
+import type { Ending } from './outcome.ts';
+import { produceAll } from './produce.ts';
+import { ProduceQueue } from './produce-queue.ts';
+import {
+  addOffsets,
+  addPartitions,
+  channelsOf,
+  commitOffsets,
+  endTransaction,
+} from './requests.ts';
+import type { ProducerIdentity } from './sequences.ts';
+import type { TransactionContext } from './transaction-context.ts';
+
+export type TransactionResult =
+  | {
+      readonly kind: 'committed';
+      readonly produced: ReadonlyMap<string, ProducedRange>;
+      /** Of the next transaction; the same under V1. */
+      readonly identity: ProducerIdentity;
+    }
+  | { readonly kind: 'ended'; readonly ending: Ending; readonly mayBeCommitted: boolean };
+
+/** The transaction's batches are stamped already, and it has something to send. */
+export async function runTransaction(
+  context: TransactionContext,
+  transaction: Transaction,
+  identity: ProducerIdentity,
+): Promise<TransactionResult> {
+  const queue = new ProduceQueue(transaction.batches);
+  const ending =
+    context.protocol === 'V2'
+      ? await sendAllV2(context, transaction, queue, identity)
+      : await sendAllV1(context, transaction, queue, identity);
+  if (ending !== undefined) return { kind: 'ended', ending, mayBeCommitted: false };
+  return endIt(context, queue, identity);
+}
+
+async function endIt(
+  context: TransactionContext,
+  queue: ProduceQueue,
+  identity: ProducerIdentity,
+): Promise<TransactionResult> {
+  const reply = await endTransaction(context, identity);
+  switch (reply.kind) {
+    case 'done':
+      return {
+        kind: 'committed',
+        produced: queue.produced(),
+        identity: context.protocol === 'V2' ? nextIdentity(reply.response) : identity,
+      };
+    case 'ended':
+      return { kind: 'ended', ending: reply.ending, mayBeCommitted: reply.openTries > 0 };
+    case 'rejoin':
+      throw new MillraceError('INTERNAL', 'EndTxn does not know generations');
+  }
+}
+
+function nextIdentity(response: ProducerIdentity): ProducerIdentity {
+  const { producerId, producerEpoch } = response;
+  assert(producerId >= 0 && producerEpoch >= 0, 'EndTxn under V2 names the next epoch');
+  return { producerId, producerEpoch };
+}
+
+async function sendAllV2(
+  context: TransactionContext,
+  transaction: Transaction,
+  queue: ProduceQueue,
+  identity: ProducerIdentity,
+): Promise<Ending | undefined> {
+  const { produce } = channelsOf(context.transactionalId);
+  return (
+    (await produceAll(context, queue, produce)) ??
+    (await sendOffsets(context, transaction, identity))
+  );
+}
+
+async function sendAllV1(
+  context: TransactionContext,
+  transaction: Transaction,
+  queue: ProduceQueue,
+  identity: ProducerIdentity,
+): Promise<Ending | undefined> {
+  const group = await askGroup(context, transaction);
+  if ('as' in group) return group;
+  if (!queue.isEmpty) {
+    const added = await addPartitions(context, identity, queue.partitions);
+    if (added.kind === 'ended') return added.ending;
+  }
+  const added = await addOffsets(context, identity, group.groupId);
+  if (added.kind === 'ended') return added.ending;
+  const { produce } = channelsOf(context.transactionalId);
+  const [produceEnding, offsetsEnding] = await Promise.all([
+    produceAll(context, queue, produce),
+    sendOffsets(context, transaction, identity),
+  ]);
+  return produceEnding ?? offsetsEnding;
+}
+
+/** TxnOffsetCommit under the generation that holds now; under a newer one when that is refused. */
+async function sendOffsets(
+  context: TransactionContext,
+  transaction: Transaction,
+  identity: ProducerIdentity,
+): Promise<Ending | undefined> {
+  let refused: GroupMetadata | undefined;
+  for (let attempt = 0; !context.isOver; attempt++) {
+    const group = await askGroup(context, transaction);
+    if ('as' in group) return group;
+    // A new member id is a new life in the group: what was processed belongs to the one before.
+    if (refused !== undefined && group.memberId !== refused.memberId) return lost('rejoined anew');
+    if (refused?.generation !== group.generation) {
+      const reply = await commitOffsets(context, identity, group, transaction.offsets);
+      if (reply.kind === 'done') return undefined;
+      if (reply.kind === 'ended') return reply.ending;
+      refused = group;
+    } else {
+      await context.pause('backoff', attempt);
+    }
+  }
+  return lost('no newer generation in time');
+}
+
+async function askGroup(
+  context: TransactionContext,
+  transaction: Transaction,
+): Promise<GroupMetadata | Ending> {
+  try {
+    const group = await context.whileTimeIsLeft(transaction.group());
+    // Without a generation nothing would fence a zombie (design §1, 3).
+    return group === undefined || group.generation < 0 ? lost('not a member of the group') : group;
+  } catch (cause) {
+    return { ...lost('the group did not say its generation'), cause };
+  }
+}
+
+function lost(message: string): Ending {
+  return { as: 'aborted', api: 'TxnOffsetCommit', message };
+}
