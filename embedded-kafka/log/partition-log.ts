@@ -1,0 +1,327 @@
+/**
+ * The log of one partition: segments in offset order, the last one active. Appends go to the OS
+ * cache; sync() makes them durable and moves syncedOffset; readers are bounded by their caller.
+ * Knows batches, not records: producers and transactions are the DerivedState's business.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { isMillraceError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { lastOffset } from '../../kafka/records/record-batch.ts';
+import type { FetchedBatch } from '../../kafka/records/types.ts';
+import { diskError } from '../disk/disk-error.ts';
+import { writeSealedJson } from '../disk/sealed-file.ts';
+import type { Disk } from '../ports.ts';
+import type { RecentBytesBudget } from './recent-bytes.ts';
+import {
+  type AbortedTransaction,
+  CLEANED_SUFFIX,
+  INDEX_SUFFIX,
+  LOG_SUFFIX,
+  Segment,
+  type SegmentOptions,
+  segmentName,
+} from './segment.ts';
+import type { Syncer } from './syncer.ts';
+
+/** What follows from the batches in order, kept beside the log so that a start need not read it all. */
+export interface DerivedState {
+  /** Back to an empty log. */
+  reset(): void;
+  /** What save() gave. */
+  restore(saved: unknown): void;
+  /** Takes the next batch; tells what its marker aborted. */
+  apply(batch: FetchedBatch): AbortedTransaction | undefined;
+  /** Plain data for JSON. */
+  save(): unknown;
+}
+
+/** Topic settings that a log needs; asked for anew each time, because they may change. */
+export interface LogSettings {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly indexIntervalBytes: number;
+}
+
+export interface PartitionLogOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: () => LogSettings;
+  readonly state: DerivedState;
+  readonly budget: RecentBytesBudget;
+  readonly syncer: Syncer;
+  /** Called when everything below this offset became durable. */
+  readonly onSynced: (offset: number) => void;
+}
+
+/** What recovery starts from: everything below endOffset is synced, indexed and in `state`. */
+export interface Checkpoint {
+  readonly endOffset: number;
+  readonly state: unknown;
+}
+
+/** Facts that the batches do not tell. */
+export interface LogFacts {
+  readonly logStartOffset: number;
+  /** Compaction has been through everything below. */
+  readonly cleanedToOffset: number;
+}
+
+export const CHECKPOINT_FILE = 'checkpoint';
+export const FACTS_FILE = 'log-facts';
+/** An unclean start reads at most about this much of a partition. */
+const CHECKPOINT_INTERVAL_BYTES = 64 * 1024 * 1024;
+const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
+
+export class PartitionLog {
+  readonly options: PartitionLogOptions;
+  readonly segmentOptions: SegmentOptions;
+  readonly #segments: Segment[];
+  #facts: LogFacts;
+  #syncedOffset = 0;
+  /** Syncs of one log never overlap: the later one covers the later bytes. */
+  #syncs: Promise<void> = Promise.resolve();
+  /** Appended to since their last sync. */
+  #unsynced = new Set<Segment>();
+  /** Their index files are missing or behind; the active one's always is. */
+  #unsaved = new Set<Segment>();
+  #bytesSinceCheckpoint = 0;
+  #isCheckpointDue = false;
+  #isClosed = false;
+
+  /** Use openLog (recovery.ts). `segments` is not empty. */
+  constructor(options: PartitionLogOptions, segments: Segment[], facts: LogFacts) {
+    this.options = options;
+    this.segmentOptions = segmentOptionsOf(options);
+    this.#segments = segments;
+    this.#facts = facts;
+  }
+
+  /** Recovery is over: `readSegments` had to be read for lack of an index, all is durable now. */
+  recovered(readSegments: Iterable<Segment>, readBytes: number): void {
+    this.#unsaved = new Set([...readSegments, this.active]);
+    this.#bytesSinceCheckpoint = readBytes;
+    this.#markSynced(this.endOffset);
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get active(): Segment {
+    return this.#segments.at(-1)!;
+  }
+
+  /** Of the next record. */
+  get endOffset(): number {
+    return this.active.facts.endOffset;
+  }
+
+  /** Everything below survives a power loss. */
+  get syncedOffset(): number {
+    return this.#syncedOffset;
+  }
+
+  get logStartOffset(): number {
+    return this.#facts.logStartOffset;
+  }
+
+  get cleanedToOffset(): number {
+    return this.#facts.cleanedToOffset;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  sizeBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  }
+
+  /**
+   * Appends whole batches whose offsets follow the end of the log, and schedules a sync.
+   * Throws STORE_DISK_FULL or STORE_IO; the log is then as it was before.
+   */
+  append(batches: readonly FetchedBatch[]): void {
+    const nowMs = this.options.clock.nowMs();
+    const segment = this.#segmentFor(batches, nowMs);
+    try {
+      segment.append(batches, nowMs);
+    } catch (error) {
+      this.#takeBack(segment);
+      throw error;
+    }
+    for (const batch of batches) {
+      const aborted = this.options.state.apply(batch);
+      if (aborted !== undefined) segment.facts.aborted.push(aborted);
+      this.#bytesSinceCheckpoint += batch.header.sizeBytes;
+    }
+    if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) this.#isCheckpointDue = true;
+    this.#unsynced.add(segment);
+    this.#unsaved.add(segment);
+    this.options.syncer.schedule(this);
+  }
+
+  /** Starts a new segment; the old one will never be written again. No-op while the active one is empty. */
+  roll(): void {
+    if (this.active.sizeBytes === 0) return;
+    this.#segments.push(new Segment(this.segmentOptions, this.endOffset));
+    this.#isCheckpointDue = true;
+  }
+
+  /** For the syncer. Rejects with STORE_IO: the end. */
+  sync(): Promise<void> {
+    this.#syncs = this.#syncs.then(() => this.#syncOnce());
+    return this.#syncs;
+  }
+
+  async #syncOnce(): Promise<void> {
+    const offset = this.endOffset;
+    const segments = [...this.#unsynced];
+    this.#unsynced.clear();
+    const saveCheckpoint = this.#isCheckpointDue ? this.#prepareCheckpoint() : undefined;
+    try {
+      await Promise.all(segments.map((segment) => segment.sync()));
+    } catch (error) {
+      // The files of a deleted topic may vanish under its last sync.
+      if (this.#isClosed) return;
+      throw error;
+    }
+    if (this.#isClosed) return;
+    saveCheckpoint?.();
+    this.#markSynced(offset);
+  }
+
+  /** Durable when it returns. */
+  updateFacts(change: Partial<LogFacts>): void {
+    const facts = { ...this.#facts, ...change };
+    writeSealedJson(this.options.disk, `${this.options.directory}/${FACTS_FILE}`, facts);
+    this.#facts = facts;
+  }
+
+  /** Removes the first `count` segments (never the active one). Readers must be past them. */
+  removeFirst(count: number): void {
+    for (const segment of this.#segments.splice(0, Math.min(count, this.#segments.length - 1))) {
+      this.#remove(segment);
+    }
+  }
+
+  /**
+   * Puts `cleaned` (synced, under the .cleaned suffix) in the place of consecutive closed segments.
+   * A crash at any point leaves a log that reads the same: recovery drops what is covered twice.
+   */
+  replace(replaced: readonly Segment[], cleaned: Segment): void {
+    const { disk, directory } = this.options;
+    const first = replaced[0]!;
+    const at = this.#segments.indexOf(first);
+    // No index file may ever stand beside bytes that it was not made from.
+    if (disk.exists(first.indexPath)) disk.remove(first.indexPath);
+    disk.rename(
+      `${directory}/${segmentName(cleaned.baseOffset, CLEANED_SUFFIX)}`,
+      `${directory}/${segmentName(cleaned.baseOffset, LOG_SUFFIX)}`,
+    );
+    cleaned.saveIndex(cleaned.encodeIndex());
+    this.#segments.splice(at, replaced.length, cleaned);
+    first.close();
+    this.#forget(first);
+    // In this order: a marker is never gone before the data that it ends.
+    for (const segment of replaced.slice(1)) this.#remove(segment);
+  }
+
+  /** Syncs, saves everything and closes the files. A log that failed is only closed. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    if (this.options.syncer.failure === undefined) {
+      this.#isCheckpointDue = true;
+      await this.sync();
+    }
+    this.closeFiles();
+  }
+
+  /** For a log that will be deleted. */
+  closeFiles(): void {
+    this.#isClosed = true;
+    this.options.syncer.forget(this);
+    for (const segment of this.#segments) segment.close();
+  }
+
+  #markSynced(offset: number): void {
+    this.#syncedOffset = Math.max(this.#syncedOffset, offset);
+    this.options.onSynced(this.#syncedOffset);
+  }
+
+  #segmentFor(batches: readonly FetchedBatch[], nowMs: number): Segment {
+    const { facts, baseOffset, sizeBytes } = this.active;
+    if (sizeBytes === 0) return this.active;
+    const settings = this.options.settings();
+    const incomingBytes = batches.reduce((sum, { header }) => sum + header.sizeBytes, 0);
+    const newestMs = batches.reduce((max, { header }) => Math.max(max, header.maxTimestampMs), -1);
+    const ageMs =
+      facts.firstTimestampMs >= 0 && newestMs >= 0
+        ? newestMs - facts.firstTimestampMs
+        : nowMs - facts.modifiedMs;
+    const isFull = sizeBytes + incomingBytes > settings.segmentBytes;
+    const isOld = ageMs > settings.segmentMs;
+    const isWide = lastOffset(batches.at(-1)!.header) - baseOffset > RELATIVE_OFFSET_MAX;
+    if (isFull || isOld || isWide) this.roll();
+    return this.active;
+  }
+
+  /** Half an append must not stay: the next batch would land behind it and be lost at recovery. */
+  #takeBack(segment: Segment): void {
+    try {
+      segment.truncateToFacts();
+    } catch (error) {
+      this.options.syncer.fail(diskError(error, 'taking back a failed append'));
+    }
+  }
+
+  /** Captures state and indexes as of now; the returned function writes them, once that is synced. */
+  #prepareCheckpoint(): () => void {
+    const { disk, directory, state } = this.options;
+    const indexes = [...this.#unsaved].map((segment) => [segment, segment.encodeIndex()] as const);
+    const checkpoint: Checkpoint = { endOffset: this.endOffset, state: state.save() };
+    this.#unsaved = new Set([this.active]);
+    this.#isCheckpointDue = false;
+    this.#bytesSinceCheckpoint = 0;
+    return () => {
+      try {
+        for (const [segment, encoded] of indexes) {
+          if (this.#segments.includes(segment)) segment.saveIndex(encoded);
+        }
+        writeSealedJson(disk, `${directory}/${CHECKPOINT_FILE}`, checkpoint);
+      } catch (error) {
+        // Only the next start would be slower: a full disk must not stop what still works.
+        if (!isMillraceError(error, 'STORE_DISK_FULL')) throw error;
+        this.options.log.warn({ directory, error }, 'no room for a checkpoint of this partition');
+        for (const [segment] of indexes) this.#unsaved.add(segment);
+        this.#isCheckpointDue = true;
+      }
+    };
+  }
+
+  #remove(segment: Segment): void {
+    const { disk, directory } = this.options;
+    segment.close();
+    this.#forget(segment);
+    const at = this.#segments.indexOf(segment);
+    if (at >= 0) this.#segments.splice(at, 1);
+    disk.remove(`${directory}/${segmentName(segment.baseOffset, LOG_SUFFIX)}`);
+    disk.remove(`${directory}/${segmentName(segment.baseOffset, INDEX_SUFFIX)}`);
+  }
+
+  #forget(segment: Segment): void {
+    this.#unsynced.delete(segment);
+    this.#unsaved.delete(segment);
+  }
+}
+
+export function segmentOptionsOf(options: PartitionLogOptions): SegmentOptions {
+  return {
+    disk: options.disk,
+    directory: options.directory,
+    budget: options.budget,
+    indexIntervalBytes: () => options.settings().indexIntervalBytes,
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * Opening a partition's log: finds its segments, trusts what a checkpoint and the index files vouch
+ * for, and reads the rest batch by batch. The log ends before the first batch that is torn, fails its
+ * checksum or does not follow in offset: nothing behind it was ever shown to a reader.
+ */
+import { isMillraceError } from '../../base/errors.ts';
+import { lastOffset, recordCorrupt, verifyBatch } from '../../kafka/records/record-batch.ts';
+import type { FetchedBatch } from '../../kafka/records/types.ts';
+import { readSealedJson } from '../disk/sealed-file.ts';
+import { BatchWalker } from './batch-walker.ts';
+import {
+  CHECKPOINT_FILE,
+  type Checkpoint,
+  FACTS_FILE,
+  type LogFacts,
+  PartitionLog,
+  type PartitionLogOptions,
+  segmentOptionsOf,
+} from './partition-log.ts';
+import { INDEX_SUFFIX, LOG_SUFFIX, Segment, segmentName } from './segment.ts';
+
+const SCAN_WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * Opens the log in `options.directory`, which it creates if needed; options.state is then that of its
+ * end. Resolves when everything found is durable. Rejects with STORE_IO.
+ */
+export async function openLog(options: PartitionLogOptions): Promise<PartitionLog> {
+  options.disk.makeDirectory(options.directory);
+  const scan = new Recovery(options);
+  const segments = scan.run();
+  const facts = readSealedJson(options.disk, `${options.directory}/${FACTS_FILE}`);
+  const log = new PartitionLog(options, segments, factsWithin(segments, facts as LogFacts));
+  // What a killed process left in the OS cache must be durable before a reader sees it.
+  await Promise.all([...scan.readSegments].map((segment) => segment.sync()));
+  log.recovered(scan.readSegments, scan.readBytes);
+  return log;
+}
+
+class Recovery {
+  readonly #options: PartitionLogOptions;
+  /** Segments whose batches had to be read. */
+  readonly readSegments = new Set<Segment>();
+  readBytes = 0;
+
+  constructor(options: PartitionLogOptions) {
+    this.#options = options;
+  }
+
+  run(): Segment[] {
+    const segments = this.#openSegments();
+    this.#restoreState(segments);
+    const kept: Segment[] = [];
+    for (const [index, segment] of segments.entries()) {
+      const previous = kept.at(-1);
+      if (previous !== undefined && segment.baseOffset < previous.facts.endOffset) {
+        // A compaction was stopped before it had removed what its result replaces.
+        this.#remove(segment);
+        continue;
+      }
+      kept.push(segment);
+      if (!isWhole(segment) && !this.#read(segment)) {
+        for (const behind of segments.slice(index + 1)) this.#remove(behind);
+        break;
+      }
+    }
+    return kept.length > 0 ? kept : [new Segment(segmentOptionsOf(this.#options), 0)];
+  }
+
+  /** All segments by offset, with their indexes where there are good ones. Removes what is left over. */
+  #openSegments(): Segment[] {
+    const { disk, directory } = this.#options;
+    const names = disk.list(directory);
+    const logs = names.filter((name) => /^\d{20}\.log$/.test(name));
+    const bases = logs.map((name) => Number(name.slice(0, -LOG_SUFFIX.length)));
+    const belongs = new Set([...logs, CHECKPOINT_FILE, FACTS_FILE]);
+    for (const base of bases) belongs.add(segmentName(base, INDEX_SUFFIX));
+    for (const name of names) if (!belongs.has(name)) disk.remove(`${directory}/${name}`);
+    return bases.map((base) => {
+      const segment = new Segment(segmentOptionsOf(this.#options), base);
+      segment.loadIndex();
+      return segment;
+    });
+  }
+
+  /**
+   * The saved state holds if it ends exactly where the indexed bytes end: all before it was synced.
+   * Else everything is read again, indexes included.
+   */
+  #restoreState(segments: readonly Segment[]): void {
+    const { disk, directory, state } = this.#options;
+    const saved = readSealedJson(disk, `${directory}/${CHECKPOINT_FILE}`);
+    const checkpoint = saved as Checkpoint | undefined;
+    const firstUnread = segments.find((segment) => !isWhole(segment)) ?? segments.at(-1);
+    state.reset();
+    if (checkpoint !== undefined && checkpoint.endOffset === firstUnread?.facts.endOffset) {
+      state.restore(checkpoint.state);
+      const from = segments.indexOf(firstUnread) + 1;
+      for (const segment of segments.slice(from)) segment.forgetIndex();
+    } else {
+      for (const segment of segments) segment.forgetIndex();
+    }
+  }
+
+  /** Reads what the segment's facts do not cover; false when the log ends before the file does. */
+  #read(segment: Segment): boolean {
+    const { state, clock, directory, log } = this.#options;
+    const source = {
+      sizeBytes: segment.fileBytes,
+      bytesAt: (position: number, length: number) => segment.bytesAt(position, length),
+    };
+    this.readSegments.add(segment);
+    this.readBytes += segment.fileBytes - segment.sizeBytes;
+    segment.facts.modifiedMs = clock.nowMs();
+    const walker = new BatchWalker(source, segment.sizeBytes, SCAN_WINDOW_BYTES);
+    try {
+      while (walker.next()) {
+        const batch = walker.batch();
+        checkFollows(batch, segment.facts.endOffset);
+        segment.cover(batch.header);
+        const aborted = state.apply(batch);
+        if (aborted !== undefined) segment.facts.aborted.push(aborted);
+      }
+      return true;
+    } catch (error) {
+      if (!isMillraceError(error, 'RECORD_CORRUPT')) throw error;
+      const lostBytes = segment.fileBytes - segment.sizeBytes;
+      const endOffset = segment.facts.endOffset;
+      log.warn({ directory, endOffset, lostBytes, error }, 'cut the log at its first bad batch');
+      segment.truncateToFacts();
+      return false;
+    }
+  }
+
+  #remove(segment: Segment): void {
+    const { disk, directory } = this.#options;
+    segment.close();
+    disk.remove(`${directory}/${segmentName(segment.baseOffset, LOG_SUFFIX)}`);
+    disk.remove(`${directory}/${segmentName(segment.baseOffset, INDEX_SUFFIX)}`);
+  }
+}
+
+/** Nothing of the file needs to be read. */
+function isWhole(segment: Segment): boolean {
+  return segment.sizeBytes === segment.fileBytes;
+}
+
+function checkFollows(batch: FetchedBatch, expectedOffset: number): void {
+  verifyBatch(batch.buffer, batch.header);
+  const { baseOffset } = batch.header;
+  if (baseOffset < expectedOffset || lastOffset(batch.header) < baseOffset) {
+    throw recordCorrupt(`offset ${baseOffset} where ${expectedOffset} or later should follow`);
+  }
+}
+
+function factsWithin(segments: readonly Segment[], saved: LogFacts | undefined): LogFacts {
+  const first = segments[0]!.baseOffset;
+  const end = segments.at(-1)!.facts.endOffset;
+  const within = (offset: number) => Math.min(end, Math.max(first, offset));
+  return {
+    logStartOffset: within(saved?.logStartOffset ?? first),
+    cleanedToOffset: within(saved?.cleanedToOffset ?? first),
+  };
+}
