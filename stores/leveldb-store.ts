@@ -4,6 +4,7 @@
  * loses them: whoever sees STORE_IO or STORE_DISK_FULL must stop writing (task-state.ts does).
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Level } from 'level';
 import { MillraceError } from '../base/errors.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   BytesStore,
   BytesStoreEngine,
 } from './bytes-store.ts';
+import { lockAsOwner, lockAsReader, type TaskLock } from './task-lock.ts';
 
 export interface LevelDbBudget {
   /** LRU cache of uncompressed blocks. */
@@ -54,11 +56,13 @@ async function open(
   role: 'owner' | 'reader',
   budget: LevelDbBudget,
 ): Promise<BytesStore> {
-  if (role === 'owner') await mkdir(directory, { recursive: true, mode: 0o700 });
-  const level = new Level<Buffer, Buffer>(directory, {
+  const path = resolve(directory);
+  if (role === 'owner') await makeDirectory(path);
+  const lock = role === 'owner' ? await lockAsOwner(path) : lockAsReader(path);
+  const level = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    createIfMissing: role === 'owner' && !(await holdsDatabase(directory)),
+    createIfMissing: role === 'owner' && !(await holdsDatabase(path)),
     cacheSize: budget.cacheBytes,
     writeBufferSize: budget.writeBufferBytes,
     maxOpenFiles: budget.openFilesMax,
@@ -67,9 +71,18 @@ async function open(
   try {
     await level.open();
   } catch (error) {
-    throw storeError(error, `cannot open the state in ${directory}`);
+    lock.release();
+    throw storeError(error, `cannot open the state in ${path}`);
   }
-  return new LevelDbStore(level as LevelDb, directory);
+  return new LevelDbStore(level as LevelDb, path, lock);
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw storeError(error, `cannot make ${path}`);
+  }
 }
 
 /** Without this a lost CURRENT file would open as an empty database. */
@@ -87,10 +100,13 @@ type LevelDb = Level<Buffer, Buffer> & {
 class LevelDbStore implements BytesStore {
   readonly #level: LevelDb;
   readonly #directory: string;
+  readonly #lock: TaskLock;
+  #closing: Promise<void> | undefined;
 
-  constructor(level: LevelDb, directory: string) {
+  constructor(level: LevelDb, directory: string, lock: TaskLock) {
     this.#level = level;
     this.#directory = directory;
+    this.#lock = lock;
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -155,7 +171,14 @@ class LevelDbStore implements BytesStore {
   }
 
   close(): Promise<void> {
-    return this.#level.close();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#lock.beginClose();
+    await this.#level.close();
+    this.#lock.release();
   }
 
   #error(error: unknown, what: string): MillraceError {

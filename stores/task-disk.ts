@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import type { BytesStore, BytesStoreEngine } from './bytes-store.ts';
 import { STORE_ID_MAX } from './entries/entry-format.ts';
 import {
+  type BootMark,
   readBootMark,
   readPositions,
   readStoreIds,
@@ -87,9 +88,8 @@ async function assertEmpty(bytes: BytesStore): Promise<void> {
 async function takeOver(bytes: BytesStore, options: TaskDiskOptions): Promise<StatePositions> {
   const { bootId } = options;
   const mark = readBootMark(bytes);
-  const losesPower = mark !== undefined && !mark.clean && mark.bootId !== bootId;
-  const positions = readPositions(bytes, losesPower ? 'flushed' : 'positions');
-  if (losesPower) {
+  const positions = reliablePositions(bytes, mark, bootId);
+  if (lostPower(mark, bootId)) {
     options.log.warn(
       { taskId: options.taskId },
       'the machine restarted without a clean close: going back to the flushed position',
@@ -97,9 +97,35 @@ async function takeOver(bytes: BytesStore, options: TaskDiskOptions): Promise<St
   }
   if (mark === undefined || mark.clean || mark.bootId !== bootId) {
     const batch = bytes.batch();
-    if (losesPower) writePositions(batch, 'positions', positions);
+    if (lostPower(mark, bootId)) writePositions(batch, 'positions', positions);
     writeBootMark(batch, { bootId, clean: false });
     await batch.write({ sync: true });
   }
   return positions;
+}
+
+/** How far a state that is not open goes; it is opened for a moment and left as it was. */
+export async function inspectPositions(
+  directory: string,
+  engine: BytesStoreEngine,
+  bootId: string,
+): Promise<StatePositions> {
+  const bytes = await engine.open(directory, 'owner');
+  try {
+    return reliablePositions(bytes, readBootMark(bytes), bootId);
+  } finally {
+    await bytes.close();
+  }
+}
+
+function reliablePositions(
+  bytes: BytesStore,
+  mark: BootMark | undefined,
+  bootId: string,
+): StatePositions {
+  return readPositions(bytes, lostPower(mark, bootId) ? 'flushed' : 'positions');
+}
+
+function lostPower(mark: BootMark | undefined, bootId: string): boolean {
+  return mark !== undefined && !mark.clean && mark.bootId !== bootId;
 }
