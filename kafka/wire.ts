@@ -66,7 +66,11 @@ export interface Cluster {
   /** Finalized features, e.g. 'transaction.version' -> 2. From our own ApiVersions v3. */
   features(): Promise<ReadonlyMap<string, number>>;
   /** Sends one request. Error codes inside the response are the caller's business. */
-  request<Request, Response>(target: RequestTarget, api: Api<Request, Response>, request: Request): Promise<Response>;
+  request<Request, Response>(
+    target: RequestTarget,
+    api: Api<Request, Response>,
+    request: Request,
+  ): Promise<Response>;
   /** Known node ids with their addresses, as of the last metadata. */
   brokers(): ReadonlyMap<number, BrokerAddress>;
   controllerId(): Promise<number>;
@@ -80,6 +84,8 @@ export interface Cluster {
   forgetCoordinator(kind: CoordinatorKind, key: string): void;
   /** Fetches metadata of the named topics and of those known already; concurrent calls share one request. */
   refreshMetadata(topics?: readonly string[]): Promise<void>;
+  /** Closes the channel's connections; whoever made up the name calls it when done. */
+  closeChannel(channel: string): void;
   close(): void;
 }
 
