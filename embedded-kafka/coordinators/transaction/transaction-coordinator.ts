@@ -1,0 +1,336 @@
+/**
+ * The transaction coordinator: owns every transactional id of this broker, persists each change in
+ * `__transaction_state` before acting on it, writes the markers, and aborts what takes too long.
+ * What may happen is decided by transitions.ts; here it is made durable and carried out.
+ *
+ * One transition per id at a time. Requests that meet another one wait for it, at most
+ * `completionWaitMaxMs`, and are then told CONCURRENT_TRANSACTIONS (0 = at once, as Kafka does).
+ */
+import type { Clock } from '../../../base/clock.ts';
+import type { Log } from '../../../base/log.ts';
+import type { TopicPartition } from '../../../kafka/ports.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import type { ErrorCodeNumber, Topic, TransactionVerifier } from '../../ports.ts';
+import { type CoordinatorLog, replay } from '../coordinator-log.ts';
+import { partitionForKey } from '../internal-topics.ts';
+import type { MarkerWriter } from './marker-writer.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import { decodeTransaction, encodeTombstone, encodeTransaction } from './transaction-log.ts';
+import {
+  NO_PRODUCER_EPOCH,
+  NO_PRODUCER_ID,
+  startedAtMs,
+  type TransactionMetadata,
+} from './transaction-metadata.ts';
+import {
+  complete,
+  type Decision,
+  decideAddPartitions,
+  decideEnd,
+  decideInit,
+  type EndRequest,
+  fenceAndAbort,
+  newTransactionalId,
+  type ProducerIdentity,
+  verifyPartitions,
+} from './transitions.ts';
+
+export interface TransactionConfig {
+  readonly maxTimeoutMs: number;
+  /** How often open transactions are looked at for their timeout. */
+  readonly abortTimedOutIntervalMs: number;
+  readonly transactionalIdExpirationMs: number;
+  readonly completionWaitMaxMs: number;
+  /** The finalized feature `transaction.version`: 2, or less to serve V1 only. */
+  readonly transactionVersion: number;
+}
+
+export interface TransactionCoordinatorOptions {
+  readonly topic: Topic;
+  readonly records: CoordinatorLog;
+  readonly producerIds: ProducerIds;
+  readonly markers: MarkerWriter;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: TransactionConfig;
+}
+
+export interface InitProducerIdAnswer extends ProducerIdentity {
+  readonly error: ErrorCodeNumber;
+}
+
+export type EndTransactionAnswer = InitProducerIdAnswer;
+
+interface Entry {
+  current: TransactionMetadata;
+  /** The transition under way; when it resolves, `current` has changed. */
+  transition: Promise<void> | undefined;
+  /** Markers of an ending transaction being written. */
+  completion: Promise<void> | undefined;
+}
+
+export class TransactionCoordinator implements TransactionVerifier {
+  readonly #options: TransactionCoordinatorOptions;
+  readonly #entries = new Map<string, Entry>();
+  #cancelReaper: (() => void) | undefined;
+
+  constructor(options: TransactionCoordinatorOptions) {
+    this.#options = options;
+  }
+
+  /** Replays the log, goes on with what was ending, and starts the reaper. */
+  start(): void {
+    for (const partition of this.#options.topic.partitions) {
+      for (const record of replay(partition)) {
+        if (record.kind !== 'record') continue;
+        const read = decodeTransaction(record.key, record.value);
+        if (read === undefined) continue;
+        if (read.metadata === undefined) this.#entries.delete(read.transactionalId);
+        else this.#entries.set(read.transactionalId, newEntry(read.metadata));
+      }
+    }
+    for (const entry of this.#entries.values()) this.#completeIfEnding(entry);
+    this.#scheduleReaper();
+  }
+
+  /** Stops the reaper and waits for what has been begun. */
+  async stop(): Promise<void> {
+    this.#cancelReaper?.();
+    for (const entry of this.#entries.values()) {
+      await entry.transition;
+      await entry.completion;
+    }
+  }
+
+  async initProducerId(request: {
+    readonly transactionalId: string | null;
+    readonly timeoutMs: number;
+    /** What the client believes to be; undefined = it starts anew. */
+    readonly expected: ProducerIdentity | undefined;
+  }): Promise<InitProducerIdAnswer> {
+    const { transactionalId, timeoutMs } = request;
+    const { producerIds, config, clock } = this.#options;
+    if (transactionalId === null) {
+      return { error: Errors.NONE, producerId: producerIds.allocate(), producerEpoch: 0 };
+    }
+    if (transactionalId === '') return refused(Errors.INVALID_REQUEST);
+    if (timeoutMs <= 0 || timeoutMs > config.maxTimeoutMs) {
+      return refused(Errors.INVALID_TRANSACTION_TIMEOUT);
+    }
+    const entry = this.#entryOrNew(transactionalId, timeoutMs);
+    const allocate = () => producerIds.allocate();
+    for (;;) {
+      if (!(await this.#settled(entry))) return refused(Errors.CONCURRENT_TRANSACTIONS);
+      const decision = decideInit(entry.current, request, allocate, clock.nowMs());
+      if (decision.kind === 'answer') return refused(decision.error);
+      const { next } = decision;
+      await this.#change(entry, next);
+      // An open transaction was fenced off: when its markers are out, bump again for this client.
+      if (next.phase.kind !== 'ending') {
+        const { producerId, producerEpoch } = next;
+        return { error: Errors.NONE, producerId, producerEpoch };
+      }
+    }
+  }
+
+  /** AddPartitionsToTxn and AddOffsetsToTxn; also what V2 adds on the way. */
+  async addPartitions(
+    request: ProducerIdentity & {
+      readonly transactionalId: string;
+      readonly partitions: readonly TopicPartition[];
+      readonly clientVersion: 0 | 2;
+    },
+  ): Promise<ErrorCodeNumber> {
+    if (request.transactionalId === '') return Errors.INVALID_REQUEST;
+    const entry = this.#entries.get(request.transactionalId);
+    if (entry !== undefined && !(await this.#settled(entry))) {
+      return Errors.CONCURRENT_TRANSACTIONS;
+    }
+    const nowMs = this.#options.clock.nowMs();
+    return this.#carryOut(entry, decideAddPartitions(entry?.current, request, nowMs));
+  }
+
+  async verify(
+    request: ProducerIdentity & {
+      readonly transactionalId: string;
+      readonly partitions: readonly TopicPartition[];
+      readonly addIfMissing: boolean;
+    },
+  ): Promise<ErrorCodeNumber> {
+    const entry = this.#entries.get(request.transactionalId);
+    if (request.addIfMissing && this.#options.config.transactionVersion >= 2) {
+      const error = await this.addPartitions({ ...request, clientVersion: 2 });
+      if (error !== Errors.NONE) return error;
+    }
+    // Also after adding: the reaper may have been faster than the append that follows.
+    return verifyPartitions(entry?.current, request);
+  }
+
+  /** Answers as soon as the outcome is durable; the markers follow. */
+  async endTransaction(
+    request: EndRequest & { readonly transactionalId: string },
+  ): Promise<EndTransactionAnswer> {
+    if (request.transactionalId === '') return refused(Errors.INVALID_REQUEST);
+    const entry = this.#entries.get(request.transactionalId);
+    if (entry?.transition !== undefined && !(await this.#transitionEnded(entry))) {
+      return refused(Errors.CONCURRENT_TRANSACTIONS);
+    }
+    const { clock, producerIds } = this.#options;
+    const allocate = () => producerIds.allocate();
+    const decision = decideEnd(entry?.current, request, allocate, clock.nowMs());
+    const error = await this.#carryOut(entry, decision);
+    if (error !== Errors.NONE || entry === undefined) return refused(error);
+    return { error, ...nextIdentity(decision.kind === 'change' ? decision.next : entry.current) };
+  }
+
+  describe(transactionalId: string): TransactionMetadata | undefined {
+    const current = this.#entries.get(transactionalId)?.current;
+    return current?.producerEpoch === NO_PRODUCER_EPOCH ? undefined : current;
+  }
+
+  list(): readonly TransactionMetadata[] {
+    return Array.from(this.#entries.values(), (entry) => entry.current);
+  }
+
+  /** Forgets ids that have been idle for longer than their expiration. */
+  async expire(): Promise<void> {
+    const { clock, config, records, topic } = this.#options;
+    const expiredBeforeMs = clock.nowMs() - config.transactionalIdExpirationMs;
+    for (const [transactionalId, entry] of this.#entries) {
+      const { current } = entry;
+      const isIdle = entry.transition === undefined && current.phase.kind === 'idle';
+      if (!isIdle || current.lastUpdateMs >= expiredBeforeMs) continue;
+      this.#entries.delete(transactionalId);
+      await records.append(partitionForKey(topic, transactionalId), [
+        encodeTombstone(transactionalId),
+      ]);
+    }
+  }
+
+  #entryOrNew(transactionalId: string, timeoutMs: number): Entry {
+    const existing = this.#entries.get(transactionalId);
+    if (existing !== undefined) return existing;
+    const { producerIds, clock } = this.#options;
+    const producerId = producerIds.allocate();
+    const created = newEntry(
+      newTransactionalId(transactionalId, producerId, timeoutMs, clock.nowMs()),
+    );
+    this.#entries.set(transactionalId, created);
+    return created;
+  }
+
+  async #carryOut(entry: Entry | undefined, decision: Decision): Promise<ErrorCodeNumber> {
+    if (decision.kind === 'answer') return decision.error;
+    if (entry !== undefined) await this.#change(entry, decision.next);
+    return Errors.NONE;
+  }
+
+  /** Makes `next` durable, then current. Nobody else may be changing the entry. */
+  #change(entry: Entry, next: TransactionMetadata): Promise<void> {
+    const transition = this.#persist(next, 'durable').then(() => {
+      entry.current = next;
+      entry.transition = undefined;
+      this.#completeIfEnding(entry);
+    });
+    entry.transition = transition;
+    return transition;
+  }
+
+  async #persist(next: TransactionMetadata, until: 'durable' | 'written'): Promise<void> {
+    const partition = partitionForKey(this.#options.topic, next.transactionalId);
+    await this.#options.records.append(partition, [encodeTransaction(next)], { until });
+  }
+
+  #completeIfEnding(entry: Entry): void {
+    if (entry.current.phase.kind !== 'ending') return;
+    entry.completion = this.#complete(entry)
+      .catch((error: unknown) => {
+        // Only a disk that fails ends here. The outcome is durable: the next start sends the markers again.
+        const { transactionalId } = entry.current;
+        this.#options.log.error({ transactionalId, error }, 'transaction markers not written');
+      })
+      .finally(() => {
+        entry.completion = undefined;
+      });
+  }
+
+  async #complete(entry: Entry): Promise<void> {
+    const { current } = entry;
+    const { phase } = current;
+    if (phase.kind !== 'ending') return;
+    await this.#options.markers.write(current, phase);
+    const next = complete(current, phase, this.#options.clock.nowMs());
+    // Written is enough: if it is lost, the markers are sent once more and find nothing open, and
+    // whatever this id does next becomes durable behind it in the same log.
+    await this.#persist(next, 'written');
+    entry.current = next;
+  }
+
+  /** Waits until nothing is under way; false when that takes too long. */
+  async #settled(entry: Entry): Promise<boolean> {
+    const { clock, config } = this.#options;
+    const giveUpAtMs = clock.monotonicMs() + config.completionWaitMaxMs;
+    for (;;) {
+      const underWay = entry.transition ?? entry.completion;
+      if (underWay === undefined) return entry.current.phase.kind !== 'ending';
+      const leftMs = giveUpAtMs - clock.monotonicMs();
+      if (leftMs <= 0 || !(await this.#within(leftMs, underWay))) return false;
+    }
+  }
+
+  async #transitionEnded(entry: Entry): Promise<boolean> {
+    const { clock, config } = this.#options;
+    const giveUpAtMs = clock.monotonicMs() + config.completionWaitMaxMs;
+    while (entry.transition !== undefined) {
+      const leftMs = giveUpAtMs - clock.monotonicMs();
+      if (leftMs <= 0 || !(await this.#within(leftMs, entry.transition))) return false;
+    }
+    return true;
+  }
+
+  #within(limitMs: number, work: Promise<void>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.clock.after(limitMs, () => resolve(false));
+      work.then(() => resolve(true), reject).finally(cancel);
+    });
+  }
+
+  #scheduleReaper(): void {
+    const { clock, config } = this.#options;
+    this.#cancelReaper = clock.after(config.abortTimedOutIntervalMs, () => {
+      this.#abortTimedOut();
+      this.#scheduleReaper();
+    });
+  }
+
+  #abortTimedOut(): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.nowMs();
+    for (const entry of this.#entries.values()) {
+      const { current } = entry;
+      if (current.phase.kind !== 'ongoing' || entry.transition !== undefined) continue;
+      if (startedAtMs(current.phase) + current.timeoutMs > nowMs) continue;
+      const { transactionalId, timeoutMs } = current;
+      log.info({ transactionalId, timeoutMs }, 'transaction timed out and is aborted');
+      this.#change(entry, fenceAndAbort(current, nowMs)).catch((error: unknown) => {
+        log.error({ transactionalId, error }, 'abort of a timed out transaction not written');
+      });
+    }
+  }
+}
+
+function newEntry(current: TransactionMetadata): Entry {
+  return { current, transition: undefined, completion: undefined };
+}
+
+function refused(error: ErrorCodeNumber): InitProducerIdAnswer {
+  return { error, producerId: NO_PRODUCER_ID, producerEpoch: NO_PRODUCER_EPOCH };
+}
+
+/** What the client is to use from now on (V2); a rotation is already visible while markers are out. */
+function nextIdentity({ producerId, producerEpoch, phase }: TransactionMetadata): ProducerIdentity {
+  if (phase.kind === 'ending' && phase.nextProducerId !== NO_PRODUCER_ID) {
+    return { producerId: phase.nextProducerId, producerEpoch: 0 };
+  }
+  return { producerId, producerEpoch };
+}
