@@ -3,10 +3,10 @@
  * Its errors are turned into ours here. After a failed write LevelDB acknowledges later ones and
  * loses them: whoever sees STORE_IO or STORE_DISK_FULL must stop writing (task-state.ts does).
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Level } from 'level';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type {
   BytesBatch,
   BytesRange,
@@ -14,6 +14,7 @@ import type {
   BytesStore,
   BytesStoreEngine,
 } from './bytes-store.ts';
+import { checkDatabaseFiles } from './leveldb-files/check-files.ts';
 import { lockAsOwner, lockAsReader, type TaskLock } from './task-lock.ts';
 
 export interface LevelDbBudget {
@@ -59,10 +60,13 @@ async function open(
   const path = resolve(directory);
   if (role === 'owner') await makeDirectory(path);
   const lock = role === 'owner' ? await lockAsOwner(path) : lockAsReader(path);
+  const createIfMissing = role === 'owner' && !(await existsSound(path, lock));
   const level = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    createIfMissing: role === 'owner' && !(await holdsDatabase(path)),
+    createIfMissing,
+    // So that leveldb-files/ can read what it checks; small values gain little from compression.
+    compression: false,
     cacheSize: budget.cacheBytes,
     writeBufferSize: budget.writeBufferBytes,
     maxOpenFiles: budget.openFilesMax,
@@ -77,18 +81,22 @@ async function open(
   return new LevelDbStore(level as LevelDb, path, lock);
 }
 
+/** Without this a lost CURRENT file would open as an empty database. */
+async function existsSound(path: string, lock: TaskLock): Promise<boolean> {
+  try {
+    return await checkDatabaseFiles(path);
+  } catch (error) {
+    lock.release();
+    throw isMillraceError(error) ? error : storeError(error, `cannot read the state in ${path}`);
+  }
+}
+
 async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw storeError(error, `cannot make ${path}`);
   }
-}
-
-/** Without this a lost CURRENT file would open as an empty database. */
-async function holdsDatabase(directory: string): Promise<boolean> {
-  const names = await readdir(directory);
-  return names.some((name) => /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/.test(name));
 }
 
 /** `level` is typed for browsers, too; these two exist where there is a disk. */
