@@ -1,0 +1,137 @@
+/**
+ * The proof of a sale, read back from the topics alone: what was asked (the command topic), what was
+ * decided (the status topic), what was announced of the stock. Shares no reducer with the app.
+ */
+import type { Purchase } from '../ticket-sales/domain/purchase.ts';
+import { type InventoryUpdated, TOPICS } from '../ticket-sales/records.ts';
+import { endOffsets, readTopic, type Sale, type SaleClient } from './sale-client.ts';
+
+export interface SaleProof {
+  /** Distinct purchases found in the command topic. */
+  readonly asked: number;
+  readonly sold: number;
+  readonly rejected: number;
+  /** Tickets beyond a zone's capacity, after any record. */
+  readonly oversold: number;
+  /** Purchases of the command topic without an outcome. */
+  readonly lost: number;
+  /** Purchases with two outcomes that differ. */
+  readonly doubled: number;
+  /** Outcomes that nobody asked for. */
+  readonly ghosts: number;
+  /** Zones whose announced stock differs from the sum of the outcomes. */
+  readonly zonesWrong: number;
+  /** Tickets left although somebody was told that they were sold out. */
+  readonly refusedWrongly: number;
+  readonly problems: readonly string[];
+}
+
+export async function proveSale(client: SaleClient, sale: Sale): Promise<SaleProof> {
+  const asked = await askedPurchases(client, sale);
+  const outcomes = new Map<string, Purchase>();
+  const problems: string[] = [];
+  const soldByZone = new Map<string, number>();
+  const capacities = new Map(sale.zones.map(({ zoneId, capacity }) => [zoneId, capacity]));
+  let [doubled, oversold, ghosts] = [0, 0, 0];
+
+  await readAll(client, TOPICS.purchaseStatus, client.serdes.purchase.decode.bind(client.serdes.purchase), (purchase: Purchase, place) => {
+    if (purchase.eventId !== sale.eventId) return;
+    const first = outcomes.get(purchase.purchaseId);
+    if (first !== undefined) {
+      if (JSON.stringify(first) !== JSON.stringify(purchase)) {
+        doubled++;
+        problems.push(`${place}: ${purchase.purchaseId} has a second outcome`);
+      }
+      return;
+    }
+    outcomes.set(purchase.purchaseId, purchase);
+    if (!asked.has(purchase.purchaseId)) {
+      ghosts++;
+      problems.push(`${place}: nobody asked for ${purchase.purchaseId}`);
+    }
+    if (purchase.state !== 'confirmed') return;
+    const sold = (soldByZone.get(purchase.zoneId) ?? 0) + purchase.quantity;
+    soldByZone.set(purchase.zoneId, sold);
+    const over = sold - (capacities.get(purchase.zoneId) ?? 0);
+    if (over > 0) {
+      oversold = Math.max(oversold, over);
+      problems.push(`${place}: zone ${purchase.zoneId} is oversold by ${over}`);
+    }
+  });
+
+  const lost = [...asked.keys()].filter((purchaseId) => !outcomes.has(purchaseId));
+  for (const purchaseId of lost.slice(0, 5)) problems.push(`${purchaseId} has no outcome`);
+  const zonesWrong = await zonesThatDiffer(client, sale, soldByZone, problems);
+  const rejected = [...outcomes.values()].filter(({ state }) => state === 'rejected');
+  const refusedWrongly = rejected.filter(({ zoneId, quantity, reason }) => reason === 'sold_out' && (capacities.get(zoneId) ?? 0) - (soldByZone.get(zoneId) ?? 0) >= quantity).length;
+  if (refusedWrongly > 0) problems.push(`${refusedWrongly} were told sold out although tickets were left`);
+  return {
+    asked: asked.size,
+    sold: [...soldByZone.values()].reduce((sum, count) => sum + count, 0),
+    rejected: rejected.length,
+    oversold,
+    lost: lost.length,
+    doubled,
+    ghosts,
+    zonesWrong,
+    refusedWrongly,
+    problems: problems.slice(0, 20),
+  };
+}
+
+export function isProven(proof: SaleProof): boolean {
+  const faults = proof.oversold + proof.lost + proof.doubled + proof.ghosts + proof.zonesWrong + proof.refusedWrongly;
+  return proof.asked > 0 && faults === 0;
+}
+
+async function askedPurchases(client: SaleClient, sale: Sale): Promise<Map<string, number>> {
+  const asked = new Map<string, number>();
+  await readAll(client, TOPICS.commands, client.serdes.command.decode.bind(client.serdes.command), (command) => {
+    if (command.kind === 'purchase' && command.eventId === sale.eventId) {
+      asked.set(command.purchaseId, (asked.get(command.purchaseId) ?? 0) + 1);
+    }
+  });
+  return asked;
+}
+
+async function zonesThatDiffer(client: SaleClient, sale: Sale, soldByZone: ReadonlyMap<string, number>, problems: string[]): Promise<number> {
+  const announced = new Map<string, InventoryUpdated>();
+  let impossible = 0;
+  await readAll(client, TOPICS.inventory, client.serdes.inventory.decode.bind(client.serdes.inventory), (stock, place) => {
+    if (stock.eventId !== sale.eventId) return;
+    const before = announced.get(stock.zoneId);
+    const sound = stock.available >= 0 && stock.available + stock.held + stock.sold === stock.capacity && (before === undefined || before.version < stock.version);
+    if (!sound) {
+      impossible++;
+      problems.push(`${place}: zone ${stock.zoneId} announces an impossible stock`);
+    }
+    announced.set(stock.zoneId, stock);
+  });
+  const differing = sale.zones.filter(({ zoneId }) => (announced.get(zoneId)?.sold ?? 0) !== (soldByZone.get(zoneId) ?? 0));
+  for (const { zoneId } of differing) {
+    problems.push(`zone ${zoneId}: announced ${announced.get(zoneId)?.sold}, decided ${soldByZone.get(zoneId) ?? 0}`);
+  }
+  return differing.length + impossible;
+}
+
+/** Every committed record up to the end as it is now. */
+async function readAll<T>(
+  client: SaleClient,
+  topic: string,
+  decode: (bytes: Buffer, start: number, end: number) => T,
+  visit: (value: T, place: string) => void,
+): Promise<void> {
+  const ends = await endOffsets(client.kafka, topic, 'read_committed');
+  const reader = await readTopic(client.kafka, topic);
+  const atEnd = () => [...ends].every(([key, end]) => (reader.positions.get(key) ?? 0) >= end);
+  const complete = await reader.read(
+    (record, partition) => {
+      if (record.valueStart < 0) return;
+      visit(decode(record.buffer, record.valueStart, record.valueEnd), `${topic}-${partition}@${record.offset}`);
+    },
+    atEnd,
+    30_000,
+  );
+  await reader.close();
+  if (!complete) throw new Error(`the proof is not valid: ${topic} could not be read to its end`);
+}

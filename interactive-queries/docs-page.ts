@@ -1,0 +1,42 @@
+/** The API as a plain page: made once from the routes, no script, nothing from outside. */
+import type { Route } from './http/route.ts';
+import type { ApiInfo } from './openapi.ts';
+
+const STYLE = `
+:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
+body{max-width:60rem;margin:2rem auto;padding:0 1rem}
+h2{margin-top:2.5rem;text-transform:capitalize}
+details{border:1px solid #8884;border-radius:.5rem;margin:.5rem 0;padding:.4rem .8rem}
+summary{cursor:pointer}
+code,pre{font:13px/1.5 ui-monospace,monospace}
+pre{overflow:auto;background:#8881;padding:.6rem;border-radius:.4rem}
+b.m{display:inline-block;min-width:4.5rem}
+td{padding:.1rem 1rem .1rem 0;vertical-align:top}`;
+
+export function docsPage(routes: readonly Route[], info: ApiInfo): string {
+  const tags = [...new Set(routes.map(({ tag }) => tag))];
+  const sections = tags.map((tag) => {
+    const operations = routes.filter((route) => route.tag === tag).map(operation);
+    return `<h2>${escape(tag)}</h2>${operations.join('')}`;
+  });
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escape(info.title)}</title><style>${STYLE}</style>
+<h1>${escape(info.title)}</h1><p>${escape(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`;
+}
+
+function operation(route: Route): string {
+  const headers = Object.entries(route.requestHeaders ?? {}).map(([name, { required, about }]) => row(`${name}${required ? ' (required)' : ''}`, about));
+  const query = Object.keys(route.query ?? {}).map((name) => row(`?${name}`, 'optional'));
+  const answers = Object.entries(route.answers).map(([status, { about }]) => row(status, about));
+  const body = route.body === undefined ? '' : `<p>Body</p><pre>${escape(JSON.stringify(route.body, undefined, 2))}</pre>`;
+  return `<details id="${escape(route.operationId)}"><summary><b class="m">${route.method}</b><code>${escape(route.path)}</code> ${escape(route.summary)}</summary>
+<table>${[...headers, ...query].join('')}</table>${body}<p>Answers</p><table>${answers.join('')}</table></details>`;
+}
+
+function row(name: string, about: string): string {
+  return `<tr><td><code>${escape(name)}</code></td><td>${escape(about)}</td></tr>`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,73 @@
+/** The OpenAPI 3.1 document, made from the route table: the two cannot disagree. */
+import type { TSchema } from 'typebox';
+import { PROBLEMS } from './http/problem.ts';
+import type { Route } from './http/route.ts';
+
+export interface ApiInfo {
+  readonly title: string;
+  readonly version: string;
+  readonly description: string;
+}
+
+const problemSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status'],
+  properties: {
+    type: { type: 'string', enum: Object.keys(PROBLEMS).map((slug) => `urn:millrace:problem:${slug}`) },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['pointer', 'detail'],
+        properties: { pointer: { type: 'string' }, detail: { type: 'string' } },
+      },
+    },
+  },
+};
+
+export function openApiDocument(routes: readonly Route[], info: ApiInfo): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
+  }
+  return { openapi: '3.1.0', info, paths, components: { schemas: { Problem: problemSchema } } };
+}
+
+function operation(route: Route): object {
+  const parameters = [
+    ...parametersIn('path', route.params, true),
+    ...parametersIn('query', route.query, false),
+    ...Object.entries(route.requestHeaders ?? {}).map(([name, { required, about }]) => ({
+      name,
+      in: 'header',
+      required,
+      description: about,
+      schema: { type: 'string' },
+    })),
+  ];
+  return {
+    operationId: route.operationId,
+    summary: route.summary,
+    tags: [route.tag],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: route.body } } } }),
+    responses: Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, response(Number(status), answer)])),
+  };
+}
+
+function parametersIn(place: 'path' | 'query', schemas: Readonly<Record<string, TSchema>> | undefined, required: boolean): object[] {
+  return Object.entries(schemas ?? {}).map(([name, schema]) => ({ name, in: place, required, schema }));
+}
+
+function response(status: number, answer: Route['answers'][number]): object {
+  const description = answer.about;
+  if (status >= 400 && answer.mediaType === undefined && answer.body === undefined) {
+    return { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
+  }
+  if (answer.body === undefined) return { description };
+  return { description, content: { [answer.mediaType ?? 'application/json']: { schema: answer.body } } };
+}

@@ -1,0 +1,47 @@
+/** /openapi.json, /docs and /metrics. */
+import Type from 'typebox';
+import { docsPage } from '../docs-page.ts';
+import type { Route } from '../http/route.ts';
+import type { Metrics } from '../metrics.ts';
+import { type ApiInfo, openApiDocument } from '../openapi.ts';
+
+/** `others` are all routes but these. */
+export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics: Metrics): Route[] {
+  const routes: Route[] = [
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      operationId: 'getOpenApi',
+      summary: 'This document',
+      tag: 'operations',
+      answers: { 200: { about: 'OpenAPI 3.1', body: Type.Object({}) } },
+      handle: () => ({ status: 200, headers: { 'Content-Type': 'application/json' }, body: document }),
+    },
+    {
+      method: 'GET',
+      path: '/docs',
+      operationId: 'getDocs',
+      summary: 'The API for people',
+      tag: 'operations',
+      answers: { 200: { about: 'A page', body: Type.String(), mediaType: 'text/html' } },
+      handle: () => ({
+        status: 200,
+        headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
+        body: page,
+      }),
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      operationId: 'getMetrics',
+      summary: 'Metrics for Prometheus',
+      tag: 'operations',
+      answers: { 200: { about: 'Text format', body: Type.String(), mediaType: 'text/plain' } },
+      handle: async () => ({ status: 200, headers: { 'Content-Type': metrics.contentType }, body: await metrics.text() }),
+    },
+  ];
+  const all = [...others, ...routes];
+  const document = JSON.stringify(openApiDocument(all, info));
+  const page = docsPage(all, info);
+  return routes;
+}

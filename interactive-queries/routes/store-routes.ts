@@ -1,0 +1,208 @@
+/** Generic reads of any store, and who owns what: for tools and for looking around. */
+import Type from 'typebox';
+import { type Serde, toBytes } from '../../schemas/serde.ts';
+import type { ReadOnlyKeyValueStore, StoreSpec } from '../../stores/state-store.ts';
+import { Problem } from '../http/problem.ts';
+import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import { jsonWithEtag, MIN_POSITION_PATTERN, type OwnerRouting } from '../owner-routing.ts';
+import type { HostInfo, QueryableStreams } from '../queryable-streams.ts';
+
+export interface StoreRoutesDeps {
+  readonly streams: QueryableStreams;
+  readonly routing: OwnerRouting;
+}
+
+const storeParam = { store: Type.String({ pattern: '^[A-Za-z0-9._-]{1,200}$' }) };
+const keyParam = { ...storeParam, key: Type.String({ minLength: 1, maxLength: 512 }) };
+const unavailable = { 404: { about: 'No such store or key' }, 503: { about: 'Not available now' } };
+
+export function storeRoutes(deps: StoreRoutesDeps): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/stores',
+      operationId: 'listStores',
+      summary: 'The stores of the topology',
+      tag: 'stores',
+      answers: { 200: { about: 'Names, partitions and where they are' } },
+      handle: () => ({ status: 200, body: { items: deps.streams.stores().map(({ spec, partitionCount }) => storeView(deps, spec, partitionCount)) } }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/stores/{store}/keys/{key}',
+      operationId: 'getStoreKey',
+      summary: 'The value of a key, wherever it is',
+      tag: 'stores',
+      params: keyParam,
+      query: { minPosition: Type.String({ pattern: MIN_POSITION_PATTERN }) },
+      answers: { 200: { about: 'Key, value and partition' }, 304: { about: 'Unchanged' }, 400: { about: 'The key is not of the store’s type' }, ...unavailable },
+      handle: (request) => getKey(deps, request),
+    },
+    {
+      method: 'GET',
+      path: '/v1/stores/{store}/entries',
+      operationId: 'listStoreEntries',
+      summary: 'Entries of all partitions, in key order within each',
+      tag: 'stores',
+      params: storeParam,
+      query: {
+        limit: Type.String({ pattern: '^[1-9][0-9]{0,2}$' }),
+        prefix: Type.String({ minLength: 1, maxLength: 256 }),
+      },
+      answers: { 200: { about: 'At most `limit` (default 100) entries of each partition' }, ...unavailable },
+      handle: (request) => listEntries(deps, request),
+    },
+    {
+      method: 'GET',
+      path: '/v1/stores/{store}/count',
+      operationId: 'countStoreEntries',
+      summary: 'About how many entries the store has',
+      tag: 'stores',
+      params: storeParam,
+      answers: { 200: { about: 'The estimate' }, ...unavailable },
+      handle: (request) => countEntries(deps, request),
+    },
+    {
+      method: 'GET',
+      path: '/v1/metadata/instances',
+      operationId: 'listInstances',
+      summary: 'The instances and the store partitions they have',
+      tag: 'metadata',
+      answers: { 200: { about: 'The instances' } },
+      handle: () => ({
+        status: 200,
+        body: {
+          items: deps.streams.instances().map((instance) => ({
+            host: hostText(instance.host),
+            processId: instance.processId,
+            isLocal: instance.isLocal,
+            active: Object.fromEntries(instance.active),
+            standby: Object.fromEntries(instance.standby),
+          })),
+        },
+      }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/metadata/stores/{store}/keys/{key}',
+      operationId: 'locateStoreKey',
+      summary: 'Who owns a key, by the partitioning of producers',
+      tag: 'metadata',
+      params: keyParam,
+      answers: { 200: { about: 'Partition and hosts' }, ...unavailable },
+      handle: (request) => {
+        const spec = specOf(deps, request);
+        const location = deps.streams.locateKey(spec.name, toBytes(spec.keySerde, keyOf(spec, request)));
+        return {
+          status: 200,
+          body: {
+            partition: location.partition,
+            active: location.active === undefined ? null : hostText(location.active),
+            standbys: location.standbys.map(hostText),
+            isLocal: location.isLocal,
+          },
+        };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/metadata/tasks',
+      operationId: 'listTasks',
+      summary: 'The tasks of this instance',
+      tag: 'metadata',
+      answers: { 200: { about: 'Role, status, lag and restore progress' } },
+      handle: () => ({ status: 200, body: { state: deps.streams.state(), items: deps.streams.tasks() } }),
+    },
+  ];
+}
+
+/** Every partition is asked: a store may be partitioned by something else than its own key. */
+async function getKey(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+  const spec = specOf(deps, request);
+  const key = keyOf(spec, request);
+  const found = await gather(deps, request, async (store) => {
+    const value = store.get(key);
+    return value === undefined ? [] : [{ key, value: plain(value) }];
+  });
+  if (request.headers['millrace-hop'] !== undefined) return { status: 200, body: { items: found } };
+  const first = found[0];
+  if (first === undefined) throw new Problem('not-found', { detail: 'there is no such key' });
+  return jsonWithEtag(request, first);
+}
+
+async function listEntries(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+  const limit = Number(request.query['limit'] ?? 100);
+  const prefix = request.query['prefix'];
+  const items = await gather(deps, request, async (store) => {
+    const entries: object[] = [];
+    const range = prefix === undefined ? { limit } : { limit, prefix: Buffer.from(prefix) };
+    for await (const [key, value] of store.range(range)) entries.push({ key: plain(key), value: plain(value) });
+    return entries;
+  });
+  return { status: 200, body: { items } };
+}
+
+async function countEntries(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+  const counts = await gather(deps, request, async (store) => [await store.approximateEntryCount()]);
+  if (request.headers['millrace-hop'] !== undefined) return { status: 200, body: { items: counts } };
+  return { status: 200, body: { approximateCount: counts.reduce((sum, count) => sum + count, 0) } };
+}
+
+function gather<T>(
+  deps: StoreRoutesDeps,
+  request: RouteRequest,
+  collect: (store: ReadOnlyKeyValueStore<unknown, unknown>) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const spec = specOf(deps, request);
+  const { partitionCount } = deps.streams.stores().find((store) => store.spec === spec)!;
+  const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
+  return deps.routing.gather(spec.name, request, partitions, (store) => collect(store as ReadOnlyKeyValueStore<unknown, unknown>));
+}
+
+function specOf(deps: StoreRoutesDeps, request: RouteRequest): StoreSpec {
+  const found = deps.streams.stores().find(({ spec }) => spec.name === request.params['store']);
+  if (found === undefined) throw new Problem('unknown-store');
+  return found.spec;
+}
+
+/** Path text as a key of the store: text where the serde takes it, else a number. */
+function keyOf(spec: StoreSpec, request: RouteRequest): unknown {
+  const text = request.params['key']!;
+  const candidates: unknown[] = [text, Number(text)];
+  const key = candidates.find((candidate) => takes(spec.keySerde, candidate));
+  if (key === undefined) throw new Problem('key-codec');
+  return key;
+}
+
+function takes(serde: Serde<unknown>, key: unknown): boolean {
+  try {
+    toBytes(serde, key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What JSON can say of any value. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (Buffer.isBuffer(value)) return { base64: value.toString('base64') };
+  return value;
+}
+
+function storeView(deps: StoreRoutesDeps, spec: StoreSpec, partitionCount: number): object {
+  return {
+    name: spec.name,
+    kind: spec.kind,
+    persistence: spec.persistence,
+    logged: spec.changelog !== false,
+    partitions: Array.from({ length: partitionCount }, (_, partition) => {
+      const { active, isLocal } = deps.streams.locatePartition(spec.name, partition);
+      return { partition, active: active === undefined ? null : hostText(active), isLocal };
+    }),
+  };
+}
+
+function hostText(host: HostInfo): string {
+  return `${host.host}:${host.port}`;
+}
