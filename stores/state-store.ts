@@ -45,6 +45,8 @@ export interface ReadOnlyKeyValueStore<K, V> {
 }
 
 export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
+  /** Log time of the entry that get() returns; undefined when there is none. */
+  timestampMsOf(key: K): number | undefined;
   /** Timestamp: log time of the record being processed unless given. */
   put(key: K, value: V, timestampMs?: number): void;
   /** Returns what was there before, undefined when it was absent and has now been put. */

@@ -52,10 +52,12 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
   }
 
   get(key: K): V | undefined {
-    this.#context.assertUsable();
-    const identity = this.#identify(key);
-    const entry = this.#find(identity) ?? this.#load(key, identity);
-    return entry === undefined || this.#isExpired(entry) ? undefined : entry.value;
+    return this.#newest(key)?.value;
+  }
+
+  timestampMsOf(key: K): number | undefined {
+    const entry = this.#newest(key);
+    return entry?.value === undefined ? undefined : entry.timestampMs;
   }
 
   getMany(keys: readonly K[]): readonly (V | undefined)[] {
@@ -205,6 +207,14 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
     return typeof key === 'string' || typeof key === 'number'
       ? key
       : this.#committed.keys.latin1(key);
+  }
+
+  /** The entry that counts, unless it is expired; its value is undefined when it was deleted. */
+  #newest(key: K): Entry<K, V> | undefined {
+    this.#context.assertUsable();
+    const identity = this.#identify(key);
+    const entry = this.#find(identity) ?? this.#load(key, identity);
+    return entry === undefined || this.#isExpired(entry) ? undefined : entry;
   }
 
   #find(identity: KeyIdentity): Entry<K, V> | undefined {
