@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
 import { TOPICS } from '../ticket-sales/records.ts';
+import { Gate } from './gate.ts';
 import { percentiles } from './percentiles.ts';
 import { connectToSale, endOffsets, openSale, purchaseNumber, readTopic, type Sale, type SaleClient } from './sale-client.ts';
 import { isProven, proveSale } from './sale-proof.ts';
@@ -142,23 +143,21 @@ async function watch(
 
 /** Open loop when a rate is given: the intended time counts, however late the sender is. */
 async function ask(client: SaleClient, sale: Sale, options: RushOptions, intendedMs: Float64Array, onAsked: () => void): Promise<void> {
-  const inFlight = new Set<Promise<void>>();
-  const inFlightMax = options.via === 'http' ? HTTP_IN_FLIGHT : TOPIC_IN_FLIGHT;
+  const gate = new Gate(options.via === 'http' ? HTTP_IN_FLIGHT : TOPIC_IN_FLIGHT);
   const startMs = performance.now();
   for (let index = 0; index < options.purchases; index++) {
     const dueMs = options.rate > 0 ? startMs + (index * 1_000) / options.rate : performance.now();
     if (dueMs > performance.now()) await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
-    if (inFlight.size >= inFlightMax) await Promise.race(inFlight);
     intendedMs[index] = options.rate > 0 ? dueMs : performance.now();
     const repeats = (index % 1_000) / 1_000 < options.repeat ? 2 : 1;
     for (let time = 0; time < repeats; time++) {
-      const sent: Promise<void> = askOnce(client, sale, options, index).finally(() => inFlight.delete(sent));
-      inFlight.add(sent);
+      await gate.enter();
+      gate.leaveAfter(askOnce(client, sale, options, index));
     }
     onAsked();
     if (index % 256 === 255) await new Promise((resolve) => setImmediate(resolve));
   }
-  await Promise.all(inFlight);
+  await gate.empty();
 }
 
 async function askOnce(client: SaleClient, sale: Sale, options: RushOptions, index: number): Promise<void> {
