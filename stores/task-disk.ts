@@ -3,7 +3,7 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BytesStore, BytesStoreEngine } from './bytes-store.ts';
-import { STORE_ID_MAX } from './entries/entry-format.ts';
+import { STORE_ID_MAX, WIPE_HINT } from './entries/entry-format.ts';
 import {
   type BootMark,
   readBootMark,
@@ -118,12 +118,23 @@ export async function inspectPositions(
   }
 }
 
+/**
+ * After a power loss the flushed positions. A store that has a position but no flushed one would be
+ * restored over data in which a deletion may be missing that the changelog has long forgotten.
+ */
 function reliablePositions(
   bytes: BytesStore,
   mark: BootMark | undefined,
   bootId: string,
 ): StatePositions {
-  return readPositions(bytes, lostPower(mark, bootId) ? 'flushed' : 'positions');
+  const positions = readPositions(bytes, 'positions');
+  if (!lostPower(mark, bootId)) return positions;
+  const flushed = readPositions(bytes, 'flushed');
+  const name = [...positions.changelogs.keys()].find((name) => !flushed.changelogs.has(name));
+  if (name === undefined) return flushed;
+  throw new MillraceError('STORE_CORRUPT', `store ${name} lost power before its first flush`, {
+    hint: WIPE_HINT,
+  });
 }
 
 function lostPower(mark: BootMark | undefined, bootId: string): boolean {

@@ -270,19 +270,15 @@ export class LocalTaskState implements TaskState {
     throw new MillraceError('STORE_UNKNOWN', `task ${this.#options.taskId} has no store ${name}`);
   }
 
-  /** Data in memory first: that cannot fail, and nobody looks at its position on disk. */
   async #writeBatch(
     fill: (batchOf: (store: OwnStore) => BytesBatch) => void,
     merged: StatePositions,
   ): Promise<void> {
-    const memoryBatch = this.#memory.batch();
-    const diskBatch = this.#disk?.bytes.batch();
-    fill((store) => (store.isStored ? diskBatch! : memoryBatch));
-    await memoryBatch.write();
-    if (diskBatch !== undefined) {
-      writePositions(diskBatch, 'positions', this.#storedOnly(merged));
-      await diskBatch.write();
-    }
+    const memory = this.#memory.batch();
+    const disk = this.#disk?.bytes.batch();
+    fill((store) => (store.isStored ? disk! : memory));
+    if (disk !== undefined) writePositions(disk, 'positions', this.#storedOnly(merged));
+    await Promise.all([memory.write(), disk?.write()]);
     this.#positions = merged;
   }
 

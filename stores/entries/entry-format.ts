@@ -15,6 +15,8 @@ export const META_STORE_ID = 0;
 export const STORE_ID_MAX = 254;
 export const VALUE_HEADER_BYTES = 12;
 
+export const WIPE_HINT = 'The state of this task has to be wiped and restored from its changelog.';
+
 const TIMESTAMP_AT = 4;
 const TWO_TO_32 = 4_294_967_296;
 
@@ -41,7 +43,7 @@ export function verifyEntry(key: Buffer, keyEnd: number, value: Buffer, storeNam
     return;
   }
   throw new MillraceError('STORE_CORRUPT', `a checksum in store ${storeName} is wrong`, {
-    hint: 'The state of this task has to be wiped and restored from its changelog.',
+    hint: WIPE_HINT,
     facts: { store: storeName, key: key.toString('hex', 1, keyEnd) },
   });
 }
