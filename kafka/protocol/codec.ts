@@ -1,6 +1,7 @@
 /**
  * Messages to bytes and back: bodies, and the headers in front of them. Decoding is strict: a body that
- * ends early or has bytes left over was misread. Every misfit throws KAFKA_PROTOCOL, nothing else.
+ * ends early or has bytes left over was misread. Whatever the bytes are, decoding throws KAFKA_PROTOCOL
+ * and nothing else.
  */
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Api } from './api.ts';

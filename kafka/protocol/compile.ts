@@ -1,18 +1,12 @@
 /**
  * Turns a schema at one version into a pair of closures, once: which fields are there, how lengths are
- * encoded and where null may stand is decided here and never again per message.
- * A struct is read into an object that has all fields in the schema's order: one shape per message.
+ * encoded and where null may stand is decided here and never again per message. Structs are in
+ * struct-codec.ts.
  */
-import { protocolError } from './protocol-error.ts';
+import { misfit, protocolError } from './protocol-error.ts';
 import type { Reader } from './reader.ts';
-import {
-  type AnySchema,
-  defaultOf,
-  type FieldNode,
-  includes,
-  type PrimitiveKind,
-  type TypeNode,
-} from './schema.ts';
+import type { AnySchema, PrimitiveKind, TypeNode } from './schema.ts';
+import { structCodec } from './struct-codec.ts';
 import type { Writer } from './writer.ts';
 
 /** Reads and writes one type. The value's type was checked where the schema met the caller. */
@@ -23,18 +17,11 @@ export interface Codec {
   readonly minSizeBytes: number;
 }
 
-interface Encoding {
+export interface Encoding {
   readonly version: number;
   /** Compact lengths, and tagged fields behind every struct. */
   readonly flexible: boolean;
 }
-
-interface FieldCodec extends Codec {
-  readonly name: string;
-  readonly node: FieldNode;
-}
-
-type Struct = Record<string, unknown>;
 
 const compiled = new WeakMap<TypeNode, Codec[]>();
 
@@ -61,8 +48,8 @@ function typeCodec(type: TypeNode, nullable: boolean, encoding: Encoding): Codec
       return arrayCodec(typeCodec(type.element, false, encoding), nullable, encoding);
     case 'struct':
       return nullable
-        ? nullableStructCodec(structCodec(type.fields, encoding))
-        : structCodec(type.fields, encoding);
+        ? nullableStructCodec(structCodec(type.fields, encoding, typeCodec))
+        : structCodec(type.fields, encoding, typeCodec);
     case 'string':
       return stringCodec(nullable, encoding);
     case 'bytes':
@@ -114,7 +101,7 @@ function stringCodec(nullable: boolean, { flexible }: Encoding): Codec {
     },
     write(writer, value) {
       if (writeIfNull(writer, value, nullable, length)) return;
-      if (typeof value !== 'string') throw protocolError(`Not a string: ${String(value)}`);
+      if (typeof value !== 'string') throw misfit('string', value);
       const sizeBytes = Buffer.byteLength(value);
       length.write(writer, sizeBytes);
       writer.utf8(value, sizeBytes);
@@ -132,7 +119,7 @@ function bytesCodec(nullable: boolean, { flexible }: Encoding): Codec {
     },
     write(writer, value) {
       if (writeIfNull(writer, value, nullable, length)) return;
-      if (!(value instanceof Uint8Array)) throw protocolError(`Not bytes: ${String(value)}`);
+      if (!(value instanceof Uint8Array)) throw misfit('bytes', value);
       length.write(writer, value.length);
       writer.bytes(value);
     },
@@ -156,7 +143,7 @@ function arrayCodec(element: Codec, nullable: boolean, { flexible }: Encoding): 
     },
     write(writer, value) {
       if (writeIfNull(writer, value, nullable, length)) return;
-      if (!Array.isArray(value)) throw protocolError(`Not an array: ${String(value)}`);
+      if (!Array.isArray(value)) throw misfit('array', value);
       length.write(writer, value.length);
       for (const each of value) element.write(writer, each);
     },
@@ -172,115 +159,6 @@ function nullableStructCodec(struct: Codec): Codec {
       if (value !== null) struct.write(writer, value);
     },
   };
-}
-
-function structCodec(nodes: ReadonlyMap<string, FieldNode>, encoding: Encoding): Codec {
-  const present = Array.from(nodes)
-    .filter(([, node]) => includes(node.versions, encoding.version))
-    .map(([name, node]) => fieldCodec(name, node, encoding));
-  const plain = present.filter((field) => field.node.tag === undefined);
-  const tagged = present.filter((field) => field.node.tag !== undefined);
-  const tags = encoding.flexible ? tagsCodec(tagged) : NO_TAGS;
-  const blank = blankMaker(nodes, plain);
-  const minSizeBytes = plain.reduce((sum, field) => sum + field.minSizeBytes, tags.minSizeBytes);
-  return {
-    minSizeBytes,
-    read(reader) {
-      const struct = blank();
-      for (const field of plain) struct[field.name] = field.read(reader);
-      tags.read(reader, struct);
-      return struct;
-    },
-    write(writer, value) {
-      if (typeof value !== 'object' || value === null) {
-        throw protocolError(`Not a struct: ${String(value)}`);
-      }
-      const struct = value as Struct;
-      for (const field of plain) field.write(writer, struct[field.name]);
-      tags.write(writer, struct);
-    },
-  };
-}
-
-/** What a struct is before anything is read: absent and tagged fields at their defaults. */
-function blankMaker(nodes: ReadonlyMap<string, FieldNode>, plain: FieldCodec[]): () => Struct {
-  const template: Struct = {};
-  const owned: { name: string; node: FieldNode }[] = [];
-  const isRead = new Set(plain.map((field) => field.name));
-  for (const [name, node] of nodes) {
-    const value = defaultOf(node);
-    const isShareable = typeof value !== 'object' || value === null;
-    template[name] = isShareable || isRead.has(name) ? value : undefined;
-    if (!isShareable && !isRead.has(name)) owned.push({ name, node });
-  }
-  return () => {
-    const struct = { ...template };
-    // Arrays and structs belong to who gets them: each message has its own.
-    for (const { name, node } of owned) struct[name] = defaultOf(node);
-    return struct;
-  };
-}
-
-function fieldCodec(name: string, node: FieldNode, encoding: Encoding): FieldCodec {
-  const nullable = includes(node.nullableVersions, encoding.version);
-  const codec = typeCodec(node.type, nullable, encoding);
-  return {
-    name,
-    node,
-    minSizeBytes: codec.minSizeBytes,
-    read: codec.read,
-    write(writer, value) {
-      if (value !== undefined) return codec.write(writer, value);
-      if (!node.isOptional) throw protocolError(`${name} is missing`);
-      codec.write(writer, defaultOf(node));
-    },
-  };
-}
-
-interface TagsCodec {
-  readonly minSizeBytes: number;
-  read(reader: Reader, struct: Struct): void;
-  write(writer: Writer, struct: Struct): void;
-}
-
-const NO_TAGS: TagsCodec = { minSizeBytes: 0, read() {}, write() {} };
-
-/** Tagged fields: a count, then tag, size and value of each. Unknown ones are for somebody newer. */
-function tagsCodec(fields: FieldCodec[]): TagsCodec {
-  const byTag = new Map(fields.map((field) => [field.node.tag, field]));
-  const ordered = fields.toSorted((a, b) => Number(a.node.tag) - Number(b.node.tag));
-  return {
-    minSizeBytes: 1,
-    read(reader, struct) {
-      const count = reader.uvarint();
-      for (let index = 0; index < count; index += 1) {
-        const field = byTag.get(reader.uvarint());
-        const outerLimit = reader.enter(reader.uvarint());
-        if (field === undefined) reader.skip(reader.remaining);
-        else struct[field.name] = field.read(reader);
-        reader.leave(outerLimit);
-      }
-    },
-    write(writer, struct) {
-      const given = ordered.filter(({ name, node }) => !isDefault(node, struct[name]));
-      writer.uvarint(given.length);
-      for (const field of given) {
-        writer.uvarint(Number(field.node.tag));
-        const mark = writer.openSized();
-        field.write(writer, struct[field.name]);
-        writer.closeSized(mark);
-      }
-    },
-  };
-}
-
-function isDefault(node: FieldNode, value: unknown): boolean {
-  if (value === undefined) return true;
-  if (typeof value !== 'object' || value === null) return value === defaultOf(node);
-  if (node.defaultValue === null) return false;
-  if (node.type.kind !== 'struct') return (value as ArrayLike<unknown>).length === 0;
-  const struct = value as Struct;
-  return Array.from(node.type.fields).every(([name, field]) => isDefault(field, struct[name]));
 }
 
 function isNull(length: number, nullable: boolean): boolean {

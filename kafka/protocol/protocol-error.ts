@@ -7,3 +7,9 @@ export function protocolError(
 ): MillraceError {
   return new MillraceError('KAFKA_PROTOCOL', message, { facts });
 }
+
+/** A value that does not fit its type, short enough for a message. */
+export function misfit(type: string, value: unknown): MillraceError {
+  const shown = typeof value === 'number' || typeof value === 'string' ? value : typeof value;
+  return protocolError(`Not a value of type ${type}: ${shown}`);
+}

@@ -2,7 +2,7 @@
  * Writes Kafka's primitive types into one growing buffer. A value that its type cannot hold is refused:
  * a wrapped number on the wire would be somebody else's corrupt data.
  */
-import { protocolError } from './protocol-error.ts';
+import { misfit } from './protocol-error.ts';
 
 const INITIAL_SIZE_BYTES = 4096;
 /** Up to here a result is copied out and the buffer reused; a larger one is handed over uncopied. */
@@ -61,15 +61,14 @@ export class Writer {
   }
 
   bool(value: boolean): void {
+    if (typeof value !== 'boolean') throw misfit('bool', value);
     this.#buffer[this.#advance(1)] = value ? 1 : 0;
   }
 
   /** 32 hex digits. */
   uuid(value: string): void {
-    const start = this.#advance(16);
-    if (value.length !== 32 || this.#buffer.write(value, start, 16, 'hex') !== 16) {
-      throw misfit('uuid', value);
-    }
+    if (typeof value !== 'string' || value.length !== 32) throw misfit('uuid', value);
+    if (this.#buffer.write(value, this.#advance(16), 16, 'hex') !== 16) throw misfit('uuid', value);
   }
 
   /** An unsigned varint of at most 32 bits. */
@@ -138,8 +137,4 @@ export function uvarintSizeBytes(value: number): number {
   let sizeBytes = 1;
   for (let rest = value >>> 7; rest > 0; rest >>>= 7) sizeBytes += 1;
   return sizeBytes;
-}
-
-function misfit(type: string, value: unknown): Error {
-  return protocolError(`Not a value of type ${type}: ${String(value)}`);
 }
