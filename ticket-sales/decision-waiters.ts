@@ -18,13 +18,16 @@ type Wake = (purchase: Purchase | undefined) => void;
 export class DecisionWaiters {
   readonly #statusSerde: Serde<Purchase>;
   readonly #clock: Clock;
+  readonly #onDecided: (purchase: Purchase) => void;
   readonly #waiting = new Map<string, Set<Wake>>();
   readonly #accepted = new Map<string, Purchase>();
   readonly #cursor = createRecordCursor();
 
-  constructor(statusSerde: Serde<Purchase>, clock: Clock) {
+  /** `onDecided` is told of every decision that somebody here waited for. */
+  constructor(statusSerde: Serde<Purchase>, clock: Clock, onDecided: (purchase: Purchase) => void) {
     this.#statusSerde = statusSerde;
     this.#clock = clock;
+    this.#onDecided = onDecided;
   }
 
   /** Whether commits need to be looked at. */
@@ -86,6 +89,7 @@ export class DecisionWaiters {
     const waiting = this.#waiting.get(purchaseId);
     if (waiting === undefined) return;
     const purchase = this.#statusSerde.decode(buffer, valueStart, valueEnd);
+    this.#onDecided(purchase);
     for (const wake of [...waiting]) wake(purchase);
   }
 }

@@ -5,9 +5,9 @@ import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import type { Serde } from '../schemas/serde.ts';
 import type { TicketCommand } from './domain/command.ts';
+import type { EventDefinition, EventSales } from './domain/event.ts';
 import type { Purchase } from './domain/purchase.ts';
 import { available, type Zone } from './domain/zone.ts';
-import type { EventDefinition, EventSales } from './http/views.ts';
 
 export const TOPICS = {
   commands: 'ticketPurchase',

@@ -14,6 +14,7 @@ import { decideZone } from './domain/decide-zone.ts';
 import type { Purchase } from './domain/purchase.ts';
 import { isPurchaseId } from './domain/purchase-id.ts';
 import { isId, type Zone, zoneKey } from './domain/zone.ts';
+import { type InventoryUpdated, inventoryOf } from './records.ts';
 
 export const STORES = { zones: 'zones', purchases: 'purchases' } as const;
 export const SINKS = { purchaseStatus: 'purchase-status', inventory: 'inventory' } as const;
@@ -26,13 +27,13 @@ export class CommandRefused extends Error {
   }
 }
 
-export class TicketProcessor implements Processor<string, TicketCommand, string, Purchase | Zone> {
-  #context!: ProcessorContext<string, Purchase | Zone>;
+export class TicketProcessor implements Processor<string, TicketCommand, string, Purchase | InventoryUpdated> {
+  #context!: ProcessorContext<string, Purchase | InventoryUpdated>;
   #zones!: KeyValueStore<string, Zone>;
   #purchases!: KeyValueStore<string, Purchase>;
   readonly #changedZones = new Set<string>();
 
-  init(context: ProcessorContext<string, Purchase | Zone>): void {
+  init(context: ProcessorContext<string, Purchase | InventoryUpdated>): void {
     this.#context = context;
     this.#zones = context.getStateStore(STORES.zones);
     this.#purchases = context.getStateStore(STORES.purchases);
@@ -56,13 +57,16 @@ export class TicketProcessor implements Processor<string, TicketCommand, string,
   flush(): void {
     for (const key of this.#changedZones) {
       const zone = this.#zones.get(key);
-      if (zone !== undefined) this.#forward(key, zone, zone.updatedAtMs, SINKS.inventory);
+      if (zone !== undefined) this.#forward(key, inventoryOf(zone), zone.updatedAtMs, SINKS.inventory);
     }
     this.#changedZones.clear();
   }
 
   #decide(key: string, command: PurchaseCommand | CancelCommand, place: LogPlace): void {
     if (!isPurchaseId(command.purchaseId)) throw new CommandRefused('purchaseId is not a UUID');
+    if (command.kind === 'purchase' && !isId(command.buyerId)) {
+      throw new CommandRefused('buyerId is 1 to 64 of A-Z a-z 0-9 . _ ~ -');
+    }
     const zone = this.#zones.get(key);
     const previous = this.#purchases.get(command.purchaseId);
     const decision =
@@ -95,7 +99,7 @@ export class TicketProcessor implements Processor<string, TicketCommand, string,
     this.#changedZones.add(key);
   }
 
-  #forward(key: string, value: Purchase | Zone, timestampMs: number, sink: string): void {
+  #forward(key: string, value: Purchase | InventoryUpdated, timestampMs: number, sink: string): void {
     this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
   }
 }

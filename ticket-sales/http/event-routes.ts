@@ -8,6 +8,7 @@ import type { SentRecord } from '../../kafka/ports.ts';
 import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { TicketCommand } from '../domain/command.ts';
+import type { EventDefinition, EventSales } from '../domain/event.ts';
 import { isSameZone } from '../domain/decide-zone.ts';
 import type { Money } from '../domain/money.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
@@ -15,8 +16,6 @@ import type { TopicOf } from '../records.ts';
 import { EVENT_STORES } from '../ticket-topology.ts';
 import { STORES } from '../ticket-processor.ts';
 import {
-  type EventDefinition,
-  type EventSales,
   eventRequestSchema,
   eventSalesSchema,
   eventSchema,

@@ -1,23 +1,9 @@
 /** What the API shows: plain JSON made from domain values, and the schemas of it. */
 import Type from 'typebox';
+import type { EventDefinition } from '../domain/event.ts';
 import type { Money } from '../domain/money.ts';
 import { PURCHASE_STATES, type Purchase, REASONS } from '../domain/purchase.ts';
 import { available, CAPACITY_MAX, ID_PATTERN, QUANTITY_MAX, type Zone } from '../domain/zone.ts';
-
-export interface EventDefinition {
-  readonly eventId: string;
-  readonly name: string;
-  readonly venueId: string | null;
-  readonly startsAtMs: number | null;
-}
-
-export interface EventSales {
-  readonly eventId: string;
-  readonly zones: number;
-  readonly capacity: number;
-  readonly held: number;
-  readonly sold: number;
-}
 
 export const idSchema = Type.String({ pattern: ID_PATTERN, description: '1 to 64 of A-Z a-z 0-9 . _ ~ -' });
 export const purchaseIdSchema = Type.String({

@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/** The command line: parses, reads the configuration, calls. Exit codes: 0 ok, 1 failure, 2 usage. */
+import { Command, CommanderError, Option } from 'commander';
+import { isMillraceError } from '../base/errors.ts';
+import { pinoLog } from '../base/pino-log.ts';
+import { readConfig, redacted, SETTINGS } from '../ticket-sales/config.ts';
+import { completionScript, isShell } from './completion.ts';
+import { runStart } from './start.ts';
+import { describeTopology, TOPOLOGY_FORMATS } from './topology.ts';
+
+const program = new Command('millrace')
+  .description('Stream processing for Node.js, and the ticket sale that runs on it.')
+  .version('0.1.0')
+  .showHelpAfterError('(millrace --help tells more)')
+  .showSuggestionAfterError()
+  .exitOverride();
+
+program
+  .command('start')
+  .description('start the ticket sale: embedded broker, registry and API in one process, or on KAFKA_BROKERS')
+  .option('--no-demo', 'without the demo event')
+  .action(async (options: { demo: boolean }) => {
+    const { config, unknownNames } = readConfig(process.env);
+    for (const name of unknownNames) console.error(`warning: ${name} is not a setting of Millrace`);
+    await runStart(config, pinoLog(config.LOG_LEVEL), options.demo);
+  });
+
+program
+  .command('config')
+  .description('print the effective settings, secrets blotted out')
+  .option('--explain', 'with what each means')
+  .action((options: { explain?: boolean }) => {
+    const values = redacted(readConfig(process.env).config);
+    for (const [name, value] of Object.entries(values)) {
+      const about = options.explain === true ? `    # ${SETTINGS[name as keyof typeof SETTINGS].about}` : '';
+      console.log(`${name}=${typeof value === 'object' ? JSON.stringify(value) : (value ?? '')}${about}`);
+    }
+  });
+
+program
+  .command('topology')
+  .description('describe the topology of the sale')
+  .addOption(new Option('--format <format>', 'how').choices(TOPOLOGY_FORMATS).default('text'))
+  .action((options: { format: (typeof TOPOLOGY_FORMATS)[number] }) => {
+    console.log(describeTopology(options.format));
+  });
+
+program
+  .command('completion')
+  .description('print a completion script for bash, zsh or fish')
+  .argument('<shell>')
+  .action((shell: string) => {
+    if (!isShell(shell)) throw new CommanderError(2, 'millrace.shell', `${shell}: only bash, zsh and fish`);
+    process.stdout.write(completionScript(program, shell));
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    if (error.code === 'millrace.shell') console.error(error.message);
+  } else {
+    process.exitCode = 1;
+    if (isMillraceError(error)) {
+      console.error(`${error.code}: ${error.message}`);
+      if (error.hint !== undefined) console.error(`  ${error.hint}`);
+    } else console.error(error);
+  }
+}

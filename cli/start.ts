@@ -1,0 +1,79 @@
+/** `millrace start`: the sale until a signal or a fatal error, with a banner that says what runs where. */
+import { MillraceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { startTicketApp, type TicketApp } from '../ticket-sales/app.ts';
+import type { AppConfig } from '../ticket-sales/config.ts';
+import { createDemoEvent, DEMO } from '../ticket-sales/demo.ts';
+
+/** How often a waiting start repeats what it waits for. */
+const WAITING_EVERY_MS = 5_000;
+
+export async function runStart(config: AppConfig, log: Log, demo: boolean): Promise<void> {
+  const abort = new AbortController();
+  const signalled = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        abort.abort();
+        resolve(signal);
+      });
+    }
+  });
+  const app = await startTicketApp(config, log, { onWaiting: patiently(), signal: abort.signal });
+  const wantsDemo = demo && (config.TICKETS_DEMO ?? app.isEmbedded);
+  if (wantsDemo) await createDemoEvent(app.httpUrl, abort.signal);
+  console.log(banner(app, config, wantsDemo));
+  const ended = await Promise.race([signalled, app.failed]);
+  if (ended instanceof Error) {
+    await app.stop();
+    throw ended instanceof MillraceError ? ended : new MillraceError('INTERNAL', ended.message, { cause: ended });
+  }
+  console.log(`${ended}: stopping`);
+  const patience = setTimeout(() => {
+    console.error('the stop takes too long: leaving as I am (nothing that was committed is lost)');
+    process.exit(1);
+  }, config.SHUTDOWN_GRACE_MS + 5_000);
+  await app.stop();
+  clearTimeout(patience);
+  // A library's leftover timer must not keep a stopped process alive.
+  process.exit(0);
+}
+
+function patiently(): (what: string) => void {
+  let lastWhat = '';
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (what) => {
+    const nowMs = performance.now();
+    if (what === lastWhat && nowMs - lastMs < WAITING_EVERY_MS) return;
+    [lastWhat, lastMs] = [what, nowMs];
+    console.error(`waiting for ${what}`);
+  };
+}
+
+function banner(app: TicketApp, config: AppConfig, demo: boolean): string {
+  const inventory = `${app.httpUrl}/v1/events/${DEMO.eventId}/zones/${DEMO.zones[0].zoneId}/inventory`;
+  const lines = [
+    '',
+    'Millrace ticket sales',
+    `  Kafka     ${app.brokers}${app.isEmbedded ? `  (embedded, data in ${config.EMBEDDED_DATA_DIR})` : ''}`,
+    `  Registry  ${app.registryUrl}`,
+    `  API       ${app.httpUrl}   ${app.httpUrl}/docs   ${app.httpUrl}/metrics`,
+    `  State     ${config.STREAMS_STATE_DIR}`,
+    '',
+  ];
+  if (demo) {
+    lines.push(
+      'Buy two tickets and look at what is left:',
+      `  curl -s ${app.httpUrl}/v1/purchases -H 'content-type: application/json' -H 'idempotency-key: my-first' -H 'prefer: wait=5' -d '{"eventId":"${DEMO.eventId}","zoneId":"${DEMO.zones[0].zoneId}","buyerId":"me","quantity":2}'`,
+      `  curl -s ${inventory}`,
+      '',
+    );
+  }
+  lines.push(
+    'See the decisions as records, and sell out under load:',
+    `  kcat -b ${app.brokers} -t purchaseStatusUpdated -C -o beginning -e -s value=avro -r ${app.registryUrl}`,
+    `  kcat -b ${app.brokers} -L`,
+    '  npm run rush',
+    '',
+  );
+  return lines.join('\n');
+}

@@ -1,0 +1,20 @@
+/** `millrace topology`: needs no broker and no registry. */
+import { ticketSerdes } from '../ticket-sales/records.ts';
+import { ticketTopology } from '../ticket-sales/ticket-topology.ts';
+
+export const TOPOLOGY_FORMATS = ['text', 'json', 'mermaid', 'dot'] as const;
+
+export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): string {
+  const nobody = () => Promise.reject(new Error('a description needs no registry'));
+  const description = ticketTopology(ticketSerdes({ register: nobody, schemaById: nobody })).describe();
+  switch (format) {
+    case 'text':
+      return description.toString();
+    case 'json':
+      return JSON.stringify(description.toJSON(), undefined, 2);
+    case 'mermaid':
+      return description.toMermaid();
+    case 'dot':
+      return description.toDot();
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * The composition root: embedded broker (or an outside Kafka), registry, topics, engine, HTTP, in
+ * the order in which they need each other, and back again at the stop.
+ */
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../base/clock.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { type EmbeddedBroker, startEmbeddedBroker } from '../embedded-kafka/server/embedded-broker.ts';
+import { createHttpApp, type HttpApp } from '../interactive-queries/http/http-app.ts';
+import { Metrics } from '../interactive-queries/metrics.ts';
+import { OwnerRouting } from '../interactive-queries/owner-routing.ts';
+import { Peers } from '../interactive-queries/peers.ts';
+import { documentRoutes } from '../interactive-queries/routes/document-routes.ts';
+import { probeRoutes } from '../interactive-queries/routes/probe-routes.ts';
+import { storeRoutes } from '../interactive-queries/routes/store-routes.ts';
+import type { KafkaConnection } from '../kafka/connection.ts';
+import { createKafkaClient } from '../kafka/kafka-client.ts';
+import type { KafkaClient, Producer } from '../kafka/ports.ts';
+import { KafkaStreams } from '../runtime/kafka-streams.ts';
+import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
+import { type RegistryServer, startRegistryServer } from '../schemas/registry/registry-server.ts';
+import { SchemaRegistryService } from '../schemas/registry/schema-registry-service.ts';
+import type { SchemaRegistry } from '../schemas/schema-registry.ts';
+import { createCommandSender } from './command-sender.ts';
+import { type AppConfig, applicationServer, outsideKafka } from './config.ts';
+import { DecisionWaiters } from './decision-waiters.ts';
+import { eventRoutes } from './http/event-routes.ts';
+import { purchaseRoutes } from './http/purchase-routes.ts';
+import { ZoneDirectory } from './http/zone-directory.ts';
+import { createSchemasTopic, kafkaSchemaLog } from './kafka-schema-log.ts';
+import { TOPICS, ticketSerdes } from './records.ts';
+import type { TicketModuleArgument } from './ticket-module.ts';
+import { ensureTopics, ticketTopics } from './topics.ts';
+
+export interface TicketApp {
+  readonly httpUrl: string;
+  readonly registryUrl: string;
+  readonly brokers: string;
+  readonly isEmbedded: boolean;
+  /** Resolves when the engine has stopped by itself: a fatal error. */
+  readonly failed: Promise<Error>;
+  /** Orderly: no new requests, commit, leave, close. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface AppHooks {
+  /** Said once per thing that is waited for, and again now and then. */
+  readonly onWaiting: (what: string) => void;
+  /** Aborts the start. */
+  readonly signal: AbortSignal;
+}
+
+const version = readVersion();
+
+/** Starts everything. Rejects with a named error and leaves nothing running. */
+export async function startTicketApp(config: AppConfig, log: Log, hooks: AppHooks): Promise<TicketApp> {
+  const stops: (() => Promise<void>)[] = [];
+  const stop = once(async () => {
+    for (const step of stops.reverse()) {
+      await step().catch((error: unknown) => log.error({ error }, 'a step of the stop failed'));
+    }
+  });
+  try {
+    return await start(config, log, hooks, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: AppConfig,
+  log: Log,
+  hooks: AppHooks,
+  stops: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<TicketApp> {
+  const kafkaSide = await reachKafka(config, log, stops);
+  const kafka = createKafkaClient({ connection: kafkaSide.connect(), clock: systemClock, random: systemRandom, log });
+  stops.push(() => kafka.close());
+  await kafka.waitUntilReachable(hooks.signal, (error) => hooks.onWaiting(`Kafka at ${kafkaSide.brokers}: ${error.message}`));
+  if (hooks.signal.aborted) throw new MillraceError('STREAMS_STATE', 'stopped while starting');
+  const producer = kafka.producer({ deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS, lingerMs: 0, compression: config.KAFKA_COMPRESSION_TYPE });
+  stops.push(() => producer.close());
+  await ensureTopics(kafka.admin, ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR));
+  const registry = await reachRegistry(config, kafka, log, hooks, stops);
+
+  const serdes = ticketSerdes(registry.registry);
+  await waitForRegistry(hooks, registry.url, async () => {
+    await serdes.command.prepare?.(TOPICS.commands, 'value');
+    await serdes.event.prepare?.(TOPICS.events, 'value');
+    await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
+    await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
+  });
+
+  const self = applicationServer(config);
+  const argument: TicketModuleArgument = {
+    registryUrl: registry.url,
+    registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
+  };
+  const streams = new KafkaStreams(
+    { module: new URL(import.meta.resolve('./ticket-module.ts')), export: 'createTicketTopology', argument },
+    {
+      applicationId: config.STREAMS_APPLICATION_ID,
+      applicationServer: self,
+      stateDir: config.STREAMS_STATE_DIR,
+      numStreamThreads: config.STREAMS_NUM_STREAM_THREADS,
+      numStandbyReplicas: config.STREAMS_NUM_STANDBY_REPLICAS,
+      processingGuarantee: config.STREAMS_PROCESSING_GUARANTEE,
+      commitIntervalMs: config.STREAMS_COMMIT_INTERVAL_MS,
+      transactionTimeoutMs: config.STREAMS_TRANSACTION_TIMEOUT_MS,
+      sessionTimeoutMs: config.STREAMS_SESSION_TIMEOUT_MS,
+      groupInstanceId: config.STREAMS_GROUP_INSTANCE_ID ?? null,
+      replicationFactor: config.STREAMS_REPLICATION_FACTOR,
+      compression: config.KAFKA_COMPRESSION_TYPE,
+    },
+    { connect: kafkaSide.connect, clock: systemClock, random: systemRandom, log },
+  );
+  const failed = new Promise<Error>((resolve) => {
+    streams.onFailure((error) => resolve(error));
+  });
+  stops.push(() => streams.close({ timeoutMs: config.SHUTDOWN_GRACE_MS }));
+
+  const http = createHttp(config, { streams, kafka, producer, serdes, log, self });
+  const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
+  stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
+  await streams.start();
+  return {
+    httpUrl: `http://${config.HTTP_HOST}:${httpPort}`,
+    registryUrl: registry.url,
+    brokers: kafkaSide.brokers,
+    isEmbedded: kafkaSide.isEmbedded,
+    failed: Promise.race([failed, kafkaSide.failed]),
+    stop: () => {
+      http.stopping();
+      return stop();
+    },
+  };
+}
+
+// ── Kafka ──────────────────────────────────────────────────────────────────────────────────────
+
+interface KafkaSide {
+  readonly brokers: string;
+  readonly isEmbedded: boolean;
+  /** A connection of one's own, for each thread that asks. */
+  readonly connect: () => KafkaConnection;
+  readonly failed: Promise<Error>;
+}
+
+async function reachKafka(config: AppConfig, log: Log, stops: (() => Promise<void>)[]): Promise<KafkaSide> {
+  if (config.KAFKA_BROKERS !== undefined) {
+    const connection = outsideKafka(config);
+    return {
+      brokers: connection.brokers.map(({ host, port }) => `${host}:${port}`).join(','),
+      isEmbedded: false,
+      connect: () => connection,
+      failed: new Promise(() => {}),
+    };
+  }
+  const broker: EmbeddedBroker = await startEmbeddedBroker({ dataDirectory: config.EMBEDDED_DATA_DIR, listen: config.EMBEDDED_LISTEN, log });
+  stops.push(() => broker.stop());
+  return {
+    brokers: broker.address,
+    isEmbedded: true,
+    connect: () => broker.connection(config.KAFKA_CLIENT_ID),
+    failed: broker.failed,
+  };
+}
+
+// ── Registry ───────────────────────────────────────────────────────────────────────────────────
+
+interface RegistrySide {
+  readonly url: string;
+  readonly registry: SchemaRegistry;
+}
+
+async function reachRegistry(
+  config: AppConfig,
+  kafka: KafkaClient,
+  log: Log,
+  hooks: AppHooks,
+  stops: (() => Promise<void>)[],
+): Promise<RegistrySide> {
+  const outside = config.SCHEMA_REGISTRY_URL;
+  if (outside !== undefined) {
+    const basicAuth = config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO;
+    const registry = confluentRegistryClient({ url: outside, ...(basicAuth === undefined ? {} : { basicAuth }) });
+    return { url: outside, registry };
+  }
+  await createSchemasTopic(kafka, config.STREAMS_REPLICATION_FACTOR);
+  const producer = kafka.producer({ deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS, lingerMs: 0, compression: 'none' });
+  stops.push(() => producer.close());
+  const service = new SchemaRegistryService(kafkaSchemaLog(kafka, producer, log));
+  stops.push(() => service.close());
+  hooks.onWaiting('the schemas to be read');
+  await service.start();
+  const server: RegistryServer = await startRegistryServer(service, config.EMBEDDED_REGISTRY_HOST, config.EMBEDDED_REGISTRY_PORT);
+  stops.push(() => server.close());
+  return { url: server.url, registry: service };
+}
+
+/** A registry that is away is waited for, visibly; one that refuses stops the start. */
+async function waitForRegistry(hooks: AppHooks, url: string, attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const away = error instanceof MillraceError && error.code === 'SCHEMA_REGISTRY_UNAVAILABLE';
+      if (!away || hooks.signal.aborted) throw error;
+      hooks.onWaiting(`the schema registry at ${url}: ${error.message}`);
+      await systemClock.sleep(1_000, hooks.signal);
+    }
+  }
+}
+
+// ── HTTP ───────────────────────────────────────────────────────────────────────────────────────
+
+interface HttpDeps {
+  readonly streams: KafkaStreams;
+  readonly kafka: KafkaClient;
+  readonly producer: Producer;
+  readonly serdes: ReturnType<typeof ticketSerdes>;
+  readonly log: Log;
+  readonly self: { readonly host: string; readonly port: number };
+}
+
+function createHttp(config: AppConfig, deps: HttpDeps): { readonly app: HttpApp; readonly stopping: () => void } {
+  const { streams, serdes, log, self } = deps;
+  let isStopping = false;
+  const peers = new Peers({ allowedHosts: allowedHosts(config, self.host), token: config.PEER_TOKEN, timeoutMs: config.QUERY_TIMEOUT_MS });
+  const routing = new OwnerRouting({ streams, peers, self, clock: systemClock, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
+  const metrics = new Metrics(streams, version);
+  const waiters = new DecisionWaiters(serdes.purchase, systemClock, (purchase) => metrics.decided(purchase.state, purchase.reason));
+  streams.onCommitted([TOPICS.purchaseStatus], () => waiters.isWanted(), (notice) => waiters.onCommitted(notice));
+  const sender = createCommandSender(deps.kafka, deps.producer);
+  const commands = { topic: TOPICS.commands, serde: serdes.command };
+  const events = { topic: TOPICS.events, serde: serdes.event };
+  const zones = new ZoneDirectory(streams, routing, peers);
+  const routes = [
+    ...purchaseRoutes({ streams, routing, peers, waiters, sender, commands, zones, clock: systemClock }),
+    ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...storeRoutes({ streams, routing }),
+    ...probeRoutes({ streams, isStopping: () => isStopping }),
+  ];
+  const info = { title: 'Millrace ticket sales', version, description: 'Commands go into the log, outcomes come from it; state is read where it is owned.' };
+  const app = createHttpApp({
+    routes: [...routes, ...documentRoutes(routes, info, metrics)],
+    bodyLimitBytes: config.HTTP_BODY_LIMIT,
+    log,
+    onAnswered: (route, method, status, durationMs) => metrics.answered(route, method, status, durationMs),
+    headers: {},
+    monotonicMs: () => performance.now(),
+  });
+  return {
+    app,
+    stopping: () => {
+      isStopping = true;
+    },
+  };
+}
+
+function allowedHosts(config: AppConfig, ownHost: string): ReadonlySet<string> {
+  const listed = config.PEER_ALLOW?.split(',').map((host) => host.trim()) ?? ['127.0.0.1', 'localhost', '[::1]'];
+  return new Set([...listed, ownHost]);
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= action();
+    return running;
+  };
+}
+
+function readVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // The published package has one more folder between.
+    }
+  }
+  return 'unknown';
+}

@@ -1,0 +1,16 @@
+/** What a stream thread loads: makes the topology anew, since functions cannot be posted to a worker. */
+import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
+import type { Topology } from '../topology/topology.ts';
+import { ticketSerdes } from './records.ts';
+import { ticketTopology } from './ticket-topology.ts';
+
+export interface TicketModuleArgument {
+  readonly registryUrl: string;
+  readonly registryBasicAuth: string | null;
+}
+
+export function createTicketTopology(argument: TicketModuleArgument): Topology {
+  const { registryUrl, registryBasicAuth } = argument;
+  const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
+  return ticketTopology(ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth })));
+}
