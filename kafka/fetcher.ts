@@ -109,6 +109,7 @@ class PrefetchingFetcher implements Fetcher {
     this.#isClosed = true;
     this.#partitions.clear();
     this.#bufferedBytes = 0;
+    this.#cluster.closeChannel(this.#options.channel);
     this.#wakePoll?.();
   }
 

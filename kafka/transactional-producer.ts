@@ -16,6 +16,7 @@ import { txnOffsetCommitApi } from './protocol/messages/txn-offset-commit.ts';
 import type { TransactionProtocol } from './transaction/error-table.ts';
 import { type FailedOutcome, fatalError, outcomeOf } from './transaction/outcome.ts';
 import {
+  channelsOf,
   initProducerId,
   TXN_OFFSET_COMMIT_VERSION_MAX,
   TXN_OFFSET_COMMIT_VERSION_MIN,
@@ -23,6 +24,7 @@ import {
 import { runTransaction, type TransactionResult } from './transaction/run-transaction.ts';
 import { type ProducerIdentity, Sequences } from './transaction/sequences.ts';
 import { TransactionContext } from './transaction/transaction-context.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import type { Cluster } from './wire.ts';
 
 export interface TransactionalProducerOptions {
@@ -130,6 +132,9 @@ class ClusterTransactionalProducer implements TransactionalProducer {
   close(): void {
     this.#state = { kind: 'closed' };
     this.#closing.abort();
+    for (const channel of Object.values(channelsOf(this.transactionalId))) {
+      this.#cluster.closeChannel(channel);
+    }
   }
 
   /** Moves on, unless close() was called meanwhile. */
@@ -214,15 +219,4 @@ function refusal(state: Exclude<ProducerState, { kind: 'ready' }>, id: string): 
     default:
       return unreachable(state);
   }
-}
-
-/** As `work`, but rejects KAFKA_RETRIABLE as soon as the signal aborts. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () =>
-      reject(new MillraceError('KAFKA_RETRIABLE', 'init was given up', { cause: signal.reason }));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
