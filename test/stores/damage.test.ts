@@ -11,7 +11,9 @@ import { isMillraceError } from '../../base/errors.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
 import { levelDbEngine } from '../../stores/leveldb-store.ts';
 import { openTaskState } from '../../stores/task-state.ts';
-import { optionsOf, positionsAt, specOf, text, toArray } from './fixtures.ts';
+import { toArray } from './fixtures.ts';
+import { positionsAt, specOf, text } from './serdes.ts';
+import { optionsOf } from './task-options.ts';
 
 const BATCHES = 120;
 const engine = levelDbEngine({ cacheBytes: 1 << 20, writeBufferBytes: 1 << 16, openFilesMax: 64 });
@@ -131,23 +133,64 @@ describe('a damaged state', () => {
     ['the manifest is gone', (dir) => rmSync(only(dir, MANIFEST))],
     ['the manifest is empty', (dir) => writeFileSync(only(dir, MANIFEST), '')],
     ['the end of the manifest is missing', (dir) => cut(only(dir, MANIFEST), 10)],
-    ['a bit flips in the manifest', (dir) => edit(only(dir, MANIFEST), flip((n) => n >> 1))],
+    [
+      'a bit flips in the manifest',
+      (dir) =>
+        edit(
+          only(dir, MANIFEST),
+          flip((n) => n >> 1),
+        ),
+    ],
     ['the log is gone', (dir) => rmSync(only(dir, LOG))],
-    ['the first block of the log is zero', (dir) => edit(only(dir, LOG), (b) => b.fill(0, 0, 32768))],
-    ['a bit flips in front of the log', (dir) => edit(only(dir, LOG), flip(() => 20))],
+    [
+      'the first block of the log is zero',
+      (dir) => edit(only(dir, LOG), (b) => b.fill(0, 0, 32768)),
+    ],
+    [
+      'a bit flips in front of the log',
+      (dir) =>
+        edit(
+          only(dir, LOG),
+          flip(() => 20),
+        ),
+    ],
     ['a table is gone', (dir) => rmSync(only(dir, TABLE))],
     ['a table is empty', (dir) => writeFileSync(only(dir, TABLE), '')],
     ['a table is cut', (dir) => cut(only(dir, TABLE), 4096)],
-    ['a bit flips in a table', (dir) => edit(only(dir, TABLE), flip((n) => n >> 2))],
-    ['a bit flips in the index of a table', (dir) => edit(only(dir, TABLE), flip((n) => n - 60))],
-    ['a bit flips in the footer', (dir) => edit(only(dir, TABLE), flip((n) => n - 48))],
+    [
+      'a bit flips in a table',
+      (dir) =>
+        edit(
+          only(dir, TABLE),
+          flip((n) => n >> 2),
+        ),
+    ],
+    [
+      'a bit flips in the index of a table',
+      (dir) =>
+        edit(
+          only(dir, TABLE),
+          flip((n) => n - 60),
+        ),
+    ],
+    [
+      'a bit flips in the footer',
+      (dir) =>
+        edit(
+          only(dir, TABLE),
+          flip((n) => n - 48),
+        ),
+    ],
     ['a block of a table is zero', (dir) => edit(only(dir, TABLE), (b) => b.fill(0, 0, 4096))],
-    ['two tables are swapped', (dir) => {
-      const [first, second] = filesOf(dir, TABLE) as [string, string];
-      const bytes = readFileSync(first);
-      writeFileSync(first, readFileSync(second));
-      writeFileSync(second, bytes);
-    }],
+    [
+      'two tables are swapped',
+      (dir) => {
+        const [first, second] = filesOf(dir, TABLE) as [string, string];
+        const bytes = readFileSync(first);
+        writeFileSync(first, readFileSync(second));
+        writeFileSync(second, bytes);
+      },
+    ],
   ])('is STORE_CORRUPT when %s', async (_, damage) => {
     expect(await openDamaged(damage)).toEqual(CORRUPT);
   });
@@ -169,16 +212,19 @@ describe('a damaged state', () => {
     expect(emptied).toEqual({ offset: 0 });
   });
 
-  test.each([1, 2, 3, 4])('is never silently wrong, whatever flips or is cut (seed %i)', async (seed) => {
-    const random = seededRandom(seed);
-    const outcomes = new Map<string, number>();
-    for (let run = 0; run < 40; run++) {
-      const outcome = await openDamaged((dir) => damageSomewhere(dir, random));
-      const kind = 'error' in outcome ? outcome.error : 'earlier or same';
-      outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
-    }
-    expect(outcomes.get('STORE_CORRUPT')).toBeGreaterThan(10);
-  });
+  test.each([1, 2, 3, 4])(
+    'is never silently wrong, whatever flips or is cut (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed);
+      const outcomes = new Map<string, number>();
+      for (let run = 0; run < 40; run++) {
+        const outcome = await openDamaged((dir) => damageSomewhere(dir, random));
+        const kind = 'error' in outcome ? outcome.error : 'earlier or same';
+        outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
+      }
+      expect(outcomes.get('STORE_CORRUPT')).toBeGreaterThan(10);
+    },
+  );
 });
 
 /** Flips a bit, zeroes a stretch, cuts the end or deletes: one file, any place. */

@@ -5,7 +5,8 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeyValueStore, StoreSpec, TaskState } from '../../stores/state-store.ts';
-import { positionsAt, type Seat, seat, specOf, type Stock, stock, text, toArray } from './fixtures.ts';
+import { toArray } from './fixtures.ts';
+import { positionsAt, type Seat, type Stock, seat, specOf, stock, text } from './serdes.ts';
 
 export interface StoreUnderTest {
   readonly name: string;

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { SimulatedDisk } from '../../stores/simulated-disk.ts';
 import { openTaskState } from '../../stores/task-state.ts';
-import { optionsOf, temporaryDirectory } from './fixtures.ts';
+import { temporaryDirectory } from './fixtures.ts';
 import { describeKeyValueStores } from './key-value-store.conformance.ts';
+import { optionsOf } from './task-options.ts';
 
 describeKeyValueStores({
   name: 'LevelDB',

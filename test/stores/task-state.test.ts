@@ -5,17 +5,9 @@ import { ManualClock } from '../../base/manual-clock.ts';
 import { SimulatedDisk } from '../../stores/simulated-disk.ts';
 import type { FrozenWrites, StoreSpec } from '../../stores/state-store.ts';
 import { openTaskState, type TaskStateOptions } from '../../stores/task-state.ts';
-import {
-  optionsOf,
-  positionsAt,
-  recordOf,
-  specOf,
-  type Stock,
-  stock,
-  temporaryDirectory,
-  text,
-  toArray,
-} from './fixtures.ts';
+import { temporaryDirectory, toArray } from './fixtures.ts';
+import { positionsAt, recordOf, type Stock, specOf, stock, text } from './serdes.ts';
+import { optionsOf } from './task-options.ts';
 
 const words = specOf('words', text, text);
 const stocks = specOf('stocks', text, stock);
@@ -230,27 +222,30 @@ describe('applying', () => {
   test.each([
     ['EIO', 'STORE_IO'],
     ['ENOSPC', 'STORE_DISK_FULL'],
-  ] as const)('poisons the state after %s: nothing is accepted that would be lost', async (fault, code) => {
-    const disk = new SimulatedDisk();
-    const state = await simulated(disk);
-    state.store('words').put('a', '1');
-    state.freeze();
-    await state.apply(positionsAt(1));
-    state.store('words').put('a', '2');
-    state.freeze();
-    disk.failWrite(1, fault);
-    await expect(state.apply(positionsAt(2))).rejects.toMatchObject({ code });
-    const poisoned = expect.objectContaining({ code: 'STORE_IO' });
-    expect(() => state.store('words').get('a')).toThrow(poisoned);
-    expect(() => state.store('words').put('a', '3')).toThrow(poisoned);
-    expect(() => state.freeze()).toThrow(poisoned);
-    await expect(state.apply(positionsAt(3))).rejects.toThrow(poisoned);
-    await expect(state.checkpointFlushed()).rejects.toThrow(poisoned);
-    await state.close({ clean: true });
-    const again = await simulated(disk);
-    expect(again.positions()).toMatchObject(positionsAt(1));
-    expect(again.store('words').get('a')).toBe('1');
-  });
+  ] as const)(
+    'poisons the state after %s: nothing is accepted that would be lost',
+    async (fault, code) => {
+      const disk = new SimulatedDisk();
+      const state = await simulated(disk);
+      state.store('words').put('a', '1');
+      state.freeze();
+      await state.apply(positionsAt(1));
+      state.store('words').put('a', '2');
+      state.freeze();
+      disk.failWrite(1, fault);
+      await expect(state.apply(positionsAt(2))).rejects.toMatchObject({ code });
+      const poisoned = expect.objectContaining({ code: 'STORE_IO' });
+      expect(() => state.store('words').get('a')).toThrow(poisoned);
+      expect(() => state.store('words').put('a', '3')).toThrow(poisoned);
+      expect(() => state.freeze()).toThrow(poisoned);
+      await expect(state.apply(positionsAt(3))).rejects.toThrow(poisoned);
+      await expect(state.checkpointFlushed()).rejects.toThrow(poisoned);
+      await state.close({ clean: true });
+      const again = await simulated(disk);
+      expect(again.positions()).toMatchObject(positionsAt(1));
+      expect(again.store('words').get('a')).toBe('1');
+    },
+  );
 
   test('fails what is queued behind a failed batch', async () => {
     const disk = new SimulatedDisk();
@@ -483,7 +478,8 @@ describe('power loss', () => {
     expect(state.checkpointDue()).toBe(true);
     await state.checkpointFlushed();
     expect(state.checkpointDue()).toBe(false);
-    for (let index = 0; index < 65; index++) state.store('words').put(`${index}`, 'x'.repeat(1 << 20));
+    for (let index = 0; index < 65; index++)
+      state.store('words').put(`${index}`, 'x'.repeat(1 << 20));
     state.freeze();
     await state.apply(positionsAt(2));
     expect(state.checkpointDue()).toBe(true);
