@@ -1,0 +1,155 @@
+/**
+ * The application as a consumer group: tells the group what this thread runs, decides as the leader
+ * with the task assignor, and turns partitions into work for the thread. Group id = application id.
+ */
+import type { Log } from '../../base/log.ts';
+import type { HostInfo } from '../../interactive-queries/queryable-streams.ts';
+import type {
+  GroupProtocol,
+  MemberAssignment,
+  MemberSubscription,
+  TopicPartition,
+} from '../../kafka/ports.ts';
+import {
+  type AssignmentData,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type HostTasks,
+  type SubscriptionData,
+} from './assignment-codec.ts';
+import { type AssignableMember, assignTasks, type MemberTasks } from './task-assignor.ts';
+import { parseTaskId, type TopicPlan, taskId } from './topic-plan.ts';
+
+/** What the thread does about it. All are awaited by the group member. */
+export interface GroupEvents {
+  onAssigned(added: readonly TopicPartition[], data: AssignmentData): Promise<void>;
+  onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
+  onLost(partitions: readonly TopicPartition[]): Promise<void>;
+  onFatal(error: Error): void;
+}
+
+export interface StreamsGroupContext {
+  readonly plan: TopicPlan;
+  readonly standbyReplicas: number;
+  readonly log: Log;
+  /** What this member tells about itself. */
+  readonly subscription: () => SubscriptionData;
+}
+
+const NO_DATA: AssignmentData = { standby: [], hosts: [] };
+
+export function streamsGroupProtocol(
+  context: StreamsGroupContext,
+  events: GroupEvents,
+): GroupProtocol {
+  const { plan } = context;
+  return {
+    name: 'millrace',
+    topics: () => [...plan.bySourceTopic.keys()],
+    userData: () => encodeSubscription(context.subscription()),
+    assign: async (members) => assignMembers(context, members),
+    onAssigned: (added, { userData }) =>
+      events.onAssigned(added, decodeAssignment(userData) ?? NO_DATA),
+    onRevoked: (partitions) => events.onRevoked(partitions),
+    onLost: (partitions) => events.onLost(partitions),
+    onFatal: (error) => events.onFatal(error),
+  };
+}
+
+interface Member {
+  readonly memberId: string;
+  readonly data: SubscriptionData;
+}
+
+/** Pure: subscriptions in, assignments with the whole host map out. */
+export function assignMembers(
+  { plan, standbyReplicas, log }: Pick<StreamsGroupContext, 'plan' | 'standbyReplicas' | 'log'>,
+  subscriptions: readonly MemberSubscription[],
+): ReadonlyMap<string, MemberAssignment> {
+  const members = subscriptions.map((subscription): Member => {
+    const data = decodeSubscription(subscription.userData) ?? strangerData(subscription);
+    return { memberId: subscription.memberId, data };
+  });
+  const tasks = plan.subTopologies.flatMap(({ subTopology, taskCount, changelogs }) =>
+    Array.from({ length: taskCount }, (_, partition) => ({
+      id: taskId(subTopology.id, partition),
+      isStateful: changelogs.length > 0,
+    })),
+  );
+  const assigned = assignTasks(
+    tasks,
+    subscriptions.map((subscription, index) => assignable(plan, subscription, members[index]!)),
+    { standbyReplicas },
+  );
+  const hosts = hostTasks(members, assigned);
+  log.info(
+    { members: members.length, tasks: tasks.length, hosts: hosts.length },
+    'assigned tasks to the group',
+  );
+  return new Map(
+    [...assigned].map(([memberId, { active, standby }]) => [
+      memberId,
+      {
+        partitions: active.flatMap((id) => inputsOf(plan, id)),
+        userData: encodeAssignment({ standby, hosts }),
+      },
+    ]),
+  );
+}
+
+function assignable(
+  plan: TopicPlan,
+  subscription: MemberSubscription,
+  { memberId, data }: Member,
+): AssignableMember {
+  const owned = subscription.ownedPartitions.flatMap(({ topic, partition }) => {
+    const subTopologyPlan = plan.bySourceTopic.get(topic);
+    return subTopologyPlan === undefined ? [] : [taskId(subTopologyPlan.subTopology.id, partition)];
+  });
+  // Owned partitions are what counts; user data adds what a restarted static member had on disk.
+  return {
+    memberId,
+    processId: data.processId,
+    active: new Set(owned),
+    standby: new Set(data.standby),
+    onDisk: data.onDisk,
+  };
+}
+
+/** A member whose user data cannot be read still gets its share. */
+function strangerData({ memberId }: MemberSubscription): SubscriptionData {
+  return { processId: memberId, endpoint: null, active: [], standby: [], onDisk: new Map() };
+}
+
+export function inputsOf(plan: TopicPlan, id: string): readonly TopicPartition[] {
+  const { subTopologyId, partition } = parseTaskId(id);
+  const found = plan.subTopologies.find(({ subTopology }) => subTopology.id === subTopologyId);
+  return (found?.sources ?? [])
+    .filter(({ topic }) => partition < plan.topics.get(topic)!.partitions)
+    .map(({ topic }) => ({ topic, partition }));
+}
+
+/** Threads of one process are one host. */
+function hostTasks(
+  members: readonly Member[],
+  assigned: ReadonlyMap<string, MemberTasks>,
+): readonly HostTasks[] {
+  const byProcess = new Map<
+    string,
+    { endpoint: HostInfo | null; active: string[]; standby: string[] }
+  >();
+  for (const { memberId, data } of members) {
+    const host = byProcess.get(data.processId) ?? {
+      endpoint: data.endpoint,
+      active: [],
+      standby: [],
+    };
+    byProcess.set(data.processId, host);
+    const tasks = assigned.get(memberId);
+    host.active.push(...(tasks?.active ?? []));
+    host.standby.push(...(tasks?.standby ?? []));
+  }
+  return [...byProcess].map(([processId, host]) => ({ processId, ...host }));
+}

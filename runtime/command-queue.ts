@@ -1,0 +1,59 @@
+/** What others ask of a loop: run by the loop between two slices, awaited by who asked. */
+
+export type CommandKind = 'assigned' | 'revoked' | 'lost';
+
+interface Command {
+  readonly kind: CommandKind;
+  readonly run: () => Promise<void>;
+  readonly done: () => void;
+}
+
+export class CommandQueue {
+  readonly #wakeup: () => void;
+  #commands: Command[] = [];
+  #closed = false;
+  #onPush: (() => void)[] = [];
+
+  constructor(wakeup: () => void) {
+    this.#wakeup = wakeup;
+  }
+
+  /** A loss is waiting to be carried out. */
+  get hasLoss(): boolean {
+    return this.#commands.some(({ kind }) => kind === 'lost');
+  }
+
+  /** Resolves when it has been run (or never will be, after close). A failure is the loop's, not the asker's. */
+  push(kind: CommandKind, run: () => Promise<void>): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#commands.push({ kind, run, done: resolve });
+      for (const notify of this.#onPush.splice(0)) notify();
+      this.#wakeup();
+    });
+  }
+
+  /** Resolves as soon as a command waits. */
+  waiting(): Promise<void> {
+    if (this.#commands.length > 0 || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => this.#onPush.push(resolve));
+  }
+
+  /** Runs what waits, in order. Rejects with the first failure. */
+  async run(): Promise<void> {
+    for (let command = this.#commands[0]; command !== undefined; command = this.#commands[0]) {
+      try {
+        await command.run();
+      } finally {
+        this.#commands.shift();
+        command.done();
+      }
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { done } of this.#commands.splice(0)) done();
+    for (const notify of this.#onPush.splice(0)) notify();
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The stores of tasks that run in this process, opened a second time for reading by the main
+ * thread: committed state only. A reader is opened when its task runs and closed, before the task
+ * gives its stores away.
+ */
+import type { Log } from '../../base/log.ts';
+import type { LocalStore } from '../../interactive-queries/queryable-streams.ts';
+import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
+import type { StoreSpec, TaskReader } from '../../stores/state-store.ts';
+import { openTaskReader } from '../../stores/task-reader.ts';
+import type { ThreadMemory } from '../thread-memory.ts';
+
+/** A commit that was announced is on disk after a millisecond; this is for a disk that hangs. */
+const APPLIED_TIMEOUT_MS = 2_000;
+
+interface OpenTask {
+  readonly memory: ThreadMemory;
+  readonly reader: Promise<TaskReader | undefined>;
+  /** Last commit of its thread that changed this task and was announced. */
+  announcedSequence: number;
+}
+
+export class LocalStores {
+  readonly #engine: BytesStoreEngine | undefined;
+  readonly #log: Log;
+  readonly #tasks = new Map<string, OpenTask>();
+
+  constructor(parts: { readonly engine: BytesStoreEngine | undefined; readonly log: Log }) {
+    this.#engine = parts.engine;
+    this.#log = parts.log;
+  }
+
+  taskRunning(
+    taskId: string,
+    task: {
+      readonly directory: string;
+      readonly specs: readonly StoreSpec[];
+      readonly memory: ThreadMemory;
+    },
+  ): void {
+    // A thread that starts its tasks anew keeps their stores open, and so does the reader.
+    if (this.#tasks.has(taskId)) return;
+    const { directory, specs, memory } = task;
+    const options = {
+      directory,
+      specs,
+      ...(this.#engine === undefined ? {} : { engine: this.#engine }),
+    };
+    const reader = openTaskReader(options).catch((error) => {
+      this.#log.warn({ taskId, err: error }, 'cannot read the stores of a running task');
+      return undefined;
+    });
+    this.#tasks.set(taskId, { memory, reader, announcedSequence: 0 });
+  }
+
+  /** Resolves when the reader is closed. */
+  async taskLeaving(taskId: string): Promise<void> {
+    const task = this.#tasks.get(taskId);
+    this.#tasks.delete(taskId);
+    const reader = await task?.reader;
+    await reader?.close();
+  }
+
+  announced(taskIds: readonly string[], sequence: number): void {
+    for (const taskId of taskIds) {
+      const task = this.#tasks.get(taskId);
+      if (task !== undefined) task.announcedSequence = sequence;
+    }
+  }
+
+  /** Committed state, not older than what has been announced. */
+  async open(taskId: string, storeName: string): Promise<LocalStore | undefined> {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) return undefined;
+    const reader = await task.reader;
+    if (reader === undefined) return undefined;
+    if (!(await task.memory.applied(task.announcedSequence, APPLIED_TIMEOUT_MS))) return undefined;
+    // The task may have left while we waited: its reader is closed then.
+    if (this.#tasks.get(taskId) !== task) return undefined;
+    const store = reader.store<unknown, unknown>(storeName);
+    return {
+      kind: 'available',
+      role: 'active',
+      store,
+      position: reader.positions().inputs,
+      lag: 0,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const taskId of [...this.#tasks.keys()]) await this.taskLeaving(taskId);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * One stream thread: poll, process, punctuate, commit. Runs in a worker or in the caller's loop; it
+ * owns its group member, connections, producers, tasks and their stores.
+ *
+ * L1. Only the loop touches tasks. What the group says arrives as commands, run between two slices
+ *     and awaited by the group member.
+ * L2. While a transaction is out, processing goes on; after any outcome but 'committed' everything
+ *     uncommitted is dropped, the producers are initialised, and every task starts anew.
+ * L3. Kafka away decides nothing: state stays, the loop keeps trying.
+ */
+import { backoffMs } from '../base/backoff.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { FetchedPartition, GroupMetadata, TopicPartition } from '../kafka/ports.ts';
+import type { AssignmentData } from './assignment/assignment-codec.ts';
+import type { GroupEvents } from './assignment/streams-group.ts';
+import { CommandQueue } from './command-queue.ts';
+import { type CommitSituation, mustPause, shouldCommit } from './commit/commit-policy.ts';
+import { type CommitAnnouncement, CommitFailed } from './commit/committer.ts';
+import type { StreamTask } from './tasks/stream-task.ts';
+import { RollbackNeeded, TaskStoreFailed } from './tasks/task-failures.ts';
+import { taskInfo } from './tasks/task-info.ts';
+import type { ThreadState } from './thread-events.ts';
+import { openThreadParts, type ThreadContext, type ThreadParts } from './thread-parts.ts';
+
+const IDLE_MS = 100;
+/** Positions that moved over control batches only are committed no more often than this. */
+const MOVED_ONLY_MS = 1_000;
+const TASK_INFO_MS = 250;
+const RESTART_BACKOFF = { initialMs: 20, maxMs: 5_000 };
+const FENCED_MAX = 10;
+const FENCED_WINDOW_MS = 60_000;
+
+export class StreamThread {
+  readonly #context: ThreadContext;
+  readonly #parts: ThreadParts;
+  readonly #commands = new CommandQueue(() => this.#parts.fetcher.wakeup());
+  readonly #stopping = new AbortController();
+  #state: ThreadState = 'CREATED';
+  #hasAssignment = false;
+  #paused = false;
+  /** Set by the group member: it has given up. */
+  #fatal: Error | undefined;
+  #mustRestart: Error | undefined;
+  #restartsInARow = 0;
+  #fencedAtMs: number[] = [];
+  #tasksPublishedAtMs = 0;
+  #tasksDirty = true;
+
+  constructor(context: ThreadContext) {
+    this.#context = context;
+    this.#parts = openThreadParts(context, {
+      group: this.#groupEvents(),
+      onTasksChange: () => {
+        this.#tasksDirty = true;
+      },
+      onCommitted: (announcement) => this.#committed(announcement),
+      groupMetadata: (tasks) => this.#groupMetadata(tasks),
+    });
+  }
+
+  /** Runs until stop(); rejects with what killed the thread. Everything is closed either way. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      this.#become('STARTING');
+      await this.#parts.prepareSerdes(signal);
+      await this.#parts.target.init(signal);
+      this.#become('REBALANCING');
+      this.#join();
+      while (!signal.aborted) await this.#runOnce();
+      this.#become('PENDING_SHUTDOWN');
+      await this.#commitEverything();
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      this.#context.log.warn({ err: error }, 'stopping did not go smoothly');
+    } finally {
+      await this.#shutDown();
+    }
+  }
+
+  /** Commits, leaves the group and ends run(). */
+  stop(): void {
+    this.#stopping.abort();
+    this.#parts.fetcher.wakeup();
+  }
+
+  /** Tasks stay assigned and readable; nothing is processed. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#parts.fetcher.wakeup();
+  }
+
+  // ── The loop ─────────────────────────────────────────────────────────────────────────────────
+
+  async #runOnce(): Promise<void> {
+    const { tasks, committer } = this.#parts;
+    await this.#commands.run();
+    if (this.#fatal !== undefined) throw this.#fatal;
+    try {
+      const failure = committer.failure ?? this.#mustRestart;
+      if (failure !== undefined) throw failure;
+      await tasks.runPrepared();
+      this.#publish();
+      tasks.add(await this.#poll());
+      if (this.#paused) return;
+      await this.#process();
+      await this.#commitIfDue();
+    } catch (error) {
+      await this.#restart(error);
+    }
+  }
+
+  /** With input at hand: I/O gets one turn. Without: wait for something to happen. */
+  async #poll(): Promise<readonly FetchedPartition[]> {
+    const { tasks, fetcher } = this.#parts;
+    const isBusy = !this.#paused && tasks.hasInput() && !this.#isFull();
+    if (isBusy) await new Promise((resolve) => setImmediate(resolve));
+    return fetcher.poll(isBusy ? 0 : this.#waitMs());
+  }
+
+  async #process(): Promise<void> {
+    const { config, clock } = this.#context;
+    const { tasks } = this.#parts;
+    if (this.#isFull()) return;
+    const deadlineMs = clock.monotonicMs() + config.sliceMs;
+    await tasks.process({ recordsMax: config.sliceRecordsMax, deadlineMs });
+    for (const task of tasks.running()) await task.punctuate();
+  }
+
+  async #commitIfDue(): Promise<void> {
+    const situation = this.#situation();
+    if (shouldCommit(situation, this.#context.config)) {
+      await this.#parts.committer.begin(
+        this.#parts.tasks.running().filter((task) => task.hasUncommitted),
+      );
+    } else if (!situation.isCommitting && situation.sinceLastMs > MOVED_ONLY_MS) {
+      const moved = this.#parts.tasks.running().filter((task) => task.hasMovedOnly);
+      if (moved.length > 0) await this.#parts.committer.begin(moved);
+    }
+  }
+
+  #situation(): CommitSituation {
+    const { committer, collector, tasks } = this.#parts;
+    const running = tasks.running();
+    return {
+      isCommitting: committer.isCommitting,
+      hasWork: running.some((task) => task.hasUncommitted),
+      hasInput: tasks.hasInput(),
+      isRequested: running.some((task) => task.isCommitRequested),
+      uncommittedBytes: running.reduce(
+        (sum, task) => sum + task.uncommittedBytes,
+        collector.sizeBytes,
+      ),
+      sinceLastMs: this.#context.clock.monotonicMs() - committer.lastBeganAtMs,
+    };
+  }
+
+  #isFull(): boolean {
+    return this.#parts.committer.isCommitting && mustPause(this.#situation(), this.#context.config);
+  }
+
+  #waitMs(): number {
+    const nowMs = this.#context.clock.nowMs();
+    let untilMs = nowMs + IDLE_MS;
+    for (const task of this.#parts.tasks.running())
+      untilMs = Math.min(untilMs, task.nextPunctuationAtMs());
+    return Math.max(0, untilMs - nowMs);
+  }
+
+  // ── Committing ───────────────────────────────────────────────────────────────────────────────
+
+  /** Ends what is under way, then commits the rest and waits until it is on disk. */
+  async #commitEverything(): Promise<void> {
+    const { committer, tasks } = this.#parts;
+    await committer.applied();
+    if (committer.failure !== undefined || this.#mustRestart !== undefined) return;
+    const dirty = tasks.running().filter((task) => task.hasUncommitted || task.hasMovedOnly);
+    if (dirty.length > 0) await committer.begin(dirty);
+    await committer.applied();
+  }
+
+  #committed({ sequence, tasks, batches, committedAtMs }: CommitAnnouncement): void {
+    const { events, memory, listenedTopics } = this.#context;
+    this.#restartsInARow = 0;
+    this.#tasksDirty = true;
+    const outputs = memory.isWanted
+      ? batches
+          .filter(({ topic }) => listenedTopics.has(topic))
+          .map(({ topic, partition, bytes }) => ({ topic, partition, batch: bytes }))
+      : [];
+    const taskIds = tasks.map(({ taskId }) => taskId);
+    const partitions = [...new Set(tasks.map(({ partition }) => partition))];
+    events.committed({ sequence, taskIds, partitions, outputs, committedAtMs });
+  }
+
+  /**
+   * For one transaction. Asked again after an ILLEGAL_GENERATION: then a join is under way; what comes
+   * out of it decides. A revocation that waits for this very transaction must not be waited for.
+   */
+  #groupMetadata(tasks: readonly StreamTask[]): () => Promise<GroupMetadata | undefined> {
+    let isFirst = true;
+    return async () => {
+      const { member } = this.#parts;
+      if (!isFirst) await Promise.race([member.settled(), this.#commands.waiting()]);
+      isFirst = false;
+      const owned = tasks.every(({ lifecycle }) => lifecycle.kind !== 'closed');
+      return owned && !this.#commands.hasLoss ? member.metadata() : undefined;
+    };
+  }
+
+  // ── When something went wrong ────────────────────────────────────────────────────────────────
+
+  async #restart(cause: unknown): Promise<void> {
+    if (!isRestartable(cause, this.#mustRestart)) throw cause;
+    const { committer, collector, tasks, target } = this.#parts;
+    const { log, clock, random } = this.#context;
+    this.#become('REBALANCING');
+    log.warn({ err: cause }, 'dropping what is uncommitted and starting the tasks anew');
+    await committer.applied();
+    tasks.resetRunning();
+    collector.discard();
+    // Nothing of the open transaction was sent unless a commit failed.
+    if (committer.failure !== undefined || this.#mustRestart !== undefined) {
+      this.#countFenced(committer.failure);
+      await clock.sleep(
+        backoffMs(this.#restartsInARow++, RESTART_BACKOFF, random),
+        this.#stopping.signal,
+      );
+      await target.init(this.#stopping.signal);
+    }
+    const failed = [cause, committer.failure].find((error) => error instanceof TaskStoreFailed);
+    committer.reset();
+    this.#mustRestart = undefined;
+    await tasks.startReset(failed);
+  }
+
+  /** Two processes with one transactional id fence each other for ever: that must not go on silently. */
+  #countFenced(failure: Error | undefined): void {
+    if (!(failure instanceof CommitFailed) || failure.kind !== 'fenced') return;
+    const nowMs = this.#context.clock.monotonicMs();
+    this.#fencedAtMs = [
+      ...this.#fencedAtMs.filter((atMs) => atMs > nowMs - FENCED_WINDOW_MS),
+      nowMs,
+    ];
+    if (this.#fencedAtMs.length < FENCED_MAX) return;
+    throw new MillraceError('KAFKA_FENCED', `fenced ${FENCED_MAX} times within a minute`, {
+      cause: failure,
+      hint: 'Does another process use the same state directory, or the same group instance id?',
+    });
+  }
+
+  // ── The group ────────────────────────────────────────────────────────────────────────────────
+
+  #join(): void {
+    this.#parts.member.start().catch((error) => {
+      this.#fatal ??= error instanceof Error ? error : new Error(String(error));
+      this.#parts.fetcher.wakeup();
+    });
+  }
+
+  #groupEvents(): GroupEvents {
+    return {
+      onAssigned: (added, data) =>
+        this.#commands.push('assigned', () => this.#assigned(added, data)),
+      onRevoked: (partitions) => this.#commands.push('revoked', () => this.#revoked(partitions)),
+      onLost: (partitions) => this.#commands.push('lost', () => this.#lost(partitions)),
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        this.#parts.fetcher.wakeup();
+      },
+    };
+  }
+
+  async #assigned(added: readonly TopicPartition[], data: AssignmentData): Promise<void> {
+    this.#hasAssignment = true;
+    this.#context.events.hostsChanged(data.hosts);
+    this.#parts.tasks.assign(added);
+  }
+
+  /** The generation is still ours, or the new one's: what is processed is committed before it goes. */
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const { tasks } = this.#parts;
+    this.#become('REBALANCING');
+    await this.#commitEverything();
+    await tasks.close(tasks.tasksOf(partitions));
+  }
+
+  /** Others may own these already: nothing of them may be committed, nor of what was processed with them. */
+  async #lost(partitions: readonly TopicPartition[]): Promise<void> {
+    const { tasks, committer } = this.#parts;
+    this.#become('REBALANCING');
+    await committer.applied();
+    await tasks.close(tasks.tasksOf(partitions));
+    this.#mustRestart = new MillraceError(
+      'TASK_MIGRATED',
+      'the group has moved on without this member',
+    );
+  }
+
+  // ── Telling ──────────────────────────────────────────────────────────────────────────────────
+
+  #publish(): void {
+    const { tasks } = this.#parts;
+    if (this.#hasAssignment) this.#become(tasks.isReady ? 'RUNNING' : 'REBALANCING');
+    const nowMs = this.#context.clock.monotonicMs();
+    if (!this.#tasksDirty || nowMs - this.#tasksPublishedAtMs < TASK_INFO_MS) return;
+    this.#tasksDirty = false;
+    this.#tasksPublishedAtMs = nowMs;
+    this.#publishTasks();
+  }
+
+  #publishTasks(): void {
+    const facts = { thread: this.#context.name, isPaused: this.#paused };
+    this.#context.events.tasksChanged(this.#parts.tasks.all().map((task) => taskInfo(task, facts)));
+  }
+
+  #become(state: ThreadState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#context.events.stateChanged(state);
+    this.#tasksPublishedAtMs = -TASK_INFO_MS;
+  }
+
+  async #shutDown(): Promise<void> {
+    const { member, tasks } = this.#parts;
+    const isStatic = this.#context.config.groupInstanceId !== null;
+    this.#commands.close();
+    await this.#quietly(member.stop({ leave: !isStatic }));
+    await this.#quietly(this.#parts.committer.applied());
+    await this.#quietly(this.#parts.restorer.close());
+    await this.#quietly(tasks.close(tasks.all()));
+    await this.#quietly(this.#parts.close());
+    this.#publishTasks();
+    this.#become('DEAD');
+  }
+
+  async #quietly(step: Promise<void>): Promise<void> {
+    await step.catch((error) =>
+      this.#context.log.warn({ err: error }, 'while closing a stream thread'),
+    );
+  }
+}
+
+function isRestartable(cause: unknown, mustRestart: Error | undefined): boolean {
+  if (cause instanceof CommitFailed) return cause.kind !== 'fatal';
+  return (
+    cause instanceof RollbackNeeded || cause instanceof TaskStoreFailed || cause === mustRestart
+  );
+}

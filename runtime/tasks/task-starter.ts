@@ -1,0 +1,196 @@
+/**
+ * A task's FULL start, the same after an assignment and after any failure (design §1, 6b):
+ * stable committed offsets -> open stores -> high watermark -> restore -> where to begin.
+ * Runs beside the stream thread's loop; the thread makes the task run when this resolves.
+ */
+import { backoffMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import {
+  type Admin,
+  type CommittedOffset,
+  partitionKey,
+  type TopicPartition,
+} from '../../kafka/ports.ts';
+import type { TaskState } from '../../stores/state-store.ts';
+import { planRestore } from '../restore/restore-plan.ts';
+import {
+  ChangelogDiverged,
+  type RestoreProgress,
+  type RestoreRange,
+  type Restorer,
+} from '../restore/restorer.ts';
+import type { StreamsConfig } from '../streams-config.ts';
+import type { StreamTask } from './stream-task.ts';
+
+/** The stores of tasks, as the state directory gives them. */
+export interface TaskStates {
+  /** undefined for a task without stores. Wipes and opens again what is corrupt. */
+  open(task: StreamTask): Promise<TaskState | undefined>;
+  /** Deletes what a closed task has on disk. */
+  destroy(taskId: string): Promise<void>;
+}
+
+export interface TaskStarterContext {
+  readonly admin: Admin;
+  readonly restorer: Restorer;
+  readonly states: TaskStates;
+  readonly config: StreamsConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly onProgress: (progress: RestoreProgress) => void;
+  /** Awaited before a task's stores are wiped: readers must be closed. */
+  readonly onLeaving: (task: StreamTask) => Promise<void>;
+}
+
+export type StartOffsets = ReadonlyMap<string, CommittedOffset>;
+
+const RETRY = { initialMs: 50, maxMs: 5_000 };
+
+/** Rejects TaskStoreFailed, RestoreCancelled, KAFKA_FATAL and the like; retries what may be retried. */
+export async function prepareTask(
+  context: TaskStarterContext,
+  task: StreamTask,
+  signal: AbortSignal,
+): Promise<StartOffsets> {
+  const partitions = task.queues.map(({ source: { topic }, partition }) => ({ topic, partition }));
+  const committed = await patiently(context, signal, () =>
+    stableOffsets(context, task, partitions, signal),
+  );
+  for (;;) {
+    if (task.state === undefined) task.open(await context.states.open(task));
+    const { state } = task;
+    if (state === undefined) break;
+    const ranges = await patiently(context, signal, () =>
+      restoreRanges(context, task, state, committed),
+    );
+    if (ranges !== undefined && (await restored(context, task, state, ranges, signal))) break;
+    await context.onLeaving(task);
+    task.open(undefined);
+    await state.wipe();
+  }
+  return patiently(context, signal, () => withStartOffsets(context, task, committed));
+}
+
+async function stableOffsets(
+  { admin, config, log }: TaskStarterContext,
+  task: StreamTask,
+  partitions: readonly TopicPartition[],
+  signal: AbortSignal,
+): Promise<StartOffsets> {
+  const onWaiting = () => {
+    log.info({ taskId: task.taskId }, 'waiting for a transaction of the previous owner to end');
+  };
+  return admin.committedOffsets(config.applicationId, partitions, {
+    requireStable: true,
+    signal,
+    onWaiting,
+  });
+}
+
+/** undefined: the stores cannot be trusted and have to be wiped. */
+async function restoreRanges(
+  { admin, config, clock, log }: TaskStarterContext,
+  task: StreamTask,
+  state: TaskState,
+  committed: StartOffsets,
+): Promise<readonly RestoreRange[] | undefined> {
+  const { changelogs } = task.plan;
+  const { partition, taskId } = task;
+  const partitions = changelogs.map(({ topic }) => ({ topic, partition }));
+  if (partitions.length === 0) return [];
+  const ends = await admin.listOffsets(partitions, 'latest', 'read_uncommitted');
+  const starts = await admin.listOffsets(partitions, 'earliest', 'read_uncommitted');
+  const time = { nowMs: clock.nowMs(), deleteRetentionMs: config.changelogDeleteRetentionMs };
+  const ranges: RestoreRange[] = [];
+  for (const changelog of changelogs) {
+    const key = partitionKey(changelog.topic, partition);
+    const highWatermark = ends.get(key)!.offset;
+    const logStartOffset = starts.get(key)!.offset;
+    // A source topic goes on beyond what has been processed: the rest is input, not state.
+    const consumed = Math.max(committed.get(key)?.offset ?? 0, logStartOffset);
+    const endOffset = changelog.isSourceTopic ? Math.min(highWatermark, consumed) : highWatermark;
+    const position = state.positions().changelogs.get(changelog.spec.name);
+    const decision = planRestore(
+      changelog,
+      partition,
+      position,
+      { logStartOffset, endOffset },
+      time,
+    );
+    if (decision.kind === 'wipe') {
+      log.warn(
+        { taskId, reason: decision.reason },
+        'wiping the state of a task; it is restored from its changelogs',
+      );
+      return undefined;
+    }
+    ranges.push(decision.range);
+  }
+  return ranges;
+}
+
+async function restored(
+  { restorer, log, onProgress }: TaskStarterContext,
+  task: StreamTask,
+  state: TaskState,
+  ranges: readonly RestoreRange[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await restorer.restore({ taskId: task.taskId, state, ranges, onProgress }, signal);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ChangelogDiverged)) throw error;
+    log.warn(
+      { taskId: task.taskId, err: error },
+      'wiping the state of a task; it is restored from its changelogs',
+    );
+    return false;
+  }
+}
+
+/** Where nothing is committed yet, the source's reset policy decides. */
+async function withStartOffsets(
+  { admin, config }: TaskStarterContext,
+  task: StreamTask,
+  committed: StartOffsets,
+): Promise<StartOffsets> {
+  const offsets = new Map(committed);
+  for (const { source, partition } of task.queues) {
+    const key = partitionKey(source.topic, partition);
+    if ((committed.get(key)?.offset ?? -1) >= 0) continue;
+    const spec = source.node.offsetReset ?? config.offsetReset;
+    const listed = await admin.listOffsets(
+      [{ topic: source.topic, partition }],
+      spec,
+      'read_uncommitted',
+    );
+    offsets.set(key, { offset: listed.get(key)!.offset, leaderEpoch: -1, metadata: '' });
+  }
+  return offsets;
+}
+
+/** Kafka away is not a decision: try again until it answers or the signal aborts. */
+async function patiently<T>(
+  { clock, random, log }: TaskStarterContext,
+  signal: AbortSignal,
+  attemptOnce: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await attemptOnce();
+    } catch (error) {
+      if (!isMillraceError(error, 'KAFKA_RETRIABLE', 'KAFKA_UNAVAILABLE')) throw error;
+      log.warn({ attempt, err: error }, 'Kafka does not answer; trying again');
+      await clock.sleep(backoffMs(attempt, RETRY, random), signal);
+      if (signal.aborted)
+        throw new MillraceError('STREAMS_STATE', 'stopped while waiting for Kafka', {
+          cause: error,
+        });
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * A few words of memory that a stream thread and the main thread both see without messages:
+ * whether somebody waits for outputs, and how far store batches are written.
+ */
+const APPLIED_SEQUENCE = 0;
+const WANTED = 1;
+const WORDS = 2;
+/** A missed notification costs no more than this. */
+const RECHECK_MS = 50;
+
+export class ThreadMemory {
+  /** Can be posted to a worker. */
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: BigInt64Array<SharedArrayBuffer>;
+
+  constructor(buffer = new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT)) {
+    this.buffer = buffer;
+    this.#words = new BigInt64Array(buffer);
+  }
+
+  /** Somebody waits for what is committed to a listened topic. */
+  get isWanted(): boolean {
+    return Atomics.load(this.#words, WANTED) !== 0n;
+  }
+
+  setWanted(isWanted: boolean): void {
+    Atomics.store(this.#words, WANTED, isWanted ? 1n : 0n);
+  }
+
+  /** Sequence of the last commit whose store batches are written. */
+  get appliedSequence(): number {
+    return Number(Atomics.load(this.#words, APPLIED_SEQUENCE));
+  }
+
+  setApplied(sequence: number): void {
+    Atomics.store(this.#words, APPLIED_SEQUENCE, BigInt(sequence));
+    Atomics.notify(this.#words, APPLIED_SEQUENCE);
+  }
+
+  /** True once the batches up to `sequence` are written; false after `timeoutMs`. */
+  async applied(sequence: number, timeoutMs: number): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += RECHECK_MS) {
+      const seen = this.appliedSequence;
+      if (seen >= sequence) return true;
+      const waiting = Atomics.waitAsync(this.#words, APPLIED_SEQUENCE, BigInt(seen), RECHECK_MS);
+      if (waiting.async) await waiting.value;
+    }
+    return this.appliedSequence >= sequence;
+  }
+}

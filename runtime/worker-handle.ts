@@ -1,0 +1,116 @@
+/** The main thread's side of a stream thread in a worker. */
+import { Worker } from 'node:worker_threads';
+import { unreachable } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import { arePostable } from './failures/exception-handlers.ts';
+import type { ThreadStart } from './start-thread.ts';
+import type { ThreadEvents } from './thread-events.ts';
+import type { ThreadHandle } from './thread-handle.ts';
+import { ThreadMemory } from './thread-memory.ts';
+import type { TopologyModule } from './topology-module.ts';
+import { errorFrom, type FromWorker, type ToWorker, type WorkerStart } from './worker-messages.ts';
+
+const ENTRY = new URL('./stream-thread-worker.ts', import.meta.url);
+
+/** Throws CONFIG_INVALID when exception handlers are functions: they cannot be posted. */
+export function startWorker(start: ThreadStart, topology: TopologyModule): ThreadHandle {
+  const { index, config, topics, processId, bootId, directory, listenedTopics } = start;
+  if (!arePostable(config.exceptionHandlers)) {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      'exception handlers given as functions need numStreamThreads 0',
+      {
+        hint: 'Use "continue" or "fail".',
+      },
+    );
+  }
+  const memory = new ThreadMemory();
+  memory.setWanted(listenedTopics.length > 0);
+  const connection = start.connection();
+  const workerData: WorkerStart = {
+    name: `${config.applicationId}-${index}`,
+    index,
+    config,
+    topology: { ...topology, module: String(topology.module) },
+    topics,
+    processId,
+    bootId,
+    directory,
+    connection,
+    listenedTopics,
+    memory: memory.buffer,
+  };
+  const transferList = connection.kind === 'message-port' ? [connection.port] : [];
+  const worker = new Worker(ENTRY, { workerData, transferList, name: workerData.name });
+  const post = (message: ToWorker) => worker.postMessage(message);
+  const events = start.events(memory);
+  const done = new Promise<void>((resolve, reject) => {
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind !== 'ended') carry(message, events, start, post);
+      else if (message.error === undefined) resolve();
+      else reject(errorFrom(message.error));
+    });
+    worker.once('error', reject);
+    worker.once('exit', (code) => {
+      reject(
+        new MillraceError(
+          'INTERNAL',
+          `the worker of stream thread ${index} exited with code ${code}`,
+        ),
+      );
+    });
+  });
+  return {
+    name: workerData.name,
+    memory,
+    done,
+    stop: () => post({ kind: 'stop' }),
+    kill: async () => {
+      await worker.terminate();
+    },
+    pause: () => post({ kind: 'pause' }),
+    resume: () => post({ kind: 'resume' }),
+    listen: (names) => {
+      memory.setWanted(names.length > 0);
+      post({ kind: 'listen', topics: names });
+    },
+  };
+}
+
+function carry(
+  message: Exclude<FromWorker, { kind: 'ended' }>,
+  events: ThreadEvents,
+  { log }: ThreadStart,
+  post: (message: ToWorker) => void,
+): void {
+  switch (message.kind) {
+    case 'state':
+      events.stateChanged(message.state);
+      break;
+    case 'tasks':
+      events.tasksChanged(message.tasks);
+      break;
+    case 'hosts':
+      events.hostsChanged(message.hosts);
+      break;
+    case 'committed':
+      events.committed(message.commit);
+      break;
+    case 'running':
+      events.taskRunning(message.taskId, message.directory);
+      break;
+    case 'leaving': {
+      const { taskId } = message;
+      void events.taskLeaving(taskId).then(() => post({ kind: 'left', taskId }));
+      break;
+    }
+    case 'restore':
+      events.restoreProgress(message.progress);
+      break;
+    case 'log':
+      log[message.level](message.facts, message.message);
+      break;
+    default:
+      unreachable(message);
+  }
+}
