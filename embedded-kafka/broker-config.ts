@@ -90,6 +90,12 @@ const SETTINGS = {
     default: '604800000',
     documentation: 'How long an idle transactional id is remembered.',
   },
+  'producer.id.expiration.ms': {
+    type: 'int',
+    min: 1,
+    default: '86400000',
+    documentation: 'How long a partition remembers a producer that has become silent.',
+  },
   'transaction.completion.wait.ms': {
     type: 'int',
     min: 0,

@@ -4,13 +4,13 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
-import { errorName } from '../../kafka/protocol/error-codes.ts';
+import { Errors, errorName } from '../../kafka/protocol/error-codes.ts';
 import { BatchBuilder, sealBatch, stampProducer } from '../../kafka/records/batch-builder.ts';
 import { readControlMarker } from '../../kafka/records/control-batch.ts';
 import { isControl, isTransactional } from '../../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
 import type { BatchHeader, RecordCursor } from '../../kafka/records/types.ts';
-import type { Partition } from '../ports.ts';
+import type { ErrorCodeNumber, Partition } from '../ports.ts';
 
 export interface CoordinatorRecord {
   readonly key: Buffer;
@@ -50,29 +50,34 @@ export class CoordinatorLog {
   }
 
   /**
-   * Appends the records as one batch, at once and in order of the calls; resolves with their base
-   * offset when they are durable, or only written if the caller says that this is enough (whatever is
-   * made durable later covers it). Rejects with STORE_IO: then the broker is about to stop.
+   * Appends the records as one batch, at once and in order of the calls; resolves when they are durable,
+   * or only written if the caller says that this is enough (whatever is made durable later covers it).
+   * NONE, or why a transaction's records were refused (its producer has been fenced meanwhile).
+   * Rejects with STORE_IO: then the broker is about to stop.
    */
   async append(
     partition: Partition,
     records: readonly CoordinatorRecord[],
     options: {
-      readonly transaction?: TransactionStamp;
+      readonly transaction?: TransactionStamp | undefined;
       readonly until?: 'durable' | 'written';
     } = {},
-  ): Promise<number> {
-    const result = await partition.append({
+  ): Promise<ErrorCodeNumber> {
+    const { error, errorMessage } = await partition.append({
       records: this.#encode(partition, records, options.transaction),
       acks: options.until === 'written' ? ACKS_LEADER : ACKS_ALL,
       transactionalId: null,
       internal: true,
     });
-    if (result.error === 0) return result.baseOffset;
+    const isRefusal = options.transaction !== undefined && error !== Errors.KAFKA_STORAGE_ERROR;
+    if (error === Errors.NONE || isRefusal) return error;
+    const log = `${partition.topic}-${partition.partition}`;
     throw new MillraceError(
       'STORE_IO',
-      `${partition.topic}-${partition.partition} refused its coordinator's records: ${errorName(result.error)}`,
-      { facts: { reason: result.errorMessage } },
+      `${log} did not take its coordinator's records: ${errorName(error)}`,
+      {
+        facts: { reason: errorMessage },
+      },
     );
   }
 

@@ -202,8 +202,9 @@ export class GroupCoordinator {
         : Errors.NONE,
     );
     const accepted = request.offsets.filter((_, index) => errors[index] === Errors.NONE);
-    if (accepted.length > 0) await this.#store(groupId, entry, accepted, transaction);
-    return errors;
+    if (accepted.length === 0) return errors;
+    const refusal = await this.#store(groupId, entry, accepted, transaction);
+    return errors.map((each) => (each === Errors.NONE ? refusal : each));
   }
 
   async #store(
@@ -211,7 +212,7 @@ export class GroupCoordinator {
     entry: GroupEntry,
     offsets: readonly OffsetToStore[],
     transaction: TransactionStamp | undefined,
-  ): Promise<void> {
+  ): Promise<ErrorCodeNumber> {
     const commitTimestampMs = this.#options.clock.nowMs();
     const order = this.#order++;
     const entries = offsets.map(
@@ -226,16 +227,23 @@ export class GroupCoordinator {
     if (transaction !== undefined) {
       for (const each of entries) this.#apply(entry, each, transaction.producerId);
     }
-    await this.#append(
+    const refusal = await this.#append(
       groupId,
       entries.map((each) => encodeOffset({ groupId, ...each }, each.stored)),
       transaction,
     );
-    if (transaction === undefined) for (const each of entries) entry.offsets.commit(each);
+    for (const each of entries) {
+      if (transaction === undefined) entry.offsets.commit(each);
+      else if (refusal !== Errors.NONE) entry.offsets.dropPending(transaction.producerId, each);
+    }
+    return refusal;
   }
 
   #apply(entry: GroupEntry, offset: OffsetEntry, producerId: number | undefined): void {
-    if (producerId === undefined) return entry.offsets.commit(offset);
+    if (producerId === undefined) {
+      entry.offsets.commit(offset);
+      return;
+    }
     entry.offsets.addPending(producerId, offset);
     const { groupId } = entry.rebalancer.group;
     const groups = this.#pendingGroups.get(producerId);
@@ -381,9 +389,8 @@ export class GroupCoordinator {
     groupId: string,
     records: readonly CoordinatorRecord[],
     transaction?: TransactionStamp,
-  ): Promise<number> {
-    const options = transaction === undefined ? {} : { transaction };
-    return this.#options.records.append(this.partitionOf(groupId), records, options);
+  ): Promise<ErrorCodeNumber> {
+    return this.#options.records.append(this.partitionOf(groupId), records, { transaction });
   }
 
   async #persist(

@@ -55,6 +55,15 @@ export class GroupOffsets {
     offsets.set(partitionKey(entry.topic, entry.partition), entry);
   }
 
+  /** The log refused it. */
+  dropPending(producerId: number, entry: OffsetEntry): void {
+    const offsets = this.#pending.get(producerId);
+    const key = partitionKey(entry.topic, entry.partition);
+    if (offsets?.get(key) !== entry) return;
+    offsets.delete(key);
+    if (offsets.size === 0) this.#pending.delete(producerId);
+  }
+
   /** The producer's transaction is over. */
   completeTransaction(producerId: number, committed: boolean): void {
     const offsets = this.#pending.get(producerId);
