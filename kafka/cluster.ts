@@ -41,6 +41,8 @@ export interface ClusterOptions extends ClientDeps {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
+/** As Java's metadata.max.age.ms: partitions that were added are seen after this time. */
+const METADATA_MAX_AGE_MS = 300_000;
 /** The cluster's own channel: metadata, coordinators, versions. */
 const CONTROL_CHANNEL = 'control';
 
@@ -115,8 +117,9 @@ class KafkaCluster implements Cluster {
   }
 
   async topic(name: string): Promise<TopicMetadata | undefined> {
+    const ageMs = this.#options.clock.monotonicMs() - this.#metadata.updatedAtMs;
     const known = this.#metadata.topic(name);
-    if (known !== undefined) return known;
+    if (known !== undefined && ageMs < METADATA_MAX_AGE_MS) return known;
     await this.refreshMetadata([name]);
     const refusal = this.#metadata.refusal(name);
     if (refusal !== undefined) throw refusal;
@@ -192,7 +195,7 @@ class KafkaCluster implements Cluster {
       this.#metadata.forgetBrokers();
       throw new MillraceError('KAFKA_RETRIABLE', 'the cluster must be asked for from the start');
     }
-    this.#metadata.update(answer);
+    this.#metadata.update(answer, this.#options.clock.monotonicMs());
     this.#closeBootstrapLinks();
     this.#dropLinksToFormerBrokers();
   }
@@ -214,7 +217,7 @@ class KafkaCluster implements Cluster {
   #link(channel: string, nodeId: number): BrokerLink {
     const address = this.#metadata.brokers.get(nodeId);
     if (address === undefined) {
-      throw new MillraceError('KAFKA_RETRIABLE', `broker ${nodeId} is not known (any more)`);
+      throw new MillraceError('KAFKA_UNAVAILABLE', `broker ${nodeId} is not known (any more)`);
     }
     const links = this.#links.get(channel) ?? new Map<number, BrokerLink>();
     this.#links.set(channel, links);

@@ -15,14 +15,14 @@ export interface ListedOffset {
   readonly timestampMs: number;
 }
 
-export function listOffsets(
+export async function listOffsets(
   context: AdminContext,
   partitions: readonly TopicPartition[],
   spec: OffsetSpec,
   isolation: 'read_committed' | 'read_uncommitted',
 ): Promise<ReadonlyMap<string, ListedOffset>> {
   const timestamp = timestampOf(spec);
-  return askLeaders(context, 'offset', partitions, async (nodeId, share) => {
+  const answers = await askLeaders(context, 'offset', partitions, async (nodeId, share) => {
     const request = {
       replicaId: CONSUMER_REPLICA_ID,
       isolationLevel: isolation === 'read_committed' ? 1 : 0,
@@ -36,12 +36,15 @@ export function listOffsets(
         topic: name,
         partition: answer.partitionIndex,
         errorCode: answer.errorCode,
-        offset: answer.offset,
-        leaderEpoch: answer.leaderEpoch,
-        timestampMs: answer.timestamp,
+        listed: {
+          offset: answer.offset,
+          leaderEpoch: answer.leaderEpoch,
+          timestampMs: answer.timestamp,
+        },
       })),
     );
   });
+  return new Map([...answers].map(([key, { listed }]) => [key, listed]));
 }
 
 function timestampOf(spec: OffsetSpec): number {

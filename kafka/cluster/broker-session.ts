@@ -2,7 +2,7 @@
  * One connection on which the versions have been agreed: what a broker speaks is asked first on every
  * connection, because a rolling upgrade changes it from one to the next.
  */
-import { MillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Api } from '../protocol/api.ts';
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import { Errors, errorName } from '../protocol/error-codes.ts';
@@ -20,7 +20,10 @@ const API_VERSIONS_TIMEOUT_MS = 10_000;
 /** At most so, and of letters, digits, '-' and '.': the broker checks it. */
 const CLIENT_SOFTWARE = { clientSoftwareName: 'millrace', clientSoftwareVersion: '0.1.0' };
 
-/** Connects and asks for the versions. Rejects as BrokerConnector.connect() does. */
+/**
+ * Connects and asks for the versions. Rejects as BrokerConnector.connect() does: KAFKA_UNAVAILABLE says
+ * that nothing of the caller's was sent.
+ */
 export async function openSession(
   connector: BrokerConnector,
   address: BrokerAddress,
@@ -32,7 +35,8 @@ export async function openSession(
     return { connection, apiRanges: new Map(apiKeys.map((range) => [range.apiKey, range])) };
   } catch (error) {
     connection.close();
-    throw error;
+    if (!isMillraceError(error, 'KAFKA_RETRIABLE')) throw error;
+    throw new MillraceError('KAFKA_UNAVAILABLE', error.message, { cause: error });
   }
 }
 

@@ -20,6 +20,8 @@ export class MetadataCache {
   /** Why a topic could not be described, from its last answer; cleared by the next one. */
   readonly #refusals = new Map<string, MillraceError>();
   #controllerId = NO_NODE;
+  /** When the last answer came, on the caller's monotonic clock. */
+  updatedAtMs = Number.NEGATIVE_INFINITY;
 
   get brokers(): ReadonlyMap<number, BrokerAddress> {
     return this.#brokers;
@@ -58,7 +60,8 @@ export class MetadataCache {
     this.#controllerId = NO_NODE;
   }
 
-  update(answer: MetadataResponse): void {
+  update(answer: MetadataResponse, nowMs: number): void {
+    this.updatedAtMs = nowMs;
     this.#brokers = new Map(
       answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]),
     );
