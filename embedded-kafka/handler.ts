@@ -35,11 +35,3 @@ export interface Handler<A extends AnyMessageApi> {
     context: RequestContext,
   ): Promise<WrittenResponseOf<A> | undefined>;
 }
-
-/** Any handler, for the table by api key: the codec of `api` vouches for the types of both sides. */
-export interface AnyHandler {
-  readonly api: AnyMessageApi;
-  readonly minVersion: number;
-  readonly maxVersion: number;
-  handle(request: never, context: RequestContext): Promise<unknown>;
-}

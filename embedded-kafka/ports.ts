@@ -46,6 +46,8 @@ export type ErrorCodeNumber = number;
 export interface AppendResult {
   readonly error: ErrorCodeNumber;
   readonly errorMessage?: string;
+  /** Which records of the batch are to blame, for INVALID_RECORD and INVALID_TIMESTAMP. */
+  readonly recordErrors?: readonly { readonly batchIndex: number; readonly message: string }[];
   readonly baseOffset: number;
   /** -1 unless the topic uses LogAppendTime. */
   readonly logAppendTimeMs: number;
@@ -57,8 +59,10 @@ export interface AppendRequest {
   /** acks=0/1 resolve after the write, -1 after fdatasync. */
   readonly acks: number;
   readonly transactionalId: string | null;
-  /** Coordinators' own appends skip producer and size checks. */
+  /** Coordinators' own appends skip sequence and size checks (producer epochs are still checked). */
   readonly internal?: boolean;
+  /** Transactions V2 (Produce v12+): a producer without state here must begin with sequence 0. */
+  readonly supportsEpochBump?: boolean;
 }
 
 export interface ReadRequest {
@@ -80,6 +84,8 @@ export interface ReadResult {
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null;
+  /** Set, with no records, when the log diverged from what the client has read (KIP-320). */
+  readonly divergingEpoch?: { readonly epoch: number; readonly endOffset: number };
 }
 
 export interface ProducerStateView {

@@ -70,7 +70,8 @@ export class MemoryDisk implements Disk {
     const prefix = directory === '' ? '' : `${directory}/`;
     const names = new Set<string>();
     for (const path of [...this.#files.keys(), ...this.#directories]) {
-      if (path !== '' && path.startsWith(prefix)) names.add(path.slice(prefix.length).split('/')[0]!);
+      if (path !== '' && path.startsWith(prefix))
+        names.add(path.slice(prefix.length).split('/')[0]!);
     }
     return [...names].sort();
   }
@@ -287,5 +288,8 @@ function parentOf(path: string): string {
 }
 
 function missing(path: string): MillraceError {
-  return diskError(Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' }), `using ${path}`);
+  return diskError(
+    Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' }),
+    `using ${path}`,
+  );
 }

@@ -3,8 +3,14 @@
  * from the disk is checked (CRC-32C) before it is handed out, what is still in memory already was.
  * All functions throw RECORD_CORRUPT or STORE_IO when the disk fails them.
  */
+
+import {
+  BATCH_LAYOUT,
+  LOG_OVERHEAD_BYTES,
+  readInt64,
+  verifyBatch,
+} from '../../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
-import { BATCH_LAYOUT, LOG_OVERHEAD_BYTES, readInt64, verifyBatch } from '../../kafka/records/record-batch.ts';
 import type { FetchedBatch } from '../../kafka/records/types.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { type AbortedTransaction, type Segment, verifyBatches } from './segment.ts';

@@ -98,10 +98,21 @@ export class PartitionLog {
     this.#facts = facts;
   }
 
-  /** Recovery is over: `readSegments` had to be read for lack of an index, all is durable now. */
-  recovered(readSegments: Iterable<Segment>, readBytes: number): void {
+  /** For recovery: these segments had to be read, and may lie in the OS cache only. */
+  expectSettling(readSegments: Iterable<Segment>, readBytes: number): void {
+    this.#unsynced = new Set(readSegments);
     this.#unsaved = new Set([...readSegments, this.active]);
     this.#bytesSinceCheckpoint = readBytes;
+  }
+
+  /**
+   * What a killed process left in the OS cache must be durable before a reader sees it: syncs it and
+   * moves syncedOffset to the end. At once when recovery found nothing to read. Rejects with STORE_IO.
+   */
+  async settle(): Promise<void> {
+    const segments = [...this.#unsynced];
+    this.#unsynced.clear();
+    if (segments.length > 0) await Promise.all(segments.map((segment) => segment.sync()));
     this.#markSynced(this.endOffset);
   }
 
@@ -193,6 +204,21 @@ export class PartitionLog {
     this.#markSynced(offset);
   }
 
+  /**
+   * Makes everything durable and saves the derived state. Needed before segments are removed: what
+   * they say of producers is then known from the checkpoint alone. Rejects with STORE_IO.
+   */
+  async checkpoint(): Promise<void> {
+    this.#isCheckpointDue = true;
+    try {
+      await this.sync();
+    } catch (error) {
+      const failure = diskError(error, `syncing ${this.options.directory}`);
+      this.options.syncer.fail(failure);
+      throw failure;
+    }
+  }
+
   /** Durable when it returns. */
   updateFacts(change: Partial<LogFacts>): void {
     const facts = { ...this.#facts, ...change };
@@ -232,10 +258,7 @@ export class PartitionLog {
   /** Syncs, saves everything and closes the files. A log that failed is only closed. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    if (this.options.syncer.failure === undefined) {
-      this.#isCheckpointDue = true;
-      await this.sync();
-    }
+    if (this.options.syncer.failure === undefined) await this.checkpoint();
     this.closeFiles();
   }
 

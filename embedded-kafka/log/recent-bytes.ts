@@ -90,7 +90,10 @@ export class RecentBytes {
   #chunkFor(sizeBytes: number): Chunk {
     const last = this.#chunks.at(-1);
     if (last !== undefined && last.buffer.length - last.used >= sizeBytes) return last;
-    const wanted = Math.min(LARGEST_CHUNK_BYTES, (last?.buffer.length ?? FIRST_CHUNK_BYTES / 2) * 2);
+    const wanted = Math.min(
+      LARGEST_CHUNK_BYTES,
+      (last?.buffer.length ?? FIRST_CHUNK_BYTES / 2) * 2,
+    );
     const buffer = Buffer.allocUnsafeSlow(Math.max(sizeBytes, wanted));
     const chunk: Chunk = { owner: this, position: this.#end, buffer, used: 0 };
     this.#chunks.push(chunk);

@@ -23,17 +23,15 @@ const SCAN_WINDOW_BYTES = 1024 * 1024;
 
 /**
  * Opens the log in `options.directory`, which it creates if needed; options.state is then that of its
- * end. Resolves when everything found is durable. Rejects with STORE_IO.
+ * end. Call settle() before use. Throws STORE_IO.
  */
-export async function openLog(options: PartitionLogOptions): Promise<PartitionLog> {
+export function openLog(options: PartitionLogOptions): PartitionLog {
   options.disk.makeDirectory(options.directory);
-  const scan = new Recovery(options);
-  const segments = scan.run();
+  const recovery = new Recovery(options);
+  const segments = recovery.run();
   const facts = readSealedJson(options.disk, `${options.directory}/${FACTS_FILE}`);
   const log = new PartitionLog(options, segments, factsWithin(segments, facts as LogFacts));
-  // What a killed process left in the OS cache must be durable before a reader sees it.
-  await Promise.all([...scan.readSegments].map((segment) => segment.sync()));
-  log.recovered(scan.readSegments, scan.readBytes);
+  log.expectSettling(recovery.readSegments, recovery.readBytes);
   return log;
 }
 
