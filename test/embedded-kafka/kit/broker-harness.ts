@@ -1,0 +1,128 @@
+/**
+ * The broker core without sockets, threads and real time: a memory disk, a clock that the test moves, and
+ * requests sent as frames. `restart` leaves what a kill (or a power loss) would leave.
+ */
+import { ManualClock } from '../../../base/manual-clock.ts';
+import { type Random, seededRandom } from '../../../base/random.ts';
+import { silentLog } from '../../../base/log.ts';
+import { decodeResponse, decodeResponseHeader, encodeRequestFrame } from '../../../kafka/protocol/codec.ts';
+import type { MessageApi, RequestOf, ResponseOf } from '../../../kafka/protocol/define-api.ts';
+import { createTopicsApi } from '../../../kafka/protocol/messages/create-topics.ts';
+import type { AnySchema } from '../../../kafka/protocol/schema.ts';
+import { type Broker, createBroker } from '../../../embedded-kafka/broker.ts';
+import { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
+import type { ConnectionContext } from '../../../embedded-kafka/ports.ts';
+
+const FRAME_SIZE_BYTES = 4;
+
+export class BrokerHarness {
+  readonly clock = new ManualClock(1_700_000_000_000);
+  readonly random: Random;
+  readonly #config: Readonly<Record<string, string>>;
+  disk = new MemoryDisk();
+  broker!: Broker;
+  #connectionIds = 0;
+  #correlationIds = 0;
+
+  private constructor(config: Readonly<Record<string, string>>, seed: number) {
+    this.#config = config;
+    this.random = seededRandom(seed);
+    this.disk.makeDirectory('');
+  }
+
+  static async start(
+    config: Readonly<Record<string, string>> = {},
+    seed = 1,
+  ): Promise<BrokerHarness> {
+    const harness = new BrokerHarness(config, seed);
+    await harness.#open();
+    return harness;
+  }
+
+  async #open(): Promise<void> {
+    this.broker = await createBroker({
+      disk: this.disk,
+      clock: this.clock,
+      random: this.random,
+      log: silentLog,
+      config: this.#config,
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** The process dies without a word, and another one takes over its disk. */
+  async kill(): Promise<void> {
+    this.disk = this.disk.killProcess();
+    await this.#open();
+  }
+
+  /** The power fails: what was not synced may be lost. */
+  async losePower(): Promise<void> {
+    this.disk = this.disk.powerLoss(this.random);
+    await this.#open();
+  }
+
+  async restart(): Promise<void> {
+    await this.broker.stop();
+    await this.#open();
+  }
+
+  connection(): ConnectionContext {
+    return {
+      connectionId: ++this.#connectionIds,
+      clientSoftwareName: 'unknown',
+      clientHost: '10.0.0.7',
+      localHost: 'broker.test',
+      localPort: 9092,
+    };
+  }
+
+  /** One request on a connection of its own. */
+  async send<Request extends AnySchema, Response extends AnySchema>(
+    api: MessageApi<Request, Response>,
+    version: number,
+    request: RequestOf<MessageApi<Request, Response>>,
+    clientId = 'test',
+  ): Promise<ResponseOf<MessageApi<Request, Response>>> {
+    const correlationId = ++this.#correlationIds;
+    const framed = encodeRequestFrame(api, version, { correlationId, clientId }, request);
+    const frame = framed.subarray(FRAME_SIZE_BYTES);
+    const answer = await this.broker.handle(Buffer.from(frame), this.connection());
+    if (answer === undefined) throw new Error(`${api.name} was not answered`);
+    const flexible = version >= api.flexibleFrom;
+    const header = decodeResponseHeader(answer, { apiKey: api.key, flexible });
+    if (header.correlationId !== correlationId) throw new Error('the answer is to something else');
+    return decodeResponse(api, version, answer, header.bodyAt) as ResponseOf<
+      MessageApi<Request, Response>
+    >;
+  }
+
+  async createTopic(name: string, partitions = 1): Promise<void> {
+    const { topics } = await this.send(createTopicsApi, 7, {
+      topics: [
+        { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] },
+      ],
+      timeoutMs: 1000,
+    });
+    const errorCode = topics[0]?.errorCode;
+    if (errorCode !== 0) throw new Error(`topic ${name} not created: ${errorCode}`);
+  }
+
+  /** Lets everything run that needs no time to pass. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 200; turn++) await Promise.resolve();
+  }
+
+  /** Moves time on in steps, letting everything run in between. */
+  async advance(durationMs: number): Promise<void> {
+    let leftMs = durationMs;
+    while (leftMs > 0) {
+      const stepMs = Math.min(leftMs, this.clock.nextTimerInMs() ?? leftMs);
+      this.clock.advance(stepMs);
+      leftMs -= stepMs;
+      await this.settle();
+    }
+  }
+}
