@@ -18,7 +18,7 @@ export const stringSerde: Serde<string> = {
 };
 
 /** Java's Short. */
-export const int16Serde: Serde<number> = fixedSize({
+export const int16Serde: Serde<number> = fixedSize<number>({
   name: 'int16',
   sizeBytes: 2,
   isValid: (value) => isIntegerWithin(value, 2 ** 15),
@@ -27,7 +27,7 @@ export const int16Serde: Serde<number> = fixedSize({
 });
 
 /** Java's Integer. */
-export const int32Serde: Serde<number> = fixedSize({
+export const int32Serde: Serde<number> = fixedSize<number>({
   name: 'int32',
   sizeBytes: 4,
   isValid: (value) => isIntegerWithin(value, 2 ** 31),
@@ -36,7 +36,7 @@ export const int32Serde: Serde<number> = fixedSize({
 });
 
 /** Java's Long as a number. Beyond 2^53 it neither encodes nor decodes: use bigInt64Serde there. */
-export const int64Serde: Serde<number> = fixedSize({
+export const int64Serde: Serde<number> = fixedSize<number>({
   name: 'safe int64',
   sizeBytes: 8,
   isValid: Number.isSafeInteger,
@@ -48,7 +48,7 @@ export const int64Serde: Serde<number> = fixedSize({
 });
 
 /** Java's Long as a bigint. */
-export const bigInt64Serde: Serde<bigint> = fixedSize({
+export const bigInt64Serde: Serde<bigint> = fixedSize<bigint>({
   name: 'bigint within int64',
   sizeBytes: 8,
   isValid: (value) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value,
@@ -57,7 +57,7 @@ export const bigInt64Serde: Serde<bigint> = fixedSize({
 });
 
 /** Java's Float; a number loses precision on the way. */
-export const floatSerde: Serde<number> = fixedSize({
+export const floatSerde: Serde<number> = fixedSize<number>({
   name: 'number',
   sizeBytes: 4,
   isValid: (value) => typeof value === 'number',
@@ -66,7 +66,7 @@ export const floatSerde: Serde<number> = fixedSize({
 });
 
 /** Java's Double. */
-export const doubleSerde: Serde<number> = fixedSize({
+export const doubleSerde: Serde<number> = fixedSize<number>({
   name: 'number',
   sizeBytes: 8,
   isValid: (value) => typeof value === 'number',
@@ -78,7 +78,8 @@ export const doubleSerde: Serde<number> = fixedSize({
 export const booleanSerde: Serde<boolean> = {
   decode: (bytes, start, end) => {
     const byte = bytes[start];
-    if (end - start !== 1 || byte === undefined || byte > 1) throw malformed('boolean', end - start);
+    if (end - start !== 1 || byte === undefined || byte > 1)
+      throw malformed('boolean', end - start);
     return byte === 1;
   },
   encode: (value, target, at) => {

@@ -1,0 +1,101 @@
+/** A stream grouped by its key, about to become a table of aggregates. */
+import type { Serde } from '../../schemas/serde.ts';
+import { int64Serde } from '../../schemas/serdes.ts';
+import type { StreamNode } from './kstream.ts';
+import { KTable } from './ktable.ts';
+import { storeSpec } from './materialize.ts';
+import { isAnonymous, type Materialized, type MaterializedValues } from './options.ts';
+import { type Fold, StreamAggregate } from './processors/stream-aggregate.ts';
+import { repartition } from './repartition.ts';
+
+/** Combines the values so far with the next one. */
+export type Reducer<V> = (aggregate: V, value: V) => V | null;
+/** Adds a value to (or takes it out of) an aggregate: returns a new one, never changes the old. */
+export type Aggregator<K, V, VA> = (key: K, value: V, aggregate: VA) => VA | null;
+
+type FunctionPrefix = 'KSTREAM-AGGREGATE-' | 'KSTREAM-REDUCE-';
+
+export class KGroupedStream<K, V> {
+  readonly #node: StreamNode<K, V>;
+  /** Of the repartition topic; else it is named after the store. */
+  readonly #name: string | undefined;
+  /** Aggregates of a named grouping share its repartition topic. */
+  #repartitioned: string | undefined;
+
+  constructor(node: StreamNode<K, V>, name: string | undefined) {
+    this.#node = node;
+    this.#name = name;
+  }
+
+  /** Records per key. */
+  count(options: Materialized<K, number> = {}): KTable<K, number> {
+    if (isAnonymous(options)) this.#node.plan.generateStoreName('KSTREAM-AGGREGATE-');
+    const counted = { valueSerde: int64Serde, ...options };
+    return this.#aggregate('KSTREAM-AGGREGATE-', (_key, _value, count = 0) => count + 1, counted);
+  }
+
+  /** Values per key, combined two by two; the first one is taken as it is. */
+  reduce(reducer: Reducer<V>, options: Materialized<K, V> = {}): KTable<K, V> {
+    const fold: Fold<K, V, V> = (_key, value, aggregate) =>
+      aggregate === undefined ? value : reducer(aggregate, value);
+    const valueSerde = options.valueSerde ?? this.#node.valueSerde;
+    return this.#aggregate('KSTREAM-REDUCE-', fold, {
+      ...options,
+      valueSerde,
+    });
+  }
+
+  aggregate<VA>(
+    initializer: () => VA,
+    aggregator: Aggregator<K, V, VA>,
+    options: MaterializedValues<K, VA>,
+  ): KTable<K, VA> {
+    const fold: Fold<K, V, VA> = (key, value, aggregate) =>
+      aggregator(key, value, aggregate ?? initializer());
+    return this.#aggregate('KSTREAM-AGGREGATE-', fold, options);
+  }
+
+  #aggregate<VA>(
+    prefix: FunctionPrefix,
+    fold: Fold<K, V, VA>,
+    options: Materialized<K, VA>,
+  ): KTable<K, VA> {
+    const { plan } = this.#node;
+    const storeName = options.store ?? plan.generateStoreName(prefix);
+    if (options.store === undefined) plan.checkTopicName('store', storeName, 'store');
+    const name = plan.nameOf(options.name, prefix);
+    const keySerde = options.keySerde ?? this.#node.keySerde;
+    const parent = this.#partitionedByKey(storeName, options.store === undefined, keySerde);
+    const origin = new StreamAggregate(storeName, fold);
+    const spec = storeSpec(storeName, { ...options, keySerde });
+    plan.add((topology) =>
+      topology
+        .addProcessor({ name, supplier: () => origin.newProcessor(), parents: [parent.name] })
+        .addStateStore(spec, name),
+    );
+    const { sources } = parent;
+    const { valueSerde } = spec;
+    return new KTable({
+      ...{ plan, name, sources, keySerde, valueSerde, origin },
+      storeName: options.store,
+    });
+  }
+
+  #partitionedByKey(
+    storeName: string,
+    isStoreNameGenerated: boolean,
+    keySerde: Serde<K> | undefined,
+  ): { readonly name: string; readonly sources: readonly string[] } {
+    if (!this.#node.repartitionRequired) return this.#node;
+    const { plan, name: parent, valueSerde } = this.#node;
+    const name =
+      this.#repartitioned ??
+      repartition({
+        ...{ plan, parent, keySerde, valueSerde },
+        prefix: this.#name ?? storeName,
+        isPrefixGenerated: this.#name === undefined && isStoreNameGenerated,
+      });
+    if (this.#name !== undefined) this.#repartitioned = name;
+    return { name, sources: [name] };
+  }
+}

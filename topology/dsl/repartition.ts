@@ -1,0 +1,62 @@
+/** Sends a stream through an internal topic, so that each record is processed where its key belongs. */
+import type { Serde } from '../../schemas/serde.ts';
+import type { StreamPartitioner } from '../processor.ts';
+import { requireSerde } from './materialize.ts';
+import { keyedOnlyProcessor } from './processors/stateless.ts';
+import type { TopologyPlan } from './topology-plan.ts';
+
+const SUFFIX = '-repartition';
+/** A prefix that was generated gives its nodes generated names, too (as in Kafka). */
+const GENERATED = /^KSTREAM.*-[0-9]{10}$/;
+
+export interface RepartitionOptions<K, V> {
+  readonly plan: TopologyPlan;
+  /** The node whose records go there. */
+  readonly parent: string;
+  /** The topic is `<application id>-<prefix>-repartition`. */
+  readonly prefix: string;
+  readonly isPrefixGenerated: boolean;
+  readonly keySerde: Serde<K> | undefined;
+  readonly valueSerde: Serde<V> | undefined;
+  readonly partitions?: number | undefined;
+  readonly partitioner?: StreamPartitioner<K, V> | undefined;
+}
+
+/** Returns the source that reads the topic. Records without a key have no place there: dropped. */
+export function repartition<K, V>(options: RepartitionOptions<K, V>): string {
+  const { plan, parent, prefix, partitions, partitioner } = options;
+  const topic = repartitionTopicName(prefix);
+  if (options.isPrefixGenerated) plan.checkTopicName('repartition topic', topic, 'name');
+  const keySerde = requireSerde(options.keySerde, 'keySerde', `repartition topic ${topic}`);
+  const valueSerde = requireSerde(options.valueSerde, 'valueSerde', `repartition topic ${topic}`);
+  const { sink, filter, source } = nodeNames(plan, prefix, topic);
+  plan.add((topology) =>
+    topology
+      .addRepartitionTopic({ name: topic, ...(partitions === undefined ? {} : { partitions }) })
+      .addProcessor({ name: filter, supplier: keyedOnlyProcessor<K, V>(), parents: [parent] })
+      .addSink({
+        name: sink,
+        topic,
+        keySerde,
+        valueSerde,
+        parents: [filter],
+        ...(partitioner === undefined ? {} : { partitioner }),
+      })
+      .addSource({ name: source, topics: [topic], keySerde, valueSerde }),
+  );
+  return source;
+}
+
+export function repartitionTopicName(prefix: string): string {
+  return prefix.endsWith(SUFFIX) ? prefix : prefix + SUFFIX;
+}
+
+function nodeNames(plan: TopologyPlan, prefix: string, topic: string) {
+  const generated = {
+    sink: plan.generateName('KSTREAM-SINK-'),
+    filter: plan.generateName('KSTREAM-FILTER-'),
+    source: plan.generateName('KSTREAM-SOURCE-'),
+  };
+  if (GENERATED.test(prefix)) return generated;
+  return { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` };
+}
