@@ -6,6 +6,7 @@ import type { TransactionCoordinator } from '../coordinators/transaction/transac
 import type { TopicManager } from '../ports.ts';
 import { apiVersionsHandler } from './api-versions.ts';
 import { configHandlers } from './configs.ts';
+import { dataPlaneHandlers } from './data-plane.ts';
 import type { AnyHandler } from './define-handler.ts';
 import { findCoordinatorHandler } from './find-coordinator.ts';
 import { groupAdminHandlers } from './group-admin.ts';
@@ -32,6 +33,7 @@ export function createHandlers(parts: HandlerParts): ReadonlyMap<number, AnyHand
   const byKey = new Map<number, AnyHandler>();
   const all: AnyHandler[] = [
     apiVersionsHandler(() => byKey.values(), { transactionVersion }),
+    ...dataPlaneHandlers(topics, transactions, clock),
     ...metadataHandlers(topics, config, parts),
     findCoordinatorHandler(),
     ...groupMembershipHandlers(groups),

@@ -103,9 +103,7 @@ function txnOffsetCommit(
   });
 }
 
-/** Kafka's verification speaks of a stale epoch where the coordinator speaks of fencing. */
 function refusalFor(error: ErrorCodeNumber, version: number): ErrorCodeNumber {
-  if (error === Errors.PRODUCER_FENCED) return Errors.INVALID_PRODUCER_EPOCH;
   const isTooNew = error === Errors.TRANSACTION_ABORTABLE && version < ABORTABLE_FROM;
   return isTooNew ? Errors.INVALID_TXN_STATE : error;
 }

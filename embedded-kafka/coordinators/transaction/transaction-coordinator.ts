@@ -61,6 +61,8 @@ export interface InitProducerIdAnswer extends ProducerIdentity {
 
 export type EndTransactionAnswer = InitProducerIdAnswer;
 
+type VerifyRequest = Parameters<TransactionVerifier['verify']>[0];
+
 interface Entry {
   current: TransactionMetadata;
   /** The transition under way; when it resolves, `current` has changed. */
@@ -150,13 +152,13 @@ export class TransactionCoordinator implements TransactionVerifier {
     return this.#carryOut(entry, decideAddPartitions(entry?.current, request, nowMs));
   }
 
-  async verify(
-    request: ProducerIdentity & {
-      readonly transactionalId: string;
-      readonly partitions: readonly TopicPartition[];
-      readonly addIfMissing: boolean;
-    },
-  ): Promise<ErrorCodeNumber> {
+  async verify(request: VerifyRequest): Promise<ErrorCodeNumber> {
+    const error = await this.#addOrVerify(request);
+    // A partition knows stale epochs, not fencing: so does whoever asked on its behalf.
+    return error === Errors.PRODUCER_FENCED ? Errors.INVALID_PRODUCER_EPOCH : error;
+  }
+
+  async #addOrVerify(request: VerifyRequest): Promise<ErrorCodeNumber> {
     const entry = this.#entries.get(request.transactionalId);
     if (request.addIfMissing && this.#options.config.transactionVersion >= 2) {
       const error = await this.addPartitions({ ...request, clientVersion: 2 });
