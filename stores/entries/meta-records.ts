@@ -4,7 +4,13 @@
  */
 import type { BytesBatch, BytesStore } from '../bytes-store.ts';
 import type { ChangelogPosition, TaskPositions } from '../state-store.ts';
-import { META_STORE_ID, sealEntry, VALUE_HEADER_BYTES, verifyEntry } from './entry-format.ts';
+import {
+  CHECKSUM_BYTES,
+  META_STORE_ID,
+  sealEntry,
+  TIMESTAMP_BYTES,
+  verifyEntry,
+} from './entry-format.ts';
 
 /** Positions, and the log time up to which they take the state. */
 export interface StatePositions extends TaskPositions {
@@ -78,17 +84,18 @@ function read<T>(bytes: BytesStore, name: string): T | undefined {
   const key = keyOf(name);
   const value = bytes.get(key);
   if (value === undefined) return undefined;
-  verifyEntry(key, key.length, value, `(meta record ${name})`);
-  return JSON.parse(value.toString('utf8', VALUE_HEADER_BYTES)) as T;
+  verifyEntry(key, value, `(meta record ${name})`);
+  return JSON.parse(value.toString('utf8', TIMESTAMP_BYTES, value.length - CHECKSUM_BYTES)) as T;
 }
 
 function write(batch: BytesBatch, name: string, record: unknown): void {
   const key = keyOf(name);
   const entry = Buffer.concat([
     key,
-    Buffer.alloc(VALUE_HEADER_BYTES),
+    Buffer.alloc(TIMESTAMP_BYTES),
     Buffer.from(JSON.stringify(record)),
+    Buffer.alloc(CHECKSUM_BYTES),
   ]);
-  sealEntry(entry, 0, key.length, entry.length, 0);
+  sealEntry(entry, 0, key.length, entry.length - CHECKSUM_BYTES, 0);
   batch.put(key, entry.subarray(key.length));
 }

@@ -1,7 +1,7 @@
 /** Gathers changelog records of one store for the disk's next batch: no promise, no object per record. */
 import type { BytesBatch, BytesStore } from '../bytes-store.ts';
 import type { RestoredRecord } from '../state-store.ts';
-import { sealEntry, VALUE_HEADER_BYTES } from './entry-format.ts';
+import { CHECKSUM_BYTES, sealEntry, TIMESTAMP_BYTES } from './entry-format.ts';
 import { Slab } from './slab.ts';
 
 export class RestoreWriter {
@@ -27,9 +27,11 @@ export class RestoreWriter {
       this.#batch.delete(scratch.buffer.subarray(0, keyEnd));
       return;
     }
-    scratch.skip(VALUE_HEADER_BYTES);
+    scratch.skip(TIMESTAMP_BYTES);
     scratch.appendBytes(record.buffer, record.valueStart, record.valueEnd);
-    sealEntry(scratch.buffer, 0, keyEnd, scratch.end, record.timestampMs);
+    const valueEnd = scratch.end;
+    scratch.skip(CHECKSUM_BYTES);
+    sealEntry(scratch.buffer, 0, keyEnd, valueEnd, record.timestampMs);
     this.#batch.put(
       scratch.buffer.subarray(0, keyEnd),
       scratch.buffer.subarray(keyEnd, scratch.end),

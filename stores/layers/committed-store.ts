@@ -3,7 +3,12 @@
  * all there is for a reader in another thread.
  */
 import type { BytesEntry, BytesRange, BytesScan, BytesStore } from '../bytes-store.ts';
-import { timestampOf, VALUE_HEADER_BYTES, verifyEntry } from '../entries/entry-format.ts';
+import {
+  CHECKSUM_BYTES,
+  TIMESTAMP_BYTES,
+  timestampOf,
+  verifyEntry,
+} from '../entries/entry-format.ts';
 import { KeyEncoder } from '../entries/key-encoder.ts';
 import type { RangeOptions, StoreSpec } from '../state-store.ts';
 import { type Entry, entryOf } from './overlay.ts';
@@ -29,14 +34,14 @@ export class CommittedStore<K, V> {
     const dbKey = this.keys.encode(key);
     const stored = this.#bytes.get(dbKey);
     if (stored === undefined) return undefined;
-    verifyEntry(dbKey, dbKey.length, stored, this.spec.name);
+    verifyEntry(dbKey, stored, this.spec.name);
     return entryOf(key, this.#decodeValue(stored), timestampOf(stored));
   }
 
   /** Expired entries included. Throws STORE_CORRUPT. */
   decode(stored: BytesEntry): Entry<K, V> {
     const [key, value] = stored;
-    verifyEntry(key, key.length, value, this.spec.name);
+    verifyEntry(key, value, this.spec.name);
     return entryOf(this.keys.decode(key), this.#decodeValue(value), timestampOf(value));
   }
 
@@ -82,6 +87,6 @@ export class CommittedStore<K, V> {
   }
 
   #decodeValue(stored: Buffer): V {
-    return this.spec.valueSerde.decode(stored, VALUE_HEADER_BYTES, stored.length);
+    return this.spec.valueSerde.decode(stored, TIMESTAMP_BYTES, stored.length - CHECKSUM_BYTES);
   }
 }

@@ -1,4 +1,4 @@
-import { VALUE_HEADER_BYTES } from '../entries/entry-format.ts';
+import { CHECKSUM_BYTES, TIMESTAMP_BYTES } from '../entries/entry-format.ts';
 import type { Slab } from '../entries/slab.ts';
 import type { FrozenWrite, FrozenWrites } from '../state-store.ts';
 import type { LayeredStore } from './layered-store.ts';
@@ -34,11 +34,11 @@ export class EncodedWrites implements FrozenWrites {
       if (!store.isLogged) continue;
       write.storeName = store.name;
       for (const entry of store.frozenEntries()) {
-        const isTombstone = entry.valueEnd === entry.keyEnd;
+        const isTombstone = entry.end === entry.keyEnd;
         write.keyStart = entry.keyStart + 1;
         write.keyEnd = entry.keyEnd;
-        write.valueStart = isTombstone ? -1 : entry.keyEnd + VALUE_HEADER_BYTES;
-        write.valueEnd = isTombstone ? -1 : entry.valueEnd;
+        write.valueStart = isTombstone ? -1 : entry.keyEnd + TIMESTAMP_BYTES;
+        write.valueEnd = isTombstone ? -1 : entry.end - CHECKSUM_BYTES;
         write.timestampMs = entry.timestampMs;
         visit(write);
       }

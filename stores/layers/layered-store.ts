@@ -4,7 +4,7 @@
  * stores of the task at once.
  */
 import type { BytesBatch } from '../bytes-store.ts';
-import { sealEntry, VALUE_HEADER_BYTES } from '../entries/entry-format.ts';
+import { CHECKSUM_BYTES, sealEntry, TIMESTAMP_BYTES } from '../entries/entry-format.ts';
 import type { Slab } from '../entries/slab.ts';
 import { limitOf, type Overlaid, walkRange } from '../range.ts';
 import type { KeyValueStore, RangeOptions, StoreSpec } from '../state-store.ts';
@@ -120,11 +120,13 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
       slab.append(this.#spec.keySerde, entry.key);
       entry.keyEnd = slab.end;
       if (entry.value !== undefined) {
-        slab.skip(VALUE_HEADER_BYTES);
+        slab.skip(TIMESTAMP_BYTES);
         slab.append(this.#spec.valueSerde, entry.value);
-        sealEntry(slab.buffer, entry.keyStart, entry.keyEnd, slab.end, entry.timestampMs);
+        const valueEnd = slab.end;
+        slab.skip(CHECKSUM_BYTES);
+        sealEntry(slab.buffer, entry.keyStart, entry.keyEnd, valueEnd, entry.timestampMs);
       }
-      entry.valueEnd = slab.end;
+      entry.end = slab.end;
     }
     if (this.#active.size > 0) this.#entryBytes = (slab.end - start) / this.#active.size;
   }
@@ -151,10 +153,10 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
     const layer = this.#applying[0];
     if (layer === undefined) return;
     const { buffer } = layer.slab;
-    for (const { keyStart, keyEnd, valueEnd } of layer.overlay.values()) {
+    for (const { keyStart, keyEnd, end } of layer.overlay.values()) {
       const key = buffer.subarray(keyStart, keyEnd);
-      if (valueEnd === keyEnd) batch.delete(key);
-      else batch.put(key, buffer.subarray(keyEnd, valueEnd));
+      if (end === keyEnd) batch.delete(key);
+      else batch.put(key, buffer.subarray(keyEnd, end));
     }
   }
 
@@ -267,11 +269,11 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
     const fresh: Overlay<K, V> = new Map();
     const { keySerde, valueSerde } = this.#spec;
     for (const [identity, entry] of overlay) {
-      const { keyStart, keyEnd, valueEnd } = entry;
+      const { keyStart, keyEnd, end } = entry;
       const value =
         entry.value === undefined
           ? undefined
-          : valueSerde.decode(slab.buffer, keyEnd + VALUE_HEADER_BYTES, valueEnd);
+          : valueSerde.decode(slab.buffer, keyEnd + TIMESTAMP_BYTES, end - CHECKSUM_BYTES);
       const key = keySerde.decode(slab.buffer, keyStart + 1, keyEnd);
       fresh.set(identity, { ...entry, key, value });
     }

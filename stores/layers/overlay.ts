@@ -12,8 +12,8 @@ export interface Entry<K, V> {
   /** The db key; a logged key starts one byte later. */
   keyStart: number;
   keyEnd: number;
-  /** End of the value whose header starts at keyEnd; keyEnd itself for a tombstone. */
-  valueEnd: number;
+  /** End of the db value, which starts at keyEnd; keyEnd itself for a tombstone. */
+  end: number;
 }
 
 /**
@@ -25,5 +25,5 @@ export type KeyIdentity = string | number;
 export type Overlay<K, V> = Map<KeyIdentity, Entry<K, V>>;
 
 export function entryOf<K, V>(key: K, value: V | undefined, timestampMs: number): Entry<K, V> {
-  return { key, value, timestampMs, keyStart: 0, keyEnd: 0, valueEnd: 0 };
+  return { key, value, timestampMs, keyStart: 0, keyEnd: 0, end: 0 };
 }

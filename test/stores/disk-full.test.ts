@@ -58,7 +58,9 @@ describe('a full disk', () => {
     const newest = (await toArray(again.store<string, string>('words').range())).filter(([key]) =>
       key.startsWith(`key-${applied % 7}-`),
     );
-    expect(new Set(newest.map(([, value]) => value.split('-')[0]))).toEqual(new Set([`${applied}`]));
+    expect(new Set(newest.map(([, value]) => value.split('-')[0]))).toEqual(
+      new Set([`${applied}`]),
+    );
     await again.close({ clean: true });
   });
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statSync, utimesSync, writeFileSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
@@ -72,7 +72,9 @@ describe('a state directory', () => {
     await runTask(directory.taskDirectory('0_2'), 7);
     rmSync(join(directory.taskDirectory('0_2'), 'CURRENT'));
     const dormant = await directory.dormantTasks(new Set(['0_0']));
-    expect(dormant).toEqual([{ taskId: '0_1', positions: expect.objectContaining(positionsAt(5)) }]);
+    expect(dormant).toEqual([
+      { taskId: '0_1', positions: expect.objectContaining(positionsAt(5)) },
+    ]);
     const state = await openTaskState(
       optionsOf({ directory: directory.taskDirectory('0_1'), specs, bootId: 'boot-2' }),
     );
@@ -100,10 +102,13 @@ describe('a state directory', () => {
     await expect(open(root)).rejects.toMatchObject({ code: 'STATE_DIR_UNUSABLE' });
   });
 
-  test.each(['', '.', '..', 'a/b', 'a b'])('refuses the application id %j', async (applicationId) => {
-    const root = await temporaryDirectory();
-    await expect(open(root, { applicationId })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-  });
+  test.each(['', '.', '..', 'a/b', 'a b'])(
+    'refuses the application id %j',
+    async (applicationId) => {
+      const root = await temporaryDirectory();
+      await expect(open(root, { applicationId })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    },
+  );
 });
 
 function makeOld(path: string, timeMs: number): void {
