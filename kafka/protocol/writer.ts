@@ -37,7 +37,7 @@ export class Writer {
 
   int8(value: number): void {
     if ((value << 24) >> 24 !== value) throw misfit('int8', value);
-    this.#buffer[this.#advance(1)] = value;
+    this.#byte(value);
   }
 
   int16(value: number): void {
@@ -49,7 +49,8 @@ export class Writer {
 
   int32(value: number): void {
     if ((value | 0) !== value) throw misfit('int32', value);
-    this.#buffer.writeInt32BE(value, this.#advance(4));
+    const start = this.#advance(4);
+    this.#buffer.writeInt32BE(value, start);
   }
 
   int64(value: number): void {
@@ -62,13 +63,14 @@ export class Writer {
 
   bool(value: boolean): void {
     if (typeof value !== 'boolean') throw misfit('bool', value);
-    this.#buffer[this.#advance(1)] = value ? 1 : 0;
+    this.#byte(value ? 1 : 0);
   }
 
   /** 32 hex digits. */
   uuid(value: string): void {
     if (typeof value !== 'string' || value.length !== 32) throw misfit('uuid', value);
-    if (this.#buffer.write(value, this.#advance(16), 16, 'hex') !== 16) throw misfit('uuid', value);
+    const start = this.#advance(16);
+    if (this.#buffer.write(value, start, 16, 'hex') !== 16) throw misfit('uuid', value);
   }
 
   /** An unsigned varint of at most 32 bits. */
@@ -76,15 +78,16 @@ export class Writer {
     if (value >>> 0 !== value) throw misfit('unsigned varint', value);
     let rest = value;
     while (rest > 0x7f) {
-      this.#buffer[this.#advance(1)] = (rest & 0x7f) | 0x80;
+      this.#byte((rest & 0x7f) | 0x80);
       rest >>>= 7;
     }
-    this.#buffer[this.#advance(1)] = rest;
+    this.#byte(rest);
   }
 
   /** The text's bytes alone; `sizeBytes` is its Buffer.byteLength, which the caller had to know. */
   utf8(value: string, sizeBytes: number): void {
-    this.#buffer.write(value, this.#advance(sizeBytes), sizeBytes, 'utf8');
+    const start = this.#advance(sizeBytes);
+    this.#buffer.write(value, start, sizeBytes, 'utf8');
   }
 
   bytes(value: Uint8Array): void {
@@ -118,6 +121,12 @@ export class Writer {
     this.#position = end;
   }
 
+  #byte(value: number): void {
+    const start = this.#advance(1);
+    this.#buffer[start] = value;
+  }
+
+  /** Makes room and gives where it is. It may replace the buffer: call it before naming the buffer. */
   #advance(sizeBytes: number): number {
     const start = this.#position;
     const end = start + sizeBytes;
