@@ -11,7 +11,7 @@ export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): str
     case 'text':
       return description.toString();
     case 'json':
-      return JSON.stringify(description.toJSON(), undefined, 2);
+      return JSON.stringify(description, undefined, 2);
     case 'mermaid':
       return description.toMermaid();
     case 'dot':

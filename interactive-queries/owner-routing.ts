@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { UnknownSchemaError } from '../schemas/serde.ts';
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
 import { Problem, retryAfter } from './http/problem.ts';
 import type { RouteRequest, RouteResponse } from './http/route.ts';
@@ -23,6 +24,9 @@ export interface OwnerRoutingOptions {
 
 export type LocalAnswer<V> = (store: ReadOnlyKeyValueStore<unknown, V>, local: AvailableStore) => RouteResponse | Promise<RouteResponse>;
 
+/** A read meets this many new schemas at most; each is fetched once per process. */
+const SCHEMAS_PER_READ_MAX = 20;
+
 export class OwnerRouting {
   readonly #options: OwnerRoutingOptions;
 
@@ -41,7 +45,8 @@ export class OwnerRouting {
     const forwarded = peers.isForwarded(request);
     if (location.isLocal) {
       const local = await this.#open(storeName, location.partition, request);
-      const response = await serve(local.store as ReadOnlyKeyValueStore<unknown, V>, local);
+      const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
+      const response = await this.#withSchemas(storeName, () => serve(store, local));
       return this.#stamped(response, local);
     }
     if (forwarded) throw new Problem('misdirected');
@@ -70,7 +75,7 @@ export class OwnerRouting {
       if (location.isLocal) {
         parts.push(
           this.#open(storeName, partition, request).then((local) =>
-            collect(local.store as ReadOnlyKeyValueStore<unknown, never>),
+            this.#withSchemas(storeName, () => collect(local.store as ReadOnlyKeyValueStore<unknown, never>)),
           ),
         );
       } else if (!forwarded) {
@@ -80,6 +85,20 @@ export class OwnerRouting {
     }
     for (const owner of others.values()) parts.push(this.#gatherFrom<T>(owner, request));
     return (await Promise.all(parts)).flat();
+  }
+
+  /** Values may have been written with schemas this thread has not met: fetched once, then read again. */
+  async #withSchemas<T>(storeName: string, read: () => T | Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof UnknownSchemaError) || attempt >= SCHEMAS_PER_READ_MAX) throw error;
+        const { spec } = this.#options.streams.stores().find((store) => store.spec.name === storeName)!;
+        await spec.valueSerde.resolve?.(error.schemaId);
+        await spec.keySerde.resolve?.(error.schemaId);
+      }
+    }
   }
 
   async #gatherFrom<T>(owner: HostInfo, request: RouteRequest): Promise<readonly T[]> {

@@ -4,7 +4,7 @@ import { unreachable } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { arePostable } from './failures/exception-handlers.ts';
 import type { ThreadStart } from './start-thread.ts';
-import type { ThreadEvents } from './thread-events.ts';
+import type { ThreadCommit, ThreadEvents } from './thread-events.ts';
 import type { ThreadHandle } from './thread-handle.ts';
 import { ThreadMemory } from './thread-memory.ts';
 import type { TopologyModule } from './topology-module.ts';
@@ -94,7 +94,7 @@ function carry(
       events.hostsChanged(message.hosts);
       break;
     case 'committed':
-      events.committed(message.commit);
+      events.committed(withBuffers(message.commit));
       break;
     case 'running':
       events.taskRunning(message.taskId, message.directory);
@@ -113,4 +113,14 @@ function carry(
     default:
       unreachable(message);
   }
+}
+
+/** Posting turns a Buffer into a plain Uint8Array over the same memory. */
+function withBuffers(commit: ThreadCommit): ThreadCommit {
+  const outputs = commit.outputs.map(({ topic, partition, batch }) => ({
+    topic,
+    partition,
+    batch: Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength),
+  }));
+  return { ...commit, outputs };
 }

@@ -100,9 +100,11 @@ async function start(
     registryUrl: registry.url,
     registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
   };
-  const streams = new KafkaStreams(
-    { module: new URL(import.meta.resolve('./ticket-module.ts')), export: 'createTicketTopology', argument },
-    {
+  const streams = new KafkaStreams({
+    topology: { module: new URL('./ticket-module.ts', import.meta.url).href, export: 'createTicketTopology', args: argument },
+    connection: kafkaSide.connect,
+    log,
+    config: {
       applicationId: config.STREAMS_APPLICATION_ID,
       applicationServer: self,
       stateDir: config.STREAMS_STATE_DIR,
@@ -116,12 +118,16 @@ async function start(
       replicationFactor: config.STREAMS_REPLICATION_FACTOR,
       compression: config.KAFKA_COMPRESSION_TYPE,
     },
-    { connect: kafkaSide.connect, clock: systemClock, random: systemRandom, log },
-  );
-  const failed = new Promise<Error>((resolve) => {
-    streams.onFailure((error) => resolve(error));
   });
-  stops.push(() => streams.close({ timeoutMs: config.SHUTDOWN_GRACE_MS }));
+  const failed = new Promise<Error>((resolve) => {
+    streams.onStateChange((state) => {
+      if (state === 'ERROR') resolve(streams.failure() ?? new Error('the engine stopped'));
+    });
+  });
+  stops.push(async () => {
+    const inTime = await streams.close({ timeoutMs: config.SHUTDOWN_GRACE_MS });
+    if (!inTime) log.warn({}, 'the engine did not stop in time: it goes on from its last commit at the next start');
+  });
 
   const http = createHttp(config, { streams, kafka, producer, serdes, log, self });
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
@@ -160,13 +166,14 @@ async function reachKafka(config: AppConfig, log: Log, stops: (() => Promise<voi
       failed: new Promise(() => {}),
     };
   }
-  const broker: EmbeddedBroker = await startEmbeddedBroker({ dataDirectory: config.EMBEDDED_DATA_DIR, listen: config.EMBEDDED_LISTEN, log });
+  const broker: EmbeddedBroker = await startEmbeddedBroker({ dataDirectory: config.EMBEDDED_DATA_DIR, listen: config.EMBEDDED_LISTEN, config: {}, log });
   stops.push(() => broker.stop());
+  const { host, port } = broker.address ?? config.EMBEDDED_LISTEN;
   return {
-    brokers: broker.address,
+    brokers: `${host}:${port}`,
     isEmbedded: true,
-    connect: () => broker.connection(config.KAFKA_CLIENT_ID),
-    failed: broker.failed,
+    connect: () => broker.connectionFor(config.KAFKA_CLIENT_ID),
+    failed: new Promise((resolve) => broker.onExit(resolve)),
   };
 }
 

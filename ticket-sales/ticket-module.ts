@@ -1,6 +1,6 @@
 /** What a stream thread loads: makes the topology anew, since functions cannot be posted to a worker. */
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { ticketSerdes } from './records.ts';
 import { ticketTopology } from './ticket-topology.ts';
 
@@ -9,8 +9,8 @@ export interface TicketModuleArgument {
   readonly registryBasicAuth: string | null;
 }
 
-export function createTicketTopology(argument: TicketModuleArgument): Topology {
+export function createTicketTopology(argument: TicketModuleArgument): BuiltTopology {
   const { registryUrl, registryBasicAuth } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
-  return ticketTopology(ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth })));
+  return ticketTopology(ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth }))).build();
 }

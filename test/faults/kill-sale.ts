@@ -1,0 +1,186 @@
+/**
+ * A sale whose process is killed (SIGKILL) at random again and again, and the proof afterwards: sold
+ * exactly what there is, nothing lost, nothing doubled. With the embedded broker the broker dies too.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Gate } from '../../bench/gate.ts';
+import { percentiles } from '../../bench/percentiles.ts';
+import { connectToSale, endOffsets, openSale, purchaseNumber, readTopic, type Sale, type SaleClient } from '../../bench/sale-client.ts';
+import { isProven, proveSale } from '../../bench/sale-proof.ts';
+import { TOPICS } from '../../ticket-sales/records.ts';
+import { type KafkaCluster, startKafkaCluster, whyNoKafka } from '../kit/apache-kafka.ts';
+import { type SaleProcess, saleProcess } from '../kit/sale-process.ts';
+
+const HELP = `npm run kills -- [options]     kill the sale at random while it sells, then prove it
+
+  --on WHERE      embedded or kafka                     (embedded)
+  --kills N       SIGKILLs                              (20)
+  --purchases N   one ticket each                       (100000)
+  --tickets N     in all zones together                 (50000)
+  --zones N       zones they are spread over            (16)
+  --partitions N  partitions of the sale's topics       (8)
+`;
+
+interface KillOptions {
+  readonly kills: number;
+  readonly purchases: number;
+  readonly tickets: number;
+  readonly zones: number;
+}
+
+interface Watch {
+  decided: number;
+  /** Set at a restart; cleared, and reported, by the next decision. */
+  restartedAtMs: number | undefined;
+  readonly restartToDecisionMs: number[];
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      on: { type: 'string', default: 'embedded' },
+      kills: { type: 'string', default: '20' },
+      purchases: { type: 'string', default: '100000' },
+      tickets: { type: 'string', default: '50000' },
+      zones: { type: 'string', default: '16' },
+      partitions: { type: 'string', default: '8' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const missing = values.on === 'kafka' && process.env['KAFKA_BROKERS'] === undefined ? whyNoKafka() : undefined;
+  if (missing !== undefined) {
+    console.log(`SKIPPED: no Apache Kafka here (${missing})`);
+    return 1;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-kills-'));
+  let cluster: KafkaCluster | undefined;
+  let sale: SaleProcess | undefined;
+  try {
+    if (values.on === 'kafka' && process.env['KAFKA_BROKERS'] === undefined) {
+      cluster = await startKafkaCluster({ directory: join(directory, 'apache') });
+    }
+    const kafkaBrokers = values.on === 'kafka' ? (process.env['KAFKA_BROKERS'] ?? cluster?.brokers) : undefined;
+    sale = await saleProcess({
+      directory: join(directory, 'sale'),
+      ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
+      env: { TICKETS_PARTITIONS: values.partitions, STREAMS_APPLICATION_ID: `kills-${Date.now().toString(36)}` },
+    });
+    return await run(sale, {
+      kills: Number(values.kills),
+      purchases: Number(values.purchases),
+      tickets: Number(values.tickets),
+      zones: Number(values.zones),
+    });
+  } finally {
+    await sale?.kill('SIGKILL');
+    await cluster?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function run(process: SaleProcess, options: KillOptions): Promise<number> {
+  process.start();
+  await process.ready();
+  const client = await connectToSale({ brokers: process.brokers, registryUrl: process.registryUrl, httpUrl: process.httpUrl }, 30_000);
+  const share = Math.floor(options.tickets / options.zones);
+  const zones = Array.from({ length: options.zones }, (_, index) => ({
+    zoneId: `zone-${index}`,
+    capacity: index === 0 ? options.tickets - share * (options.zones - 1) : share,
+  }));
+  const sale: Sale = { eventId: `kills-${Date.now().toString(36)}`, zones };
+  await openSale(process.httpUrl, sale);
+
+  const watch: Watch = { decided: 0, restartedAtMs: undefined, restartToDecisionMs: [] };
+  const watching = watchDecisions(client, sale, options, watch);
+  const asking = ask(client, sale, options, watch);
+  const kills = await killAtRandom(process, options, watch);
+  await asking;
+  const complete = await watching;
+  const proof = await proveSale(client, sale);
+  await client.close();
+  const restart = percentiles(Float64Array.from(watch.restartToDecisionMs));
+  console.log(JSON.stringify({ ...options, kills, complete, restartToDecisionMs: restart, ...proof }));
+  const sellsOut = proof.sold === Math.min(options.tickets, options.purchases);
+  const ok = complete && kills >= options.kills && isProven(proof) && sellsOut && proof.asked === options.purchases;
+  console.log(ok ? 'PROVEN' : 'FAILED');
+  return ok ? 0 : 1;
+}
+
+/** Asks in step with the kills, so that each of them hits work in flight. */
+async function ask(client: SaleClient, sale: Sale, options: KillOptions, watch: Watch): Promise<void> {
+  const gate = new Gate(5_000);
+  for (let index = 0; index < options.purchases; index++) {
+    while (index - watch.decided > options.purchases / options.kills) await pause(5);
+    const times = index % 100 === 0 ? 2 : 1;
+    for (let time = 0; time < times; time++) {
+      await gate.enter();
+      gate.leaveAfter(client.send(purchaseNumber(sale, index)));
+    }
+    if (index % 256 === 255) await pause(0);
+  }
+  await gate.empty();
+}
+
+async function killAtRandom(process: SaleProcess, options: KillOptions, watch: Watch): Promise<number> {
+  const step = options.purchases / (options.kills + 1);
+  for (let kill = 1; kill <= options.kills; kill++) {
+    const target = Math.min(options.purchases - 1, Math.floor(step * kill));
+    let stuckSinceMs = performance.now();
+    for (let before = watch.decided; watch.decided < target; await pause(2)) {
+      if (watch.decided !== before) [before, stuckSinceMs] = [watch.decided, performance.now()];
+      if (performance.now() - stuckSinceMs > 90_000) return kill - 1;
+    }
+    await pause(Math.random() * 60);
+    await process.kill('SIGKILL');
+    const restartedAtMs = performance.now();
+    process.start();
+    watch.restartedAtMs = restartedAtMs;
+    console.error(`kill ${kill}/${options.kills} at ${watch.decided} decisions`);
+  }
+  return options.kills;
+}
+
+async function watchDecisions(client: SaleClient, sale: Sale, options: KillOptions, watch: Watch): Promise<boolean> {
+  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus, await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'));
+  const seen = new Uint8Array(options.purchases);
+  const complete = await reader.read(
+    (record) => {
+      if (record.valueStart < 0) return;
+      const purchase = client.serdes.purchase.decode(record.buffer, record.valueStart, record.valueEnd);
+      if (purchase.eventId !== sale.eventId) return;
+      const index = Number(purchase.buyerId.slice('buyer-'.length));
+      if (seen[index] === 1) return;
+      seen[index] = 1;
+      watch.decided++;
+      if (watch.restartedAtMs !== undefined) {
+        watch.restartToDecisionMs.push(performance.now() - watch.restartedAtMs);
+        watch.restartedAtMs = undefined;
+      }
+    },
+    () => watch.decided >= options.purchases,
+    100_000,
+  );
+  await reader.close();
+  return complete;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => (ms === 0 ? setImmediate(resolve) : setTimeout(resolve, ms)));
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);
