@@ -31,52 +31,69 @@ const PAGE = 1024;
 export async function* walkRange<K, V>(
   source: RangeSource<K, V>,
 ): AsyncGenerator<readonly [K, V], undefined> {
-  const { overlaid, scan, decode } = source;
+  const merge = new Merge(source);
   let left = source.limit;
-  let nextOverlaid = 0;
   let pageMax = Math.min(FIRST_PAGE, left);
   try {
     while (left > 0) {
-      const page = await scan.next(Math.max(1, pageMax));
+      const page = await source.scan.next(pageMax);
       source.assertUsable();
+      for (const entry of page.length === 0 ? merge.rest() : merge.with(page)) {
+        yield entry;
+        if (--left === 0) return;
+      }
+      if (page.length === 0) return;
       pageMax = PAGE;
-      for (const stored of page) {
-        let shadowed = false;
-        if (nextOverlaid < overlaid.length) {
-          const orderKey = stored[0].toString('latin1', 1);
-          while (
-            nextOverlaid < overlaid.length &&
-            !isBeyond(overlaid[nextOverlaid]!.orderKey, orderKey, source.reverse)
-          ) {
-            const { orderKey: overlaidKey, entry } = overlaid[nextOverlaid++]!;
-            if (overlaidKey === orderKey) shadowed = true;
-            if (entry === undefined) continue;
-            yield entry;
-            if (--left === 0) return;
-          }
-        }
-        if (shadowed) continue;
-        const entry = decode(stored);
-        if (entry === undefined) continue;
-        yield entry;
-        if (--left === 0) return;
-      }
-      if (page.length > 0) continue;
-      for (; nextOverlaid < overlaid.length; nextOverlaid++) {
-        const { entry } = overlaid[nextOverlaid]!;
-        if (entry === undefined) continue;
-        yield entry;
-        if (--left === 0) return;
-      }
-      return;
     }
   } finally {
-    await scan.close();
+    await source.scan.close();
   }
 }
 
-function isBeyond(key: string, other: string, reverse: boolean): boolean {
-  return reverse ? key < other : key > other;
+/** Where the walk stands in the overlays. */
+class Merge<K, V> {
+  readonly #source: RangeSource<K, V>;
+  #next = 0;
+
+  constructor(source: RangeSource<K, V>) {
+    this.#source = source;
+  }
+
+  /** The page's entries and what is overlaid among them. */
+  *with(page: readonly BytesEntry[]): Generator<readonly [K, V], undefined> {
+    const { overlaid, decode } = this.#source;
+    for (const stored of page) {
+      let isShadowed = false;
+      if (this.#next < overlaid.length) {
+        const orderKey = stored[0].toString('latin1', 1);
+        for (let top = this.#upTo(orderKey); top !== undefined; top = this.#upTo(orderKey)) {
+          isShadowed = top.orderKey === orderKey;
+          if (top.entry !== undefined) yield top.entry;
+        }
+      }
+      const entry = isShadowed ? undefined : decode(stored);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  /** What is overlaid beyond the disk's last entry. */
+  *rest(): Generator<readonly [K, V], undefined> {
+    const { overlaid } = this.#source;
+    while (this.#next < overlaid.length) {
+      const { entry } = overlaid[this.#next++]!;
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  /** Takes the next overlaid write unless it lies beyond this key. */
+  #upTo(orderKey: string): Overlaid<K, V> | undefined {
+    const top = this.#source.overlaid[this.#next];
+    if (top === undefined) return undefined;
+    const isBeyond = this.#source.reverse ? top.orderKey < orderKey : top.orderKey > orderKey;
+    if (isBeyond) return undefined;
+    this.#next++;
+    return top;
+  }
 }
 
 /** Limits are positive whole numbers; none = no limit. */

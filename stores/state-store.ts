@@ -123,6 +123,14 @@ export interface TaskState {
   flushRestored(storeName: string, position: ChangelogPosition): Promise<void>;
   /** compactRange on an empty range, then notes the earlier positions as flushed (power-loss safety). */
   checkpointFlushed(): Promise<void>;
+  /** True a minute after the last checkpoint if anything was applied since, and every 64 MB. */
+  checkpointDue(): boolean;
+  /**
+   * Looks at up to `limit` entries of the stores that have a TTL, going on where it stopped last
+   * time, and deletes expired ones: ordinary writes of the current transaction, so only an active
+   * task calls it, and awaits it before freeze(). Resolves with how many were deleted.
+   */
+  expireSome(limit: number): Promise<number>;
   /** clean = leaves the clean-close mark. Idempotent. */
   close(options: { readonly clean: boolean }): Promise<void>;
   /** Closes and deletes everything of this task from the disk. */

@@ -55,7 +55,7 @@ const CHECKPOINT_INTERVAL_MS = 60_000;
 const CHECKPOINT_BYTES = 64 << 20;
 
 /**
- * Rejects STORE_CORRUPT (then destroyTaskDirectory and restore), STORE_IO, STORE_DISK_FULL,
+ * Rejects STORE_CORRUPT (then engine.destroy and restore from the start), STORE_IO, STORE_DISK_FULL,
  * STATE_DIR_LOCKED.
  */
 export async function openTaskState(options: TaskStateOptions): Promise<LocalTaskState> {
@@ -202,7 +202,6 @@ export class LocalTaskState implements TaskState {
     });
   }
 
-  /** True once a minute and every 64 MB: time to call checkpointFlushed(). */
   checkpointDue(): boolean {
     return (
       this.#checkpointBytes >= CHECKPOINT_BYTES ||
@@ -226,11 +225,6 @@ export class LocalTaskState implements TaskState {
     });
   }
 
-  /**
-   * Looks at up to `limit` entries of the stores that have a TTL, going on where it stopped last
-   * time, and deletes expired ones: ordinary writes of the current transaction, so only an active
-   * task may call it. Returns how many were deleted.
-   */
   async expireSome(limit: number): Promise<number> {
     let left = limit;
     let expired = 0;

@@ -233,7 +233,11 @@ function damageSomewhere(directory: string, random: Random): void {
   const path = files[Math.floor(random.next() * files.length)]!;
   const place = random.next();
   const kind = Math.floor(random.next() * 4);
-  if (kind === 0) return rmSync(path);
+  if (kind === 0) rmSync(path);
+  else damageFile(path, kind, place, random);
+}
+
+function damageFile(path: string, kind: number, place: number, random: Random): void {
   edit(path, (bytes) => {
     const at = Math.floor(place * bytes.length);
     if (kind === 1) return bytes.subarray(0, at);
