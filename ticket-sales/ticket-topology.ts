@@ -81,14 +81,12 @@ function sumUpEvents(builder: StreamsBuilder, serdes: TicketSerdes): void {
       keySerde: stringSerde,
       valueSerde: serdes.inventory,
     })
-    .aggregate<EventSales>({
-      initializer: () => ({ eventId: '', zones: 0, capacity: 0, held: 0, sold: 0 }),
-      adder: (eventId, stock, sums) => changeSums(eventId, stock, sums, 1),
-      subtractor: (eventId, stock, sums) => changeSums(eventId, stock, sums, -1),
-      store: EVENT_STORES.sales,
-      keySerde: stringSerde,
-      valueSerde: serdes.eventSales,
-    });
+    .aggregate<EventSales>(
+      () => ({ eventId: '', zones: 0, capacity: 0, held: 0, sold: 0 }),
+      (eventId, stock, sums) => changeSums(eventId, stock, sums, 1),
+      (eventId, stock, sums) => changeSums(eventId, stock, sums, -1),
+      { name: 'sum-up', store: EVENT_STORES.sales, valueSerde: serdes.eventSales },
+    );
 }
 
 function changeSums(eventId: string, stock: InventoryUpdated, sums: EventSales, sign: 1 | -1): EventSales {
