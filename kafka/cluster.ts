@@ -197,7 +197,7 @@ class KafkaCluster implements Cluster {
     }
     this.#metadata.update(answer, this.#options.clock.monotonicMs());
     this.#closeBootstrapLinks();
-    this.#dropLinksToFormerBrokers();
+    this.#dropLinksToFormerAddresses();
   }
 
   async #findCoordinator(kind: CoordinatorKind, key: string): Promise<number> {
@@ -281,10 +281,11 @@ class KafkaCluster implements Cluster {
     this.#bootstrapLinks.clear();
   }
 
-  #dropLinksToFormerBrokers(): void {
+  #dropLinksToFormerAddresses(): void {
     for (const links of this.#links.values()) {
       for (const [nodeId, link] of links) {
-        if (this.#metadata.brokers.has(nodeId)) continue;
+        const address = this.#metadata.brokers.get(nodeId);
+        if (address !== undefined && isSameAddress(address, link.address)) continue;
         link.close();
         links.delete(nodeId);
       }
