@@ -75,7 +75,7 @@ const DEFAULTS = {
   transactionTimeoutMs: 5_000,
   transactionBytesMax: 32 * 1024 * 1024,
   sessionTimeoutMs: 10_000,
-  heartbeatIntervalMs: 3_000,
+  heartbeatIntervalMs: 1_000,
   rebalanceTimeoutMs: 60_000,
   groupInstanceId: null,
   replicationFactor: -1,
