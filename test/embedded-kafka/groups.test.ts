@@ -304,6 +304,8 @@ describe('looking at groups', () => {
       protocols: [{ name: 'range', metadata: Buffer.alloc(0) }],
     });
     expect(answer.errorCode).toBe(Errors.UNKNOWN_MEMBER_ID);
-    expect((await harness.send(listGroupsApi, 5, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
+    expect(
+      (await harness.send(listGroupsApi, 5, { statesFilter: [], typesFilter: [] })).groups,
+    ).toEqual([]);
   });
 });

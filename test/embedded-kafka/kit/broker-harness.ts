@@ -2,16 +2,21 @@
  * The broker core without sockets, threads and real time: a memory disk, a clock that the test moves, and
  * requests sent as frames. `restart` leaves what a kill (or a power loss) would leave.
  */
+
+import { silentLog } from '../../../base/log.ts';
 import { ManualClock } from '../../../base/manual-clock.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
-import { silentLog } from '../../../base/log.ts';
-import { decodeResponse, decodeResponseHeader, encodeRequestFrame } from '../../../kafka/protocol/codec.ts';
-import type { MessageApi, RequestOf, ResponseOf } from '../../../kafka/protocol/define-api.ts';
-import { createTopicsApi } from '../../../kafka/protocol/messages/create-topics.ts';
-import type { AnySchema } from '../../../kafka/protocol/schema.ts';
 import { type Broker, createBroker } from '../../../embedded-kafka/broker.ts';
 import { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
 import type { ConnectionContext } from '../../../embedded-kafka/ports.ts';
+import {
+  decodeResponse,
+  decodeResponseHeader,
+  encodeRequestFrame,
+} from '../../../kafka/protocol/codec.ts';
+import type { MessageApi, RequestOf, ResponseOf } from '../../../kafka/protocol/define-api.ts';
+import { createTopicsApi } from '../../../kafka/protocol/messages/create-topics.ts';
+import type { AnySchema } from '../../../kafka/protocol/schema.ts';
 
 const FRAME_SIZE_BYTES = 4;
 
@@ -19,8 +24,11 @@ export class BrokerHarness {
   readonly clock = new ManualClock(1_700_000_000_000);
   readonly random: Random;
   readonly #config: Readonly<Record<string, string>>;
-  disk = new MemoryDisk();
+  readonly #diskOptions = { syncDelay: () => this.#syncTurn() };
+  disk = new MemoryDisk(this.#diskOptions);
   broker!: Broker;
+  #freeSyncs = Number.POSITIVE_INFINITY;
+  #heldSyncs: (() => void)[] = [];
   #connectionIds = 0;
   #correlationIds = 0;
 
@@ -40,33 +48,50 @@ export class BrokerHarness {
   }
 
   async #open(): Promise<void> {
+    const { disk } = this;
     this.broker = await createBroker({
-      disk: this.disk,
+      disk,
       clock: this.clock,
       random: this.random,
       log: silentLog,
       config: this.#config,
       onFatal: (error) => {
-        throw error;
+        // A broker that was killed hears that its disk is gone: that is what was wanted.
+        if (this.disk === disk) throw error;
       },
     });
   }
 
   /** The process dies without a word, and another one takes over its disk. */
   async kill(): Promise<void> {
-    this.disk = this.disk.killProcess();
+    this.disk = this.disk.killProcess(this.#diskOptions);
     await this.#open();
   }
 
   /** The power fails: what was not synced may be lost. */
   async losePower(): Promise<void> {
-    this.disk = this.disk.powerLoss(this.random);
+    this.disk = this.disk.powerLoss(this.random, this.#diskOptions);
     await this.#open();
   }
 
   async restart(): Promise<void> {
     await this.broker.stop();
     await this.#open();
+  }
+
+  /** The next `count` syncs go through, later ones wait for releaseSyncs. */
+  holdSyncsAfter(count: number): void {
+    this.#freeSyncs = count;
+  }
+
+  releaseSyncs(): void {
+    this.#freeSyncs = Number.POSITIVE_INFINITY;
+    for (const release of this.#heldSyncs.splice(0)) release();
+  }
+
+  #syncTurn(): Promise<void> {
+    if (this.#freeSyncs-- > 0) return Promise.resolve();
+    return new Promise((resolve) => this.#heldSyncs.push(resolve));
   }
 
   connection(): ConnectionContext {

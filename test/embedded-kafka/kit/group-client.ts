@@ -5,7 +5,6 @@ import { leaveGroupApi } from '../../../kafka/protocol/messages/leave-group.ts';
 import { syncGroupApi } from '../../../kafka/protocol/messages/sync-group.ts';
 import type { BrokerHarness } from './broker-harness.ts';
 
-
 export interface GroupClientOptions {
   readonly groupId: string;
   readonly instanceId?: string;
@@ -85,4 +84,3 @@ export class GroupClient {
     return errorCode === 0 ? (members[0]?.errorCode ?? -1) : errorCode;
   }
 }
-
