@@ -249,7 +249,7 @@ class PrefetchingFetcher implements Fetcher {
       switch (answer.kind) {
         case 'data':
           this.#bufferedBytes -= state.bufferedBytes;
-          state.accept(answer.fetched, answer.lastEpoch, answer.sizeBytes);
+          state.accept(answer.fetched, answer.sizeBytes);
           this.#bufferedBytes += state.bufferedBytes;
           if (answer.sizeBytes > 0) this.#moveToEnd(state);
           break;

@@ -28,6 +28,8 @@ export interface FetchedPartition {
   readonly batches: readonly FetchedBatch[];
   /** Where to go on, from batch headers: past control batches, aborted data and compacted holes. */
   readonly nextOffset: number;
+  /** Leader epoch of the last batch before nextOffset, visible or not; -1 = unknown. Goes with nextOffset. */
+  readonly lastLeaderEpoch: number;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
@@ -235,7 +237,9 @@ export interface CommittedOffset {
 
 export interface Admin {
   /** Existing topics are left as they are and reported. */
-  createTopics(topics: readonly TopicSpec[]): Promise<{ readonly created: readonly string[]; readonly existing: readonly string[] }>;
+  createTopics(
+    topics: readonly TopicSpec[],
+  ): Promise<{ readonly created: readonly string[]; readonly existing: readonly string[] }>;
   deleteTopics(names: readonly string[]): Promise<void>;
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>;
   listTopics(): Promise<readonly string[]>;
@@ -245,15 +249,27 @@ export interface Admin {
     partitions: readonly TopicPartition[],
     spec: OffsetSpec,
     isolation: 'read_committed' | 'read_uncommitted',
-  ): Promise<ReadonlyMap<string, { readonly offset: number; readonly leaderEpoch: number; readonly timestampMs: number }>>;
+  ): Promise<
+    ReadonlyMap<
+      string,
+      { readonly offset: number; readonly leaderEpoch: number; readonly timestampMs: number }
+    >
+  >;
   /** requireStable: waits out UNSTABLE_OFFSET_COMMIT (a transaction in flight) until the signal aborts. By partitionKey. */
   committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
-    options: { readonly requireStable: boolean; readonly signal?: AbortSignal; readonly onWaiting?: () => void },
+    options: {
+      readonly requireStable: boolean;
+      readonly signal?: AbortSignal;
+      readonly onWaiting?: () => void;
+    },
   ): Promise<ReadonlyMap<string, CommittedOffset>>;
   /** at_least_once commits. Rejects KAFKA_FENCED / KAFKA_RETRIABLE like the transactional path. */
-  commitOffsets(group: GroupMetadata, offsets: ReadonlyMap<string, TopicPartition & OffsetToCommit>): Promise<void>;
+  commitOffsets(
+    group: GroupMetadata,
+    offsets: ReadonlyMap<string, TopicPartition & OffsetToCommit>,
+  ): Promise<void>;
   /** Deletes what lies before the given offsets (repartition topics after a commit). */
   deleteRecords(before: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>;
   clusterId(): Promise<string>;
@@ -266,8 +282,15 @@ export interface KafkaClient {
   readonly admin: Admin;
   fetcher(options: FetcherOptions): Fetcher;
   groupMember(options: GroupMemberOptions, protocol: GroupProtocol): GroupMember;
-  transactionalProducer(transactionalId: string, options: { readonly transactionTimeoutMs: number }): TransactionalProducer;
-  producer(options: { readonly deliveryTimeoutMs: number; readonly lingerMs: number; readonly compression: Compression }): Producer;
+  transactionalProducer(
+    transactionalId: string,
+    options: { readonly transactionTimeoutMs: number },
+  ): TransactionalProducer;
+  producer(options: {
+    readonly deliveryTimeoutMs: number;
+    readonly lingerMs: number;
+    readonly compression: Compression;
+  }): Producer;
   /** Resolves when a broker answers; calls back while it waits (for a visible, patient message). */
   waitUntilReachable(signal: AbortSignal, onWaiting: (error: Error) => void): Promise<void>;
   partitionCount(topic: string): Promise<number | undefined>;

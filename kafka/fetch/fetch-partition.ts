@@ -58,10 +58,10 @@ export class FetchPartition {
   }
 
   /** Keeps an answer that brings news: data, progress, or moved bounds of the log. */
-  accept(answer: FetchedPartition, lastEpoch: number, sizeBytes: number): void {
+  accept(answer: FetchedPartition, sizeBytes: number): void {
     const isNews = !sameBounds(this.#lastAnswer, answer);
     this.#nextOffset = answer.nextOffset;
-    this.#lastEpoch = lastEpoch;
+    this.#lastEpoch = answer.lastLeaderEpoch;
     this.#lastAnswer = answer;
     this.failures = 0;
     this.stage = READY;

@@ -18,7 +18,6 @@ export type PartitionAnswer =
   | {
       readonly kind: 'data';
       readonly fetched: FetchedPartition;
-      readonly lastEpoch: number;
       readonly sizeBytes: number;
     }
   | { readonly kind: 'report'; readonly fetched: FetchedPartition }
@@ -70,8 +69,7 @@ function readData(
   if (isCutShort) return { kind: 'try-later', reason: 'no whole batch at or after the position' };
   return {
     kind: 'data',
-    fetched: { ...bounds(state, response), batches, nextOffset },
-    lastEpoch,
+    fetched: { ...bounds(state, response), batches, nextOffset, lastLeaderEpoch: lastEpoch },
     sizeBytes,
   };
 }
@@ -81,10 +79,10 @@ function report(
   response: PartitionResponse,
   error: MillraceError,
 ): PartitionAnswer {
-  const { nextOffset } = state;
+  const { nextOffset, lastEpoch: lastLeaderEpoch } = state;
   return {
     kind: 'report',
-    fetched: { ...bounds(state, response), batches: [], nextOffset, error },
+    fetched: { ...bounds(state, response), batches: [], nextOffset, lastLeaderEpoch, error },
   };
 }
 

@@ -155,9 +155,7 @@ export class Restorer {
     const entry = job.pending.get(key)!;
     const { range } = entry;
     try {
-      let leaderEpoch = range.leaderEpoch;
       for (const batch of fetched.batches) {
-        leaderEpoch = batch.header.leaderEpoch;
         this.#cursor.open(batch);
         while (this.#cursor.next()) {
           const { offset } = this.#cursor;
@@ -167,6 +165,9 @@ export class Restorer {
       }
       entry.position = Math.min(Math.max(entry.position, fetched.nextOffset), range.endOffset);
       const { topicId } = range;
+      // Past the end that was sampled, the epoch of the record before it is not known.
+      const isWithin = fetched.nextOffset <= range.endOffset;
+      const leaderEpoch = isWithin ? fetched.lastLeaderEpoch : -1;
       const positionAtMs = this.#clock.nowMs();
       await state.flushRestored(range.storeName, {
         offset: entry.position,

@@ -31,6 +31,8 @@ export class RecordQueue {
   #position = 0;
   #fetchPosition = 0;
   #leaderEpoch = -1;
+  /** Goes with #fetchPosition: the last fetched batch's, visible or not. */
+  #fetchLeaderEpoch = -1;
   #endOffset = -1;
   #head: HeadKind = 'none';
   #record: StreamRecord<unknown, unknown> | undefined;
@@ -92,6 +94,7 @@ export class RecordQueue {
     this.#position = offset;
     this.#fetchPosition = offset;
     this.#leaderEpoch = leaderEpoch;
+    this.#fetchLeaderEpoch = leaderEpoch;
   }
 
   add(fetched: FetchedPartition): void {
@@ -101,7 +104,8 @@ export class RecordQueue {
     }
     this.#fetchPosition = Math.max(this.#fetchPosition, fetched.nextOffset);
     this.#endOffset = fetched.lastStableOffset;
-    if (this.#bufferedRecords === 0) this.#position = Math.max(this.#position, this.#fetchPosition);
+    this.#fetchLeaderEpoch = fetched.lastLeaderEpoch;
+    this.#catchUpWhenEmpty();
   }
 
   /** Looks at the next record, decoding it the first time. */
@@ -152,7 +156,7 @@ export class RecordQueue {
     this.#head = 'none';
     this.#record = undefined;
     this.#failure = undefined;
-    if (this.#bufferedRecords === 0) this.#position = Math.max(this.#position, this.#fetchPosition);
+    this.#catchUpWhenEmpty();
   }
 
   close(): void {
@@ -179,6 +183,13 @@ export class RecordQueue {
       if (this.#cursor.offset >= this.#position) return true;
       this.#countRecord();
     }
+  }
+
+  /** Nothing is left to process: the position passes control batches and aborted data too. */
+  #catchUpWhenEmpty(): void {
+    if (this.#bufferedRecords > 0 || this.#fetchPosition <= this.#position) return;
+    this.#position = this.#fetchPosition;
+    this.#leaderEpoch = this.#fetchLeaderEpoch;
   }
 
   #openNext(): boolean {

@@ -72,16 +72,18 @@ async function main(): Promise<number> {
       ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
       env: { TICKETS_PARTITIONS: values.partitions, STREAMS_APPLICATION_ID: `kills-${Date.now().toString(36)}` },
     });
-    return await run(sale, {
+    const code = await run(sale, {
       kills: Number(values.kills),
       purchases: Number(values.purchases),
       tickets: Number(values.tickets),
       zones: Number(values.zones),
     });
+    // After a failure the folder stays, to be looked into.
+    if (code === 0) rmSync(directory, { recursive: true, force: true });
+    return code;
   } finally {
     await sale?.kill('SIGKILL');
     await cluster?.stop();
-    rmSync(directory, { recursive: true, force: true });
   }
 }
 
@@ -135,7 +137,8 @@ async function killAtRandom(process: SaleProcess, options: KillOptions, watch: W
     let stuckSinceMs = performance.now();
     for (let before = watch.decided; watch.decided < target; await pause(2)) {
       if (watch.decided !== before) [before, stuckSinceMs] = [watch.decided, performance.now()];
-      if (performance.now() - stuckSinceMs > 90_000) return kill - 1;
+      if (process.hasEnded) throw new Error(`the sale ended by itself, see ${process.logFile}`);
+      if (performance.now() - stuckSinceMs > 90_000) throw new Error(`the sale is stuck, see ${process.logFile}`);
     }
     await pause(Math.random() * 60);
     await process.kill('SIGKILL');

@@ -20,6 +20,8 @@ export interface SaleProcess {
   readonly brokers: string;
   readonly pid: number | undefined;
   readonly logFile: string;
+  /** True when it is not running, by our doing or its own. */
+  readonly hasEnded: boolean;
   /** Starts it (again) on the same folders and ports; resolves at once. */
   start(): void;
   /** Resolves when /readyz says yes. Rejects when it ends before. */
@@ -54,6 +56,9 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
       return child?.pid;
     },
     logFile,
+    get hasEnded() {
+      return hasEnded();
+    },
     start: () => {
       child = spawn(process.execPath, ['cli/main.ts', 'start', '--no-demo'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
       const log = createWriteStream(logFile, { flags: 'a' });
