@@ -146,7 +146,7 @@ class LevelDbStore implements BytesStore {
   }
 
   batch(): BytesBatch {
-    const batch = this.#level.batch();
+    const batch = this.#chainedBatch();
     return {
       put: (key, value) => {
         batch.put(key, value);
@@ -159,6 +159,14 @@ class LevelDbStore implements BytesStore {
           throw this.#error(error, 'cannot write to');
         }),
     };
+  }
+
+  #chainedBatch() {
+    try {
+      return this.#level.batch();
+    } catch (error) {
+      throw this.#error(error, 'cannot write to');
+    }
   }
 
   async estimateBytes(range: BytesRange): Promise<number> {

@@ -74,7 +74,10 @@ async function checkLogs(
   }
 }
 
-/** Batches are numbered without gaps; the first one left follows something that is in a table. */
+/**
+ * Batches are numbered without gaps. What the first one follows is in a table, under a number that
+ * the manifest knows only from above: whole batches cut off neatly in front would not be seen.
+ */
 function followSequences(
   log: LogContents,
   expected: number | undefined,

@@ -9,6 +9,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isMillraceError } from '../../base/errors.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
+import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
+import { readLogFile } from '../../stores/leveldb-files/log-file.ts';
+import { maskedCrc } from '../../stores/leveldb-files/masked-crc.ts';
 import { levelDbEngine } from '../../stores/leveldb-store.ts';
 import { openTaskState } from '../../stores/task-state.ts';
 import { toArray } from './fixtures.ts';
@@ -16,16 +19,34 @@ import { positionsAt, specOf, text } from './serdes.ts';
 import { optionsOf } from './task-options.ts';
 
 const BATCHES = 120;
-const engine = levelDbEngine({ cacheBytes: 1 << 20, writeBufferBytes: 1 << 16, openFilesMax: 64 });
 const specs = [specOf('words', text, text, { cacheEntriesMax: 0 })];
 let root: string;
+/** Three tables, one of them flushed each time, and a log: the same every time. */
 let pristine: string;
+/** Flushes and compactions as they come. */
+let busy: string;
 let copies = 0;
+
+function engineWith(writeBufferBytes: number) {
+  return levelDbEngine({ cacheBytes: 1 << 20, writeBufferBytes, openFilesMax: 64 });
+}
+
+const engine = engineWith(1 << 20);
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'millrace-damage-'));
   pristine = join(root, 'pristine');
-  const state = await openTaskState(optionsOf({ directory: pristine, specs, engine }));
+  busy = join(root, 'busy');
+  await writeState(pristine, engine, [40, 70, 100]);
+  await writeState(busy, engineWith(1 << 16), [40]);
+});
+
+async function writeState(
+  directory: string,
+  writer: BytesStoreEngine,
+  checkpoints: readonly number[],
+): Promise<void> {
+  const state = await openTaskState(optionsOf({ directory, specs, engine: writer }));
   const store = state.store<string, string>('words');
   for (let batch = 1; batch <= BATCHES; batch++) {
     for (const [key, value] of writesOf(batch)) {
@@ -34,10 +55,10 @@ beforeAll(async () => {
     }
     state.freeze();
     await state.apply(positionsAt(batch));
-    if (batch === 40) await state.checkpointFlushed();
+    if (checkpoints.includes(batch)) await state.checkpointFlushed();
   }
   await state.close({ clean: false });
-});
+}
 
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -63,9 +84,12 @@ function contentsAt(offset: number): [string, string][] {
 type Outcome = { readonly error: string } | { readonly offset: number };
 
 /** Opens a damaged copy, reads all of it in both ways, and insists that it is a state that was. */
-async function openDamaged(damage: (directory: string) => void): Promise<Outcome> {
+async function openDamaged(
+  damage: (directory: string) => void,
+  original: string = pristine,
+): Promise<Outcome> {
   const directory = join(root, `copy-${++copies}`);
-  cpSync(pristine, directory, { recursive: true });
+  cpSync(original, directory, { recursive: true });
   damage(directory);
   try {
     return { offset: await readAll(directory) };
@@ -123,7 +147,8 @@ const MANIFEST = /^MANIFEST/;
 describe('a damaged state', () => {
   test('is told apart from a sound one, which opens where it was', async () => {
     expect(await openDamaged(() => {})).toEqual({ offset: BATCHES });
-    expect(filesOf(pristine, TABLE).length).toBeGreaterThan(2);
+    expect(await openDamaged(() => {}, busy)).toEqual({ offset: BATCHES });
+    expect(filesOf(pristine, TABLE)).toHaveLength(3);
   });
 
   test.each<[string, (directory: string) => void]>([
@@ -195,6 +220,20 @@ describe('a damaged state', () => {
     expect(await openDamaged(damage)).toEqual(CORRUPT);
   });
 
+  test.each([1, 3, 8])(
+    'is STORE_CORRUPT when batch %i of the log is missing, however neatly',
+    async (nth) => {
+      const outcome = await openDamaged((dir) =>
+        edit(only(dir, LOG), (log) => {
+          const { records } = readLogFile(log);
+          expect(records.length).toBeGreaterThan(nth + 1);
+          return writeLogFile(records.filter((_, index) => index !== nth));
+        }),
+      );
+      expect(outcome).toEqual(CORRUPT);
+    },
+  );
+
   test('is an earlier state, with its own position, when the end of the log is missing', async () => {
     const outcomes = await Promise.all(
       [1, 100, 4000].map((by) => openDamaged((dir) => cut(only(dir, LOG), by))),
@@ -218,7 +257,10 @@ describe('a damaged state', () => {
       const random = seededRandom(seed);
       const outcomes = new Map<string, number>();
       for (let run = 0; run < 40; run++) {
-        const outcome = await openDamaged((dir) => damageSomewhere(dir, random));
+        const outcome = await openDamaged(
+          (dir) => damageSomewhere(dir, random),
+          seed % 2 ? pristine : busy,
+        );
         const kind = 'error' in outcome ? outcome.error : 'earlier or same';
         outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
       }
@@ -226,6 +268,38 @@ describe('a damaged state', () => {
     },
   );
 });
+
+/** The log format the other way round. */
+function writeLogFile(records: readonly Buffer[]): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const record of records) {
+    let start = 0;
+    do {
+      const left = 32_768 - (at % 32_768);
+      if (left < 7) {
+        parts.push(Buffer.alloc(left));
+        at += left;
+        continue;
+      }
+      const end = Math.min(record.length, start + left - 7);
+      const isFirst = start === 0;
+      const isLast = end === record.length;
+      const type = isFirst ? (isLast ? 1 : 2) : isLast ? 4 : 3;
+      const fragment = Buffer.concat([
+        Buffer.alloc(6),
+        Buffer.of(type),
+        record.subarray(start, end),
+      ]);
+      fragment.writeUInt32LE(maskedCrc(fragment, 6, fragment.length));
+      fragment.writeUInt16LE(end - start, 4);
+      parts.push(fragment);
+      at += fragment.length;
+      start = end;
+    } while (start < record.length);
+  }
+  return Buffer.concat(parts);
+}
 
 /** Flips a bit, zeroes a stretch, cuts the end or deletes: one file, any place. */
 function damageSomewhere(directory: string, random: Random): void {

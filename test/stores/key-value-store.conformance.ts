@@ -149,6 +149,35 @@ export function describeKeyValueStores(tested: StoreUnderTest): void {
       expect(await found()).toEqual([[{ row: 0xff, zone: 'a' }, { sold: 1 }]]);
     });
 
+    test('combines a prefix with ends of a range: all of them hold', async () => {
+      const state = await openWith(words);
+      const store = state.store<string, string>('words');
+      for (const key of ['a', 'ab', 'ac', 'ad', 'b']) store.put(key, key);
+      const keys = async (from: string, to: string) =>
+        (await toArray(store.range({ prefix: Buffer.from('a'), from, to }))).map(([key]) => key);
+      const expected = [
+        ['ab', 'ac'],
+        ['a', 'ab', 'ac', 'ad'],
+      ];
+      expect([await keys('ab', 'ac'), await keys('', 'z')]).toEqual(expected);
+      await commit(state, 1);
+      expect([await keys('ab', 'ac'), await keys('', 'z')]).toEqual(expected);
+    });
+
+    test('tells the log time of an entry in every layer, and none where there is none', async () => {
+      const state = await openWith(words);
+      const store = state.store<string, string>('words');
+      const times = () => [store.timestampMsOf('a'), store.timestampMsOf('b')];
+      state.setTimestamp(1_700_000_000_123);
+      store.put('a', '1');
+      store.put('b', '1', -1);
+      expect(times()).toEqual([1_700_000_000_123, -1]);
+      await commit(state, 1);
+      expect(times()).toEqual([1_700_000_000_123, -1]);
+      store.delete('b');
+      expect(times()).toEqual([1_700_000_000_123, undefined]);
+    });
+
     test('shows a walk one moment only, whatever is written meanwhile', async () => {
       const state = await openWith(words);
       const store = state.store<string, string>('words');

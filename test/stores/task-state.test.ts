@@ -339,6 +339,62 @@ describe('stores in memory beside stores on disk', () => {
   });
 });
 
+describe('a byte that changes on the disk', () => {
+  const DIRECTORY = '/sim/0_0';
+  const dbKey = Buffer.from('\u0001a');
+  const corrupt = expect.objectContaining({ code: 'STORE_CORRUPT' });
+
+  async function withTampered(change: (value: Buffer) => [key: Buffer, value: Buffer | undefined]) {
+    const disk = new SimulatedDisk();
+    const state = await simulated(disk);
+    state.store('words').put('a', 'some value');
+    state.freeze();
+    await state.apply(positionsAt(1));
+    await state.close({ clean: true });
+    const bytes = await disk.open(DIRECTORY, 'owner');
+    const value = bytes.get(dbKey)!;
+    await bytes.close();
+    disk.tamper(DIRECTORY, ...change(value));
+    return simulated(disk);
+  }
+
+  test.each([0, 7, 8, 12, 20, -1])(
+    'in a value (at %i) is STORE_CORRUPT to whoever reads it',
+    async (at) => {
+      const state = await withTampered((value) => {
+        value[at < 0 ? value.length + at : at]! ^= 1;
+        return [dbKey, value];
+      });
+      expect(() => state.store('words').get('a')).toThrow(corrupt);
+      await expect(toArray(state.store('words').range())).rejects.toThrow(corrupt);
+    },
+  );
+
+  test('in a key is STORE_CORRUPT: one key does not get the value of another', async () => {
+    const state = await withTampered((value) => [Buffer.from('\u0001b'), value]);
+    expect(state.store('words').get('a')).toBe('some value');
+    expect(() => state.store('words').get('b')).toThrow(corrupt);
+  });
+
+  test('that cuts a value short is STORE_CORRUPT', async () => {
+    const state = await withTampered((value) => [dbKey, value.subarray(0, 3)]);
+    expect(() => state.store('words').get('a')).toThrow(corrupt);
+  });
+
+  test.each(['stores', 'positions', 'boot'])(
+    'in the record of %s is STORE_CORRUPT at opening',
+    async (name) => {
+      const key = Buffer.from(`\u0000${name}`);
+      await expect(withTampered((value) => [key, value])).rejects.toThrow(corrupt);
+    },
+  );
+
+  test('that loses the list of stores is STORE_CORRUPT at opening', async () => {
+    const key = Buffer.from('\u0000stores');
+    await expect(withTampered(() => [key, undefined])).rejects.toThrow(corrupt);
+  });
+});
+
 describe('ids of stores', () => {
   test('stay with their names when stores come and go', async () => {
     const disk = new SimulatedDisk();
