@@ -25,10 +25,15 @@ export function docsPage(routes: readonly Route[], info: ApiInfo): string {
 }
 
 function operation(route: Route): string {
-  const headers = Object.entries(route.requestHeaders ?? {}).map(([name, { required, about }]) => row(`${name}${required ? ' (required)' : ''}`, about));
+  const headers = Object.entries(route.requestHeaders ?? {}).map(([name, { required, about }]) =>
+    row(`${name}${required ? ' (required)' : ''}`, about),
+  );
   const query = Object.keys(route.query ?? {}).map((name) => row(`?${name}`, 'optional'));
   const answers = Object.entries(route.answers).map(([status, { about }]) => row(status, about));
-  const body = route.body === undefined ? '' : `<p>Body</p><pre>${escape(JSON.stringify(route.body, undefined, 2))}</pre>`;
+  const body =
+    route.body === undefined
+      ? ''
+      : `<p>Body</p><pre>${escape(JSON.stringify(route.body, undefined, 2))}</pre>`;
   return `<details id="${escape(route.operationId)}"><summary><b class="m">${route.method}</b><code>${escape(route.path)}</code> ${escape(route.summary)}</summary>
 <table>${[...headers, ...query].join('')}</table>${body}<p>Answers</p><table>${answers.join('')}</table></details>`;
 }

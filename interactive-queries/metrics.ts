@@ -2,10 +2,18 @@
  * Metrics in Prometheus' text format. Listens and reads; steers nothing. The only file that names
  * prom-client. Labels never carry a buyer, a purchase or a seat.
  */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { QueryableStreams, StreamsState } from './queryable-streams.ts';
 
-const STATES: readonly StreamsState[] = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'];
+const STATES: readonly StreamsState[] = [
+  'CREATED',
+  'REBALANCING',
+  'RUNNING',
+  'PENDING_SHUTDOWN',
+  'NOT_RUNNING',
+  'PENDING_ERROR',
+  'ERROR',
+];
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export class Metrics {
@@ -47,7 +55,11 @@ export class Metrics {
   }
 
   answered(route: string, method: string, status: number, durationMs: number): void {
-    const labels = { http_request_method: method, http_route: route, http_response_status_code: String(status) };
+    const labels = {
+      http_request_method: method,
+      http_route: route,
+      http_response_status_code: String(status),
+    };
     this.#requests.observe(labels, durationMs / 1_000);
   }
 
@@ -61,19 +73,39 @@ export class Metrics {
     });
     this.#gauge('kstream_tasks', 'Tasks of this instance', ['role', 'status'], (set) => {
       const counts = new Map<string, number>();
-      for (const { role, status } of streams.tasks()) counts.set(`${role} ${status}`, (counts.get(`${role} ${status}`) ?? 0) + 1);
-      for (const [key, count] of counts) set({ role: key.split(' ')[0]!, status: key.split(' ')[1]! }, count);
+      for (const { role, status } of streams.tasks())
+        counts.set(`${role} ${status}`, (counts.get(`${role} ${status}`) ?? 0) + 1);
+      for (const [key, count] of counts)
+        set({ role: key.split(' ')[0]!, status: key.split(' ')[1]! }, count);
     });
-    this.#gauge('kstream_consumer_lag_records', 'Input records not yet processed', ['task'], (set) => {
-      for (const { taskId, inputLag } of streams.tasks()) set({ task: taskId }, inputLag);
-    });
-    this.#gauge('kstream_restore_remaining_records', 'Changelog records still to restore', ['task'], (set) => {
-      for (const { taskId, remainingRestoreRecords } of streams.tasks()) set({ task: taskId }, remainingRestoreRecords);
-    });
-    this.#gauge('kstream_kafka_silent_seconds', 'Since Kafka was last heard of', [], (set) => set({}, streams.kafkaSilentForMs() / 1_000));
+    this.#gauge(
+      'kstream_consumer_lag_records',
+      'Input records not yet processed',
+      ['task'],
+      (set) => {
+        for (const { taskId, inputLag } of streams.tasks()) set({ task: taskId }, inputLag);
+      },
+    );
+    this.#gauge(
+      'kstream_restore_remaining_records',
+      'Changelog records still to restore',
+      ['task'],
+      (set) => {
+        for (const { taskId, remainingRestoreRecords } of streams.tasks())
+          set({ task: taskId }, remainingRestoreRecords);
+      },
+    );
+    this.#gauge('kstream_kafka_silent_seconds', 'Since Kafka was last heard of', [], (set) =>
+      set({}, streams.kafkaSilentForMs() / 1_000),
+    );
   }
 
-  #gauge(name: string, help: string, labelNames: string[], collect: (set: (labels: Record<string, string>, value: number) => void) => void): void {
+  #gauge(
+    name: string,
+    help: string,
+    labelNames: string[],
+    collect: (set: (labels: Record<string, string>, value: number) => void) => void,
+  ): void {
     new Gauge({
       name,
       help,

@@ -13,7 +13,10 @@ const problemSchema = {
   type: 'object',
   required: ['type', 'title', 'status'],
   properties: {
-    type: { type: 'string', enum: Object.keys(PROBLEMS).map((slug) => `urn:millrace:problem:${slug}`) },
+    type: {
+      type: 'string',
+      enum: Object.keys(PROBLEMS).map((slug) => `urn:millrace:problem:${slug}`),
+    },
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
@@ -54,20 +57,44 @@ function operation(route: Route): object {
     summary: route.summary,
     tags: [route.tag],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: route.body } } } }),
-    responses: Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, response(Number(status), answer)])),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
+        }),
+    responses: Object.fromEntries(
+      Object.entries(route.answers).map(([status, answer]) => [
+        status,
+        response(Number(status), answer),
+      ]),
+    ),
   };
 }
 
-function parametersIn(place: 'path' | 'query', schemas: Readonly<Record<string, TSchema>> | undefined, required: boolean): object[] {
-  return Object.entries(schemas ?? {}).map(([name, schema]) => ({ name, in: place, required, schema }));
+function parametersIn(
+  place: 'path' | 'query',
+  schemas: Readonly<Record<string, TSchema>> | undefined,
+  required: boolean,
+): object[] {
+  return Object.entries(schemas ?? {}).map(([name, schema]) => ({
+    name,
+    in: place,
+    required,
+    schema,
+  }));
 }
 
 function response(status: number, answer: Route['answers'][number]): object {
   const description = answer.about;
   if (status >= 400 && answer.mediaType === undefined && answer.body === undefined) {
-    return { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
+    return {
+      description,
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    };
   }
   if (answer.body === undefined) return { description };
-  return { description, content: { [answer.mediaType ?? 'application/json']: { schema: answer.body } } };
+  return {
+    description,
+    content: { [answer.mediaType ?? 'application/json']: { schema: answer.body } },
+  };
 }

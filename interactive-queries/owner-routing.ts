@@ -9,7 +9,12 @@ import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
 import { Problem, retryAfter } from './http/problem.ts';
 import type { RouteRequest, RouteResponse } from './http/route.ts';
 import type { Peers } from './peers.ts';
-import type { HostInfo, LocalStore, PartitionLocation, QueryableStreams } from './queryable-streams.ts';
+import type {
+  HostInfo,
+  LocalStore,
+  PartitionLocation,
+  QueryableStreams,
+} from './queryable-streams.ts';
 
 export type AvailableStore = Extract<LocalStore, { kind: 'available' }>;
 
@@ -22,7 +27,10 @@ export interface OwnerRoutingOptions {
   readonly queryTimeoutMs: number;
 }
 
-export type LocalAnswer<V> = (store: ReadOnlyKeyValueStore<unknown, V>, local: AvailableStore) => RouteResponse | Promise<RouteResponse>;
+export type LocalAnswer<V> = (
+  store: ReadOnlyKeyValueStore<unknown, V>,
+  local: AvailableStore,
+) => RouteResponse | Promise<RouteResponse>;
 
 /** A read meets this many new schemas at most; each is fetched once per process. */
 const SCHEMAS_PER_READ_MAX = 20;
@@ -75,7 +83,9 @@ export class OwnerRouting {
       if (location.isLocal) {
         parts.push(
           this.#open(storeName, partition, request).then((local) =>
-            this.#withSchemas(storeName, () => collect(local.store as ReadOnlyKeyValueStore<unknown, never>)),
+            this.#withSchemas(storeName, () =>
+              collect(local.store as ReadOnlyKeyValueStore<unknown, never>),
+            ),
           ),
         );
       } else if (!forwarded) {
@@ -94,7 +104,9 @@ export class OwnerRouting {
         return await read();
       } catch (error) {
         if (!(error instanceof UnknownSchemaError) || attempt >= SCHEMAS_PER_READ_MAX) throw error;
-        const { spec } = this.#options.streams.stores().find((store) => store.spec.name === storeName)!;
+        const { spec } = this.#options.streams
+          .stores()
+          .find((store) => store.spec.name === storeName)!;
         await spec.valueSerde.resolve?.(error.schemaId);
         await spec.keySerde.resolve?.(error.schemaId);
       }
@@ -107,7 +119,11 @@ export class OwnerRouting {
     return (JSON.parse(String(answer.body)) as { items: readonly T[] }).items;
   }
 
-  async #open(storeName: string, partition: number, request: RouteRequest): Promise<AvailableStore> {
+  async #open(
+    storeName: string,
+    partition: number,
+    request: RouteRequest,
+  ): Promise<AvailableStore> {
     const { streams, clock, queryTimeoutMs } = this.#options;
     const wanted = minPositionOf(request);
     const deadlineMs = clock.monotonicMs() + queryTimeoutMs;
@@ -120,7 +136,10 @@ export class OwnerRouting {
       }
       if (wanted === undefined || hasReached(local.position, wanted)) return local;
       if (clock.monotonicMs() >= deadlineMs || request.signal.aborted) {
-        throw new Problem('store-restoring', { ...retryAfter(1), detail: `not yet at ${request.query['minPosition']}` });
+        throw new Problem('store-restoring', {
+          ...retryAfter(1),
+          detail: `not yet at ${request.query['minPosition']}`,
+        });
       }
       await clock.sleep(2, request.signal);
     }

@@ -20,8 +20,26 @@ const HOP_HEADER = 'millrace-hop';
 const TOKEN_HEADER = 'millrace-peer-token';
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 const HOST_GRAMMAR = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])$/;
-const PASSED_ON = ['accept', 'if-none-match', 'prefer', 'last-event-id', 'traceparent', 'tracestate', 'authorization'];
-const PASSED_BACK = ['content-type', 'etag', 'location', 'retry-after', 'store-position', 'served-by', 'served-role', 'preference-applied', 'cache-control'];
+const PASSED_ON = [
+  'accept',
+  'if-none-match',
+  'prefer',
+  'last-event-id',
+  'traceparent',
+  'tracestate',
+  'authorization',
+];
+const PASSED_BACK = [
+  'content-type',
+  'etag',
+  'location',
+  'retry-after',
+  'store-position',
+  'served-by',
+  'served-role',
+  'preference-applied',
+  'cache-control',
+];
 
 export class Peers {
   readonly #options: PeerOptions;
@@ -40,7 +58,11 @@ export class Peers {
   }
 
   /** GETs the target at the owner. Throws 503 owner-unavailable or 504 deadline-exceeded. */
-  async forward(owner: HostInfo, request: RouteRequest, target = request.target): Promise<RouteResponse> {
+  async forward(
+    owner: HostInfo,
+    request: RouteRequest,
+    target = request.target,
+  ): Promise<RouteResponse> {
     const url = this.#urlOf(owner, target);
     const headers: Record<string, string> = { [HOP_HEADER]: '1' };
     if (this.#options.token !== undefined) headers[TOKEN_HEADER] = this.#options.token;
@@ -57,7 +79,10 @@ export class Peers {
     } catch (cause) {
       if (cause instanceof Problem) throw cause;
       const late = cause instanceof Error && cause.name === 'TimeoutError';
-      throw new Problem(late ? 'deadline-exceeded' : 'owner-unavailable', { ...retryAfter(1), cause });
+      throw new Problem(late ? 'deadline-exceeded' : 'owner-unavailable', {
+        ...retryAfter(1),
+        cause,
+      });
     }
   }
 

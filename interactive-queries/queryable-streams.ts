@@ -11,7 +11,14 @@ export interface HostInfo {
   readonly port: number;
 }
 
-export type StreamsState = 'CREATED' | 'REBALANCING' | 'RUNNING' | 'PENDING_SHUTDOWN' | 'NOT_RUNNING' | 'PENDING_ERROR' | 'ERROR';
+export type StreamsState =
+  | 'CREATED'
+  | 'REBALANCING'
+  | 'RUNNING'
+  | 'PENDING_SHUTDOWN'
+  | 'NOT_RUNNING'
+  | 'PENDING_ERROR'
+  | 'ERROR';
 
 export interface PartitionLocation {
   readonly partition: number;
@@ -83,5 +90,9 @@ export interface QueryableStreams {
    * Listens to what this instance commits to these topics, after EndTxn and before the store batch.
    * While `wanted()` is false nothing is copied: return whether anybody is waiting.
    */
-  onCommitted(topics: readonly string[], wanted: () => boolean, listener: (notice: CommitNotice) => void): () => void;
+  onCommitted(
+    topics: readonly string[],
+    wanted: () => boolean,
+    listener: (notice: CommitNotice) => void,
+  ): () => void;
 }

@@ -2,7 +2,10 @@
  * The registry port over an outside registry that speaks Confluent's API. The only file that names
  * @kafkajs/confluent-schema-registry, which talks to it; decoding on the hot path is ours.
  */
-import { SchemaRegistry as ConfluentRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
+import {
+  SchemaRegistry as ConfluentRegistry,
+  SchemaType,
+} from '@kafkajs/confluent-schema-registry';
 import { MillraceError } from '../base/errors.ts';
 import type { AvroSchema, SchemaRegistry } from './schema-registry.ts';
 
@@ -25,7 +28,9 @@ export function confluentRegistryClient(options: ConfluentRegistryOptions): Sche
     },
     schemaById: async (id) => {
       try {
-        const type = (await client.getSchema(id)) as unknown as { schema(options: object): AvroSchema };
+        const type = (await client.getSchema(id)) as unknown as {
+          schema(options: object): AvroSchema;
+        };
         return type.schema({ exportAttrs: true });
       } catch (cause) {
         throw asMillraceError(cause, `schema ${id}`, 'SCHEMA_UNKNOWN');
@@ -41,10 +46,17 @@ function authOf(basicAuth: string | undefined) {
 }
 
 /** An answer of 4xx is definite; anything else means that nobody answered. */
-function asMillraceError(cause: unknown, what: string, definite: 'SCHEMA_INCOMPATIBLE' | 'SCHEMA_UNKNOWN'): MillraceError {
+function asMillraceError(
+  cause: unknown,
+  what: string,
+  definite: 'SCHEMA_INCOMPATIBLE' | 'SCHEMA_UNKNOWN',
+): MillraceError {
   const { status, message, name } = cause as { status?: number; message?: string; name?: string };
   const answered = status !== undefined && status >= 400 && status < 500;
   const local = name?.startsWith('ConfluentSchemaRegistry') ?? false;
   const code = answered || local ? definite : 'SCHEMA_REGISTRY_UNAVAILABLE';
-  return new MillraceError(code, `${what}: ${message ?? 'no answer'}`, { cause, hint: 'Check SCHEMA_REGISTRY_URL.' });
+  return new MillraceError(code, `${what}: ${message ?? 'no answer'}`, {
+    cause,
+    hint: 'Check SCHEMA_REGISTRY_URL.',
+  });
 }

@@ -6,7 +6,11 @@ import { type Serde, toBytes } from '../schemas/serde.ts';
 
 export interface CommandSender {
   /** Resolves when the record is durable (acks=all). Rejects KAFKA_AMBIGUOUS or KAFKA_UNAVAILABLE. */
-  send<T>(target: { readonly topic: string; readonly serde: Serde<T> }, key: string, value: T): Promise<SentRecord>;
+  send<T>(
+    target: { readonly topic: string; readonly serde: Serde<T> },
+    key: string,
+    value: T,
+  ): Promise<SentRecord>;
 }
 
 export function createCommandSender(kafka: KafkaClient, producer: Producer): CommandSender {
@@ -14,7 +18,8 @@ export function createCommandSender(kafka: KafkaClient, producer: Producer): Com
 
   const countOf = async (topic: string): Promise<number> => {
     const count = await kafka.partitionCount(topic);
-    if (count === undefined) throw new MillraceError('KAFKA_UNAVAILABLE', `topic ${topic} does not exist`);
+    if (count === undefined)
+      throw new MillraceError('KAFKA_UNAVAILABLE', `topic ${topic} does not exist`);
     partitionCounts.set(topic, count);
     return count;
   };

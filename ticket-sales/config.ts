@@ -11,7 +11,9 @@ import type { KafkaConnection } from '../kafka/connection.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+const flag = z
+  .enum(['true', 'false', '1', '0'])
+  .transform((text) => text === 'true' || text === '1');
 const address = z
   .string()
   .regex(/^[^\s:/,]+:\d{1,5}$/, 'must be host:port')
@@ -30,7 +32,10 @@ export const SETTINGS = {
       .pipe(z.array(address).min(1))
       .optional(),
   },
-  KAFKA_CLIENT_ID: { about: 'Client id told to the brokers.', schema: z.string().min(1).default('millrace') },
+  KAFKA_CLIENT_ID: {
+    about: 'Client id told to the brokers.',
+    schema: z.string().min(1).default('millrace'),
+  },
   KAFKA_SECURITY_PROTOCOL: {
     about: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.',
     schema: z.enum(['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL']).default('PLAINTEXT'),
@@ -40,11 +45,25 @@ export const SETTINGS = {
     schema: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']).optional(),
   },
   KAFKA_SASL_USERNAME: { about: 'SASL user.', schema: z.string().min(1).optional() },
-  KAFKA_SASL_PASSWORD: { about: 'SASL password.', schema: z.string().min(1).optional(), secret: true },
-  KAFKA_SSL_CA_LOCATION: { about: 'PEM file of the certificate authority.', schema: z.string().optional() },
-  KAFKA_SSL_CERTIFICATE_LOCATION: { about: 'PEM file of our certificate (mTLS).', schema: z.string().optional() },
+  KAFKA_SASL_PASSWORD: {
+    about: 'SASL password.',
+    schema: z.string().min(1).optional(),
+    secret: true,
+  },
+  KAFKA_SSL_CA_LOCATION: {
+    about: 'PEM file of the certificate authority.',
+    schema: z.string().optional(),
+  },
+  KAFKA_SSL_CERTIFICATE_LOCATION: {
+    about: 'PEM file of our certificate (mTLS).',
+    schema: z.string().optional(),
+  },
   KAFKA_SSL_KEY_LOCATION: { about: 'PEM file of our key (mTLS).', schema: z.string().optional() },
-  KAFKA_SSL_KEY_PASSWORD: { about: 'Passphrase of that key.', schema: z.string().optional(), secret: true },
+  KAFKA_SSL_KEY_PASSWORD: {
+    about: 'Passphrase of that key.',
+    schema: z.string().optional(),
+    secret: true,
+  },
   KAFKA_COMPRESSION_TYPE: {
     about: 'Compression of what is produced: none, gzip, snappy, lz4 or zstd.',
     schema: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).default('none'),
@@ -53,33 +72,124 @@ export const SETTINGS = {
     about: 'Confluent-compatible registry. Unset: the embedded one, on the topic _schemas.',
     schema: z.url({ protocol: /^https?$/ }).optional(),
   },
-  SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: { about: 'user:password for the registry.', schema: z.string().regex(/^[^:]+:.*$/, 'must be user:password').optional(), secret: true },
-  EMBEDDED_DATA_DIR: { about: "Folder of the embedded broker's data.", schema: z.string().min(1).default('.millrace/kafka') },
-  EMBEDDED_LISTEN: { about: 'Where the embedded broker listens for other clients, host:port.', schema: address.default({ host: '127.0.0.1', port: 9092 }) },
-  EMBEDDED_REGISTRY_PORT: { about: 'Port of the embedded schema registry.', schema: port.default(8081) },
-  EMBEDDED_REGISTRY_HOST: { about: 'Address the embedded schema registry listens on.', schema: z.string().min(1).default('127.0.0.1') },
-  STREAMS_APPLICATION_ID: { about: 'Names the group, the internal topics and the state.', schema: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ -').default('ticket-sales') },
-  STREAMS_APPLICATION_SERVER: { about: 'host:port by which other instances reach this one. Default: HTTP_HOST (or the host name) and HTTP_PORT.', schema: address.optional() },
-  STREAMS_STATE_DIR: { about: 'Folder of the local state. One per instance.', schema: z.string().min(1).default('.millrace/state') },
-  STREAMS_NUM_STREAM_THREADS: { about: 'Worker threads; 0 = everything in one loop.', schema: count(0, 64).default(1) },
-  STREAMS_NUM_STANDBY_REPLICAS: { about: 'Copies of the state on other instances.', schema: count(0, 5).default(0) },
-  STREAMS_PROCESSING_GUARANTEE: { about: 'exactly_once_v2 or at_least_once.', schema: z.enum(['exactly_once_v2', 'at_least_once']).default('exactly_once_v2') },
-  STREAMS_COMMIT_INTERVAL_MS: { about: 'Longest time between commits, ms.', schema: count(1, 60_000).default(100) },
-  STREAMS_TRANSACTION_TIMEOUT_MS: { about: 'Transaction timeout, ms.', schema: count(1_000, 900_000).default(5_000) },
-  STREAMS_SESSION_TIMEOUT_MS: { about: 'A silent instance is given up after this, ms.', schema: count(1_000, 1_800_000).default(10_000) },
-  STREAMS_GROUP_INSTANCE_ID: { about: 'Static membership: a restart within the session keeps its partitions.', schema: z.string().regex(/^[A-Za-z0-9._-]{1,200}$/).optional() },
-  STREAMS_REPLICATION_FACTOR: { about: 'Of the topics that are created; -1 = the default of the cluster.', schema: count(-1, 10).default(-1) },
-  TICKETS_PARTITIONS: { about: 'Partitions of the topics that are created. Fixed for the life of an application id.', schema: count(1, 1_024).default(8) },
-  TICKETS_DEMO: { about: 'Create a demo event at the start. Default: with the embedded broker only.', schema: flag.optional() },
-  HTTP_HOST: { about: 'Address the API listens on.', schema: z.string().min(1).default('127.0.0.1') },
+  SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: {
+    about: 'user:password for the registry.',
+    schema: z
+      .string()
+      .regex(/^[^:]+:.*$/, 'must be user:password')
+      .optional(),
+    secret: true,
+  },
+  EMBEDDED_DATA_DIR: {
+    about: "Folder of the embedded broker's data.",
+    schema: z.string().min(1).default('.millrace/kafka'),
+  },
+  EMBEDDED_LISTEN: {
+    about: 'Where the embedded broker listens for other clients, host:port.',
+    schema: address.default({ host: '127.0.0.1', port: 9092 }),
+  },
+  EMBEDDED_REGISTRY_PORT: {
+    about: 'Port of the embedded schema registry.',
+    schema: port.default(8081),
+  },
+  EMBEDDED_REGISTRY_HOST: {
+    about: 'Address the embedded schema registry listens on.',
+    schema: z.string().min(1).default('127.0.0.1'),
+  },
+  STREAMS_APPLICATION_ID: {
+    about: 'Names the group, the internal topics and the state.',
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ -')
+      .default('ticket-sales'),
+  },
+  STREAMS_APPLICATION_SERVER: {
+    about:
+      'host:port by which other instances reach this one. Default: HTTP_HOST (or the host name) and HTTP_PORT.',
+    schema: address.optional(),
+  },
+  STREAMS_STATE_DIR: {
+    about: 'Folder of the local state. One per instance.',
+    schema: z.string().min(1).default('.millrace/state'),
+  },
+  STREAMS_NUM_STREAM_THREADS: {
+    about: 'Worker threads; 0 = everything in one loop.',
+    schema: count(0, 64).default(1),
+  },
+  STREAMS_NUM_STANDBY_REPLICAS: {
+    about: 'Copies of the state on other instances.',
+    schema: count(0, 5).default(0),
+  },
+  STREAMS_PROCESSING_GUARANTEE: {
+    about: 'exactly_once_v2 or at_least_once.',
+    schema: z.enum(['exactly_once_v2', 'at_least_once']).default('exactly_once_v2'),
+  },
+  STREAMS_COMMIT_INTERVAL_MS: {
+    about: 'Longest time between commits, ms.',
+    schema: count(1, 60_000).default(100),
+  },
+  STREAMS_TRANSACTION_TIMEOUT_MS: {
+    about: 'Transaction timeout, ms.',
+    schema: count(1_000, 900_000).default(5_000),
+  },
+  STREAMS_SESSION_TIMEOUT_MS: {
+    about: 'A silent instance is given up after this, ms.',
+    schema: count(1_000, 1_800_000).default(10_000),
+  },
+  STREAMS_GROUP_INSTANCE_ID: {
+    about: 'Static membership: a restart within the session keeps its partitions.',
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,200}$/)
+      .optional(),
+  },
+  STREAMS_REPLICATION_FACTOR: {
+    about: 'Of the topics that are created; -1 = the default of the cluster.',
+    schema: count(-1, 10).default(-1),
+  },
+  TICKETS_PARTITIONS: {
+    about: 'Partitions of the topics that are created. Fixed for the life of an application id.',
+    schema: count(1, 1_024).default(8),
+  },
+  TICKETS_DEMO: {
+    about: 'Create a demo event at the start. Default: with the embedded broker only.',
+    schema: flag.optional(),
+  },
+  HTTP_HOST: {
+    about: 'Address the API listens on.',
+    schema: z.string().min(1).default('127.0.0.1'),
+  },
   HTTP_PORT: { about: 'Port of the API.', schema: port.default(8080) },
-  HTTP_BODY_LIMIT: { about: 'Largest request body, bytes.', schema: count(256, 1_048_576).default(16_384) },
-  QUERY_TIMEOUT_MS: { about: 'Longest time a query waits for another instance, ms.', schema: count(10, 60_000).default(2_000) },
-  PRODUCE_TIMEOUT_MS: { about: 'Longest time a command waits for its acknowledgement, ms.', schema: count(100, 600_000).default(10_000) },
-  PEER_TOKEN: { about: 'Shared secret between instances.', schema: z.string().min(16).optional(), secret: true },
-  PEER_ALLOW: { about: 'Hosts that instances may be at, separated by commas. Default: loopback and the host of STREAMS_APPLICATION_SERVER.', schema: z.string().optional() },
-  SHUTDOWN_GRACE_MS: { about: 'Longest time for an orderly stop, ms.', schema: count(0, 600_000).default(10_000) },
-  LOG_LEVEL: { about: 'debug, info, warn or error.', schema: z.enum(['debug', 'info', 'warn', 'error']).default('warn') },
+  HTTP_BODY_LIMIT: {
+    about: 'Largest request body, bytes.',
+    schema: count(256, 1_048_576).default(16_384),
+  },
+  QUERY_TIMEOUT_MS: {
+    about: 'Longest time a query waits for another instance, ms.',
+    schema: count(10, 60_000).default(2_000),
+  },
+  PRODUCE_TIMEOUT_MS: {
+    about: 'Longest time a command waits for its acknowledgement, ms.',
+    schema: count(100, 600_000).default(10_000),
+  },
+  PEER_TOKEN: {
+    about: 'Shared secret between instances.',
+    schema: z.string().min(16).optional(),
+    secret: true,
+  },
+  PEER_ALLOW: {
+    about:
+      'Hosts that instances may be at, separated by commas. Default: loopback and the host of STREAMS_APPLICATION_SERVER.',
+    schema: z.string().optional(),
+  },
+  SHUTDOWN_GRACE_MS: {
+    about: 'Longest time for an orderly stop, ms.',
+    schema: count(0, 600_000).default(10_000),
+  },
+  LOG_LEVEL: {
+    about: 'debug, info, warn or error.',
+    schema: z.enum(['debug', 'info', 'warn', 'error']).default('warn'),
+  },
 } as const satisfies Record<string, { about: string; schema: z.ZodType; secret?: boolean }>;
 
 type Settings = typeof SETTINGS;
@@ -137,11 +247,16 @@ function contradictions(config: AppConfig): string[] {
   if (sasl && config.KAFKA_SASL_MECHANISM === undefined) {
     problems.push('KAFKA_SASL_MECHANISM is required with KAFKA_SECURITY_PROTOCOL=SASL_…');
   }
-  if (sasl && (config.KAFKA_SASL_USERNAME === undefined || config.KAFKA_SASL_PASSWORD === undefined)) {
+  if (
+    sasl &&
+    (config.KAFKA_SASL_USERNAME === undefined || config.KAFKA_SASL_PASSWORD === undefined)
+  ) {
     problems.push('KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are required with SASL');
   }
   if (config.KAFKA_BROKERS === undefined && config.KAFKA_SECURITY_PROTOCOL !== 'PLAINTEXT') {
-    problems.push('KAFKA_SECURITY_PROTOCOL needs KAFKA_BROKERS: the embedded broker speaks PLAINTEXT');
+    problems.push(
+      'KAFKA_SECURITY_PROTOCOL needs KAFKA_BROKERS: the embedded broker speaks PLAINTEXT',
+    );
   }
   if (config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS) {
     problems.push('STREAMS_TRANSACTION_TIMEOUT_MS must be below STREAMS_SESSION_TIMEOUT_MS');
@@ -167,7 +282,10 @@ export function redacted(config: AppConfig): Record<string, unknown> {
 }
 
 /** Host and port that this instance tells the others. */
-export function applicationServer(config: AppConfig): { readonly host: string; readonly port: number } {
+export function applicationServer(config: AppConfig): {
+  readonly host: string;
+  readonly port: number;
+} {
   if (config.STREAMS_APPLICATION_SERVER !== undefined) return config.STREAMS_APPLICATION_SERVER;
   const everywhere = config.HTTP_HOST === '0.0.0.0' || config.HTTP_HOST === '::';
   return { host: everywhere ? hostname() : config.HTTP_HOST, port: config.HTTP_PORT };
@@ -187,14 +305,19 @@ export function outsideKafka(config: AppConfig): Extract<KafkaConnection, { kind
 
 function saslOptions(config: AppConfig) {
   return {
-    mechanism: (config.KAFKA_SASL_MECHANISM ?? 'PLAIN').toLowerCase() as 'plain' | 'scram-sha-256' | 'scram-sha-512',
+    mechanism: (config.KAFKA_SASL_MECHANISM ?? 'PLAIN').toLowerCase() as
+      | 'plain'
+      | 'scram-sha-256'
+      | 'scram-sha-512',
     username: config.KAFKA_SASL_USERNAME ?? '',
     password: config.KAFKA_SASL_PASSWORD ?? '',
   };
 }
 
 function tlsOptions(config: AppConfig) {
-  const pem = (name: 'KAFKA_SSL_CA_LOCATION' | 'KAFKA_SSL_CERTIFICATE_LOCATION' | 'KAFKA_SSL_KEY_LOCATION') => {
+  const pem = (
+    name: 'KAFKA_SSL_CA_LOCATION' | 'KAFKA_SSL_CERTIFICATE_LOCATION' | 'KAFKA_SSL_KEY_LOCATION',
+  ) => {
     const path = config[name];
     if (path === undefined) return undefined;
     try {

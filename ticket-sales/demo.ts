@@ -16,17 +16,29 @@ export const DEMO = {
 export async function createDemoEvent(httpUrl: string, signal: AbortSignal): Promise<void> {
   const { eventId, name, zones } = DEMO;
   await put(`${httpUrl}/v1/events/${eventId}`, { name }, signal);
-  await Promise.all(zones.map(({ zoneId, ...zone }) => put(`${httpUrl}/v1/events/${eventId}/zones/${zoneId}`, zone, signal)));
+  await Promise.all(
+    zones.map(({ zoneId, ...zone }) =>
+      put(`${httpUrl}/v1/events/${eventId}/zones/${zoneId}`, zone, signal),
+    ),
+  );
 }
 
 async function put(url: string, body: object, signal: AbortSignal): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
-    const answer = await fetch(url, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal });
+    const answer = await fetch(url, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal,
+    });
     const text = await answer.text();
     if (answer.ok) return;
     if (answer.status < 500 || performance.now() > deadlineMs) {
-      throw new MillraceError('INTERNAL', `the demo event could not be made: ${answer.status} ${text}`);
+      throw new MillraceError(
+        'INTERNAL',
+        `the demo event could not be made: ${answer.status} ${text}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

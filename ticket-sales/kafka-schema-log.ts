@@ -1,15 +1,23 @@
 /** The embedded registry's log on a Kafka topic of one partition, `_schemas`, as Confluent's registry has it. */
 import type { Log } from '../base/log.ts';
-import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import { type Fetcher, type KafkaClient, type Producer, partitionKey } from '../kafka/ports.ts';
+import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { FetchedBatch } from '../kafka/records/types.ts';
 import type { SchemaLog, SchemaLogRecord } from '../schemas/registry/schema-log.ts';
 
 export const SCHEMAS_TOPIC = '_schemas';
 
-export async function createSchemasTopic(kafka: KafkaClient, replicationFactor: number): Promise<void> {
+export async function createSchemasTopic(
+  kafka: KafkaClient,
+  replicationFactor: number,
+): Promise<void> {
   await kafka.admin.createTopics([
-    { name: SCHEMAS_TOPIC, partitions: 1, replicationFactor, configs: { 'cleanup.policy': 'compact' } },
+    {
+      name: SCHEMAS_TOPIC,
+      partitions: 1,
+      replicationFactor,
+      configs: { 'cleanup.policy': 'compact' },
+    },
   ]);
 }
 
@@ -79,7 +87,10 @@ class KafkaSchemaLog implements SchemaLog {
       for (const fetched of await this.#fetcher.poll(1_000)) {
         if (fetched.error !== undefined) {
           // Compaction never removes the head of this topic, so only a recreated topic gets here.
-          this.#log.error({ error: fetched.error }, 'the schemas topic was replaced: reading it anew');
+          this.#log.error(
+            { error: fetched.error },
+            'the schemas topic was replaced: reading it anew',
+          );
           this.#position = 0;
           this.#fetcher.seek(SCHEMAS_TOPIC, 0, fetched.logStartOffset);
           continue;

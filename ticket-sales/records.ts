@@ -57,7 +57,17 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
 
 export function inventoryOf(zone: Zone): InventoryUpdated {
   const { eventId, zoneId, capacity, held, sold, version, updatedAtMs, commandOffset } = zone;
-  return { eventId, zoneId, capacity, available: available(zone), held, sold, version, updatedAtMs, commandOffset };
+  return {
+    eventId,
+    zoneId,
+    capacity,
+    available: available(zone),
+    held,
+    sold,
+    version,
+    updatedAtMs,
+    commandOffset,
+  };
 }
 
 function loadSchema(name: string): AvroSchema {
@@ -97,6 +107,7 @@ function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
       }
       return unreachable(command as never);
     },
-    encode: (command, target, at) => record.encode({ command: { [BRANCHES[command.kind]]: command } }, target, at),
+    encode: (command, target, at) =>
+      record.encode({ command: { [BRANCHES[command.kind]]: command } }, target, at),
   };
 }

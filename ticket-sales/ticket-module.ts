@@ -12,5 +12,7 @@ export interface TicketModuleArgument {
 export function createTicketTopology(argument: TicketModuleArgument): BuiltTopology {
   const { registryUrl, registryBasicAuth } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
-  return ticketTopology(ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth }))).build();
+  return ticketTopology(
+    ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth })),
+  ).build();
 }

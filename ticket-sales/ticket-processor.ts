@@ -6,9 +6,16 @@
  *     effect, so that the record goes to the dead letters whole.
  * P2. A zone's stock is announced once per commit, however often it changed.
  */
-import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
+
 import type { KeyValueStore } from '../stores/state-store.ts';
-import type { CancelCommand, LogPlace, PurchaseCommand, TicketCommand, ZoneCommand } from './domain/command.ts';
+import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
+import type {
+  CancelCommand,
+  LogPlace,
+  PurchaseCommand,
+  TicketCommand,
+  ZoneCommand,
+} from './domain/command.ts';
 import { decideCancel, decidePurchase, type PurchaseDecision } from './domain/decide-purchase.ts';
 import { decideZone } from './domain/decide-zone.ts';
 import type { Purchase } from './domain/purchase.ts';
@@ -27,7 +34,9 @@ export class CommandRefused extends Error {
   }
 }
 
-export class TicketProcessor implements Processor<string, TicketCommand, string, Purchase | InventoryUpdated> {
+export class TicketProcessor
+  implements Processor<string, TicketCommand, string, Purchase | InventoryUpdated>
+{
   #context!: ProcessorContext<string, Purchase | InventoryUpdated>;
   #zones!: KeyValueStore<string, Zone>;
   #purchases!: KeyValueStore<string, Purchase>;
@@ -44,7 +53,10 @@ export class TicketProcessor implements Processor<string, TicketCommand, string,
     if (record.key !== zoneKey(command.eventId, command.zoneId)) {
       throw new CommandRefused(`the key is not ${zoneKey(command.eventId, command.zoneId)}`);
     }
-    const place = { nowMs: record.timestampMs, offset: this.#context.recordMetadata()?.offset ?? -1 };
+    const place = {
+      nowMs: record.timestampMs,
+      offset: this.#context.recordMetadata()?.offset ?? -1,
+    };
     switch (command.kind) {
       case 'purchase':
       case 'cancel':
@@ -57,7 +69,8 @@ export class TicketProcessor implements Processor<string, TicketCommand, string,
   flush(): void {
     for (const key of this.#changedZones) {
       const zone = this.#zones.get(key);
-      if (zone !== undefined) this.#forward(key, inventoryOf(zone), zone.updatedAtMs, SINKS.inventory);
+      if (zone !== undefined)
+        this.#forward(key, inventoryOf(zone), zone.updatedAtMs, SINKS.inventory);
     }
     this.#changedZones.clear();
   }
@@ -99,7 +112,12 @@ export class TicketProcessor implements Processor<string, TicketCommand, string,
     this.#changedZones.add(key);
   }
 
-  #forward(key: string, value: Purchase | InventoryUpdated, timestampMs: number, sink: string): void {
+  #forward(
+    key: string,
+    value: Purchase | InventoryUpdated,
+    timestampMs: number,
+    sink: string,
+  ): void {
     this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
   }
 }

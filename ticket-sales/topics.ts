@@ -9,7 +9,12 @@ const COMPACT = { 'cleanup.policy': 'compact' } as const;
 const DEAD_LETTERS = { 'cleanup.policy': 'delete' } as const;
 
 export function ticketTopics(partitions: number, replicationFactor: number): TopicSpec[] {
-  const topic = (name: string, configs: Readonly<Record<string, string>>): TopicSpec => ({ name, partitions, replicationFactor, configs });
+  const topic = (name: string, configs: Readonly<Record<string, string>>): TopicSpec => ({
+    name,
+    partitions,
+    replicationFactor,
+    configs,
+  });
   return [
     topic(TOPICS.commands, COMMANDS),
     topic(TOPICS.events, COMPACT),
@@ -25,8 +30,12 @@ export async function ensureTopics(admin: Admin, topics: readonly TopicSpec[]): 
   if (!existing.includes(TOPICS.commands)) return;
   const configs = await admin.topicConfigs(TOPICS.commands);
   if (configs.get('message.timestamp.type') !== 'LogAppendTime') {
-    throw new MillraceError('CONFIG_INVALID', `the topic ${TOPICS.commands} does not use LogAppendTime`, {
-      hint: `Set message.timestamp.type=LogAppendTime on it: the order of the log decides, so its time must be the broker's.`,
-    });
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `the topic ${TOPICS.commands} does not use LogAppendTime`,
+      {
+        hint: `Set message.timestamp.type=LogAppendTime on it: the order of the log decides, so its time must be the broker's.`,
+      },
+    );
   }
 }

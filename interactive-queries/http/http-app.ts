@@ -43,21 +43,38 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   for (const route of options.routes) {
     const checks = compileChecks(route);
     const path = route.path.replace(/\{(\w+)\}/g, ':$1');
-    router.register(path, [route.method.toLowerCase()], (context: Koa.Context) => serve(route, checks, context, options), {});
+    router.register(
+      path,
+      [route.method.toLowerCase()],
+      (context: Koa.Context) => serve(route, checks, context, options),
+      {},
+    );
   }
   koa.use((context, next) => answer(context, next, options));
   koa.use(router.routes());
   koa.use((context) => nothingHere(context as Koa.Context & { matched?: { methods: string[] }[] }));
   const server = createServer(
-    { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384 },
+    {
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16_384,
+    },
     koa.callback(),
   );
   server.on('clientError', onClientError);
-  return { listen: (host, port, setting) => listen(server, host, port, setting), close: (graceMs) => close(server, graceMs) };
+  return {
+    listen: (host, port, setting) => listen(server, host, port, setting),
+    close: (graceMs) => close(server, graceMs),
+  };
 }
 
 /** Outermost: turns whatever is thrown into a problem document, and reports. */
-async function answer(context: Koa.Context, next: Koa.Next, options: HttpAppOptions): Promise<void> {
+async function answer(
+  context: Koa.Context,
+  next: Koa.Next,
+  options: HttpAppOptions,
+): Promise<void> {
   const startMs = options.monotonicMs();
   context.set(FIXED_HEADERS);
   context.set(options.headers);
@@ -175,7 +192,8 @@ function nothingHere(context: Koa.Context & { matched?: { methods: string[] }[] 
 
 function asProblem(error: unknown, log: Log): Problem {
   if (error instanceof Problem) return error;
-  if (isMillraceError(error, 'KAFKA_AMBIGUOUS')) return new Problem('outcome-unknown', { headers: { 'Retry-After': '1' }, cause: error });
+  if (isMillraceError(error, 'KAFKA_AMBIGUOUS'))
+    return new Problem('outcome-unknown', { headers: { 'Retry-After': '1' }, cause: error });
   if (isMillraceError(error, 'KAFKA_UNAVAILABLE', 'KAFKA_RETRIABLE')) {
     return new Problem('broker-unavailable', { headers: { 'Retry-After': '2' }, cause: error });
   }
@@ -206,10 +224,16 @@ function listen(server: Server, host: string, port: number, setting: string): Pr
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === 'EADDRINUSE';
       reject(
-        new MillraceError(taken ? 'PORT_TAKEN' : 'CONFIG_INVALID', `cannot listen on ${host}:${port}: ${cause.code}`, {
-          cause,
-          hint: taken ? `Another process has the port: set ${setting} to a free one.` : `Check ${setting}.`,
-        }),
+        new MillraceError(
+          taken ? 'PORT_TAKEN' : 'CONFIG_INVALID',
+          `cannot listen on ${host}:${port}: ${cause.code}`,
+          {
+            cause,
+            hint: taken
+              ? `Another process has the port: set ${setting} to a free one.`
+              : `Check ${setting}.`,
+          },
+        ),
       );
     });
     server.listen(port, host, () => {

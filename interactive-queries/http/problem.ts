@@ -86,6 +86,8 @@ export class Problem extends Error {
 }
 
 /** 503s always say when to come back. */
-export function retryAfter(seconds: number): { readonly headers: Readonly<Record<string, string>> } {
+export function retryAfter(seconds: number): {
+  readonly headers: Readonly<Record<string, string>>;
+} {
   return { headers: { 'Retry-After': String(seconds) } };
 }

@@ -39,9 +39,13 @@ export interface Route {
   readonly query?: Readonly<Record<string, TSchema>>;
   readonly body?: TSchema;
   /** Required and optional request headers, for the document. */
-  readonly requestHeaders?: Readonly<Record<string, { readonly required: boolean; readonly about: string }>>;
+  readonly requestHeaders?: Readonly<
+    Record<string, { readonly required: boolean; readonly about: string }>
+  >;
   /** Status -> what it means and its body. Problems are added for every 4xx and 5xx named here. */
-  readonly answers: Readonly<Record<number, { readonly about: string; readonly body?: TSchema; readonly mediaType?: string }>>;
+  readonly answers: Readonly<
+    Record<number, { readonly about: string; readonly body?: TSchema; readonly mediaType?: string }>
+  >;
   /** A promise only where something is really awaited. */
   handle(request: RouteRequest): RouteResponse | 'taken' | Promise<RouteResponse | 'taken'>;
 }

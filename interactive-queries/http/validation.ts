@@ -4,7 +4,12 @@ import type { TSchema } from 'typebox';
 import { type FieldError, Problem } from './problem.ts';
 import type { Route } from './route.ts';
 
-const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, unicodeRegExp: true });
+const ajv = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  strictRequired: false,
+  unicodeRegExp: true,
+});
 
 export interface RouteChecks {
   /** Throws 404: an id that cannot exist does not exist. */

@@ -15,7 +15,11 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       summary: 'This document',
       tag: 'operations',
       answers: { 200: { about: 'OpenAPI 3.1', body: Type.Object({}) } },
-      handle: () => ({ status: 200, headers: { 'Content-Type': 'application/json' }, body: document }),
+      handle: () => ({
+        status: 200,
+        headers: { 'Content-Type': 'application/json' },
+        body: document,
+      }),
     },
     {
       method: 'GET',
@@ -26,7 +30,10 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       answers: { 200: { about: 'A page', body: Type.String(), mediaType: 'text/html' } },
       handle: () => ({
         status: 200,
-        headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
+        headers: {
+          'Content-Type': 'text/html; charset=utf-8',
+          'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+        },
         body: page,
       }),
     },
@@ -37,7 +44,11 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       summary: 'Metrics for Prometheus',
       tag: 'operations',
       answers: { 200: { about: 'Text format', body: Type.String(), mediaType: 'text/plain' } },
-      handle: async () => ({ status: 200, headers: { 'Content-Type': metrics.contentType }, body: await metrics.text() }),
+      handle: async () => ({
+        status: 200,
+        headers: { 'Content-Type': metrics.contentType },
+        body: await metrics.text(),
+      }),
     },
   ];
   const all = [...others, ...routes];

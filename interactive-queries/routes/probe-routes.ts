@@ -17,10 +17,16 @@ type Check = readonly [name: string, ok: boolean];
 
 export function probeRoutes(deps: ProbeRoutesDeps): Route[] {
   let wasRunning = false;
-  const live = (): Check[] => [['engine', !['ERROR', 'NOT_RUNNING'].includes(deps.streams.state())]];
+  const live = (): Check[] => [
+    ['engine', !['ERROR', 'NOT_RUNNING'].includes(deps.streams.state())],
+  ];
   const ready = (): Check[] => [
     ['stopping', !deps.isStopping()],
-    ['state', deps.streams.state() === 'RUNNING' && deps.streams.tasks().every(({ status }) => status !== 'restoring')],
+    [
+      'state',
+      deps.streams.state() === 'RUNNING' &&
+        deps.streams.tasks().every(({ status }) => status !== 'restoring'),
+    ],
     ['kafka', deps.streams.kafkaSilentForMs() < KAFKA_SILENT_MAX_MS],
   ];
   const started = (): Check[] => {
@@ -34,7 +40,12 @@ export function probeRoutes(deps: ProbeRoutesDeps): Route[] {
   ];
   return probes.flatMap(([name, summary, checks]) => [
     probe(`/${name}`, name, summary, checks),
-    probe(`/health/${name.replace(/z$/, '').replace('startup', 'started')}`, `${name}Alias`, summary, checks),
+    probe(
+      `/health/${name.replace(/z$/, '').replace('startup', 'started')}`,
+      `${name}Alias`,
+      summary,
+      checks,
+    ),
   ]);
 }
 
@@ -54,5 +65,9 @@ function answerOf(checks: readonly Check[]): RouteResponse {
   const failed = checks.filter(([, ok]) => !ok).map(([name]) => name);
   const headers = { 'Cache-Control': 'no-store' };
   if (failed.length === 0) return { status: 200, headers, body: { status: 'ok' } };
-  return { status: 503, headers: { ...headers, 'Retry-After': '1' }, body: { status: 'failed', failed } };
+  return {
+    status: 503,
+    headers: { ...headers, 'Retry-After': '1' },
+    body: { status: 'failed', failed },
+  };
 }

@@ -25,7 +25,14 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       summary: 'The stores of the topology',
       tag: 'stores',
       answers: { 200: { about: 'Names, partitions and where they are' } },
-      handle: () => ({ status: 200, body: { items: deps.streams.stores().map(({ spec, partitionCount }) => storeView(deps, spec, partitionCount)) } }),
+      handle: () => ({
+        status: 200,
+        body: {
+          items: deps.streams
+            .stores()
+            .map(({ spec, partitionCount }) => storeView(deps, spec, partitionCount)),
+        },
+      }),
     },
     {
       method: 'GET',
@@ -35,7 +42,12 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       tag: 'stores',
       params: keyParam,
       query: { minPosition: Type.String({ pattern: MIN_POSITION_PATTERN }) },
-      answers: { 200: { about: 'Key, value and partition' }, 304: { about: 'Unchanged' }, 400: { about: 'The key is not of the store’s type' }, ...unavailable },
+      answers: {
+        200: { about: 'Key, value and partition' },
+        304: { about: 'Unchanged' },
+        400: { about: 'The key is not of the store’s type' },
+        ...unavailable,
+      },
       handle: (request) => getKey(deps, request),
     },
     {
@@ -49,7 +61,10 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
         limit: Type.String({ pattern: '^[1-9][0-9]{0,2}$' }),
         prefix: Type.String({ minLength: 1, maxLength: 256 }),
       },
-      answers: { 200: { about: 'At most `limit` (default 100) entries of each partition' }, ...unavailable },
+      answers: {
+        200: { about: 'At most `limit` (default 100) entries of each partition' },
+        ...unavailable,
+      },
       handle: (request) => listEntries(deps, request),
     },
     {
@@ -92,7 +107,10 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       answers: { 200: { about: 'Partition and hosts' }, ...unavailable },
       handle: (request) => {
         const spec = specOf(deps, request);
-        const location = deps.streams.locateKey(spec.name, toBytes(spec.keySerde, keyOf(spec, request)));
+        const location = deps.streams.locateKey(
+          spec.name,
+          toBytes(spec.keySerde, keyOf(spec, request)),
+        );
         return {
           status: 200,
           body: {
@@ -111,7 +129,10 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       summary: 'The tasks of this instance',
       tag: 'metadata',
       answers: { 200: { about: 'Role, status, lag and restore progress' } },
-      handle: () => ({ status: 200, body: { state: deps.streams.state(), items: deps.streams.tasks() } }),
+      handle: () => ({
+        status: 200,
+        body: { state: deps.streams.state(), items: deps.streams.tasks() },
+      }),
     },
   ];
 }
@@ -136,15 +157,19 @@ async function listEntries(deps: StoreRoutesDeps, request: RouteRequest): Promis
   const items = await gather(deps, request, async (store) => {
     const entries: object[] = [];
     const range = prefix === undefined ? { limit } : { limit, prefix: Buffer.from(prefix) };
-    for await (const [key, value] of store.range(range)) entries.push({ key: plain(key), value: plain(value) });
+    for await (const [key, value] of store.range(range))
+      entries.push({ key: plain(key), value: plain(value) });
     return entries;
   });
   return { status: 200, body: { items } };
 }
 
 async function countEntries(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
-  const counts = await gather(deps, request, async (store) => [await store.approximateEntryCount()]);
-  if (request.headers['millrace-hop'] !== undefined) return { status: 200, body: { items: counts } };
+  const counts = await gather(deps, request, async (store) => [
+    await store.approximateEntryCount(),
+  ]);
+  if (request.headers['millrace-hop'] !== undefined)
+    return { status: 200, body: { items: counts } };
   return { status: 200, body: { approximateCount: counts.reduce((sum, count) => sum + count, 0) } };
 }
 
@@ -156,7 +181,9 @@ function gather<T>(
   const spec = specOf(deps, request);
   const { partitionCount } = deps.streams.stores().find((store) => store.spec === spec)!;
   const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-  return deps.routing.gather(spec.name, request, partitions, (store) => collect(store as ReadOnlyKeyValueStore<unknown, unknown>));
+  return deps.routing.gather(spec.name, request, partitions, (store) =>
+    collect(store as ReadOnlyKeyValueStore<unknown, unknown>),
+  );
 }
 
 function specOf(deps: StoreRoutesDeps, request: RouteRequest): StoreSpec {

@@ -31,13 +31,20 @@ export function incompatibilities(
   }
 }
 
-function cannotRead(reader: AvroSchema, writers: readonly AvroSchema[], readerName: string, writerName: string): string[] {
+function cannotRead(
+  reader: AvroSchema,
+  writers: readonly AvroSchema[],
+  readerName: string,
+  writerName: string,
+): string[] {
   return writers.flatMap((writer) => {
     try {
       parse(reader).createResolver(parse(writer));
       return [];
     } catch (error) {
-      return [`the ${readerName} schema cannot read data of the ${writerName} one: ${(error as Error).message}`];
+      return [
+        `the ${readerName} schema cannot read data of the ${writerName} one: ${(error as Error).message}`,
+      ];
     }
   });
 }

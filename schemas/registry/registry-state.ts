@@ -48,19 +48,28 @@ export class RegistryState {
       case 'DELETE_SUBJECT':
         return this.#applyDeleteSubject(subject, value);
       case 'CONFIG':
-        return setOrDelete(this.#compatibility, subject, value?.['compatibilityLevel'], COMPATIBILITY_LEVELS);
+        return setOrDelete(
+          this.#compatibility,
+          subject,
+          value?.['compatibilityLevel'],
+          COMPATIBILITY_LEVELS,
+        );
       case 'MODE':
         return setOrDelete(this.#modes, subject, value?.['mode'], MODES);
     }
   }
 
   subjects(withDeleted = false): string[] {
-    return [...this.#subjects.keys()].filter((subject) => this.versions(subject, withDeleted).length > 0).sort();
+    return [...this.#subjects.keys()]
+      .filter((subject) => this.versions(subject, withDeleted).length > 0)
+      .sort();
   }
 
   versions(subject: string, withDeleted = false): SchemaVersion[] {
     const versions = [...(this.#subjects.get(subject)?.values() ?? [])];
-    return versions.filter(({ deleted }) => withDeleted || !deleted).sort((a, b) => a.version - b.version);
+    return versions
+      .filter(({ deleted }) => withDeleted || !deleted)
+      .sort((a, b) => a.version - b.version);
   }
 
   version(subject: string, version: number, withDeleted = false): SchemaVersion | undefined {
@@ -70,7 +79,9 @@ export class RegistryState {
 
   findBySchema(subject: string, schema: string, withDeleted = false): SchemaVersion | undefined {
     const identity = identityOf(schema);
-    return this.versions(subject, withDeleted).find((version) => identityOf(version.schema) === identity);
+    return this.versions(subject, withDeleted).find(
+      (version) => identityOf(version.schema) === identity,
+    );
   }
 
   schemaById(id: number): string | undefined {
@@ -82,7 +93,9 @@ export class RegistryState {
   }
 
   usesOf(id: number, withDeleted = false): SchemaVersion[] {
-    return this.subjects(withDeleted).flatMap((subject) => this.versions(subject, withDeleted).filter((version) => version.id === id));
+    return this.subjects(withDeleted).flatMap((subject) =>
+      this.versions(subject, withDeleted).filter((version) => version.id === id),
+    );
   }
 
   nextId(): number {
@@ -156,13 +169,20 @@ function sorted(value: unknown): unknown {
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
 }
 
-function setOrDelete<T extends string>(target: Map<string, T>, subject: string, value: unknown, allowed: readonly T[]): void {
+function setOrDelete<T extends string>(
+  target: Map<string, T>,
+  subject: string,
+  value: unknown,
+  allowed: readonly T[],
+): void {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) target.delete(subject);
   else target.set(subject, found);

@@ -7,7 +7,12 @@ import { MillraceError } from '../../base/errors.ts';
 import { parse } from '../avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schema-registry.ts';
 import { incompatibilities } from './compatibility.ts';
-import { type CompatibilityLevel, type Mode, RegistryState, type SchemaVersion } from './registry-state.ts';
+import {
+  type CompatibilityLevel,
+  type Mode,
+  RegistryState,
+  type SchemaVersion,
+} from './registry-state.ts';
 import type { SchemaLog } from './schema-log.ts';
 
 const RACES_MAX = 20;
@@ -78,11 +83,21 @@ export class SchemaRegistryService implements SchemaRegistry {
         throw new RegistryError(409, 409, `${detail}; ${problems.join('; ')}`);
       }
       const id = this.#state.idOf(schema) ?? this.#state.nextId();
-      await this.#writeVersion({ subject, version: this.#state.nextVersion(subject), id, schema, deleted: false });
+      await this.#writeVersion({
+        subject,
+        version: this.#state.nextVersion(subject),
+        id,
+        schema,
+        deleted: false,
+      });
       const written = this.#state.findBySchema(subject, schema);
       if (written !== undefined) return written;
     }
-    throw new RegistryError(500, 50001, 'Error in the backend data store: too many registries write at once');
+    throw new RegistryError(
+      500,
+      50001,
+      'Error in the backend data store: too many registries write at once',
+    );
   }
 
   /** Against the subject's versions at its level, or against one version. */
@@ -90,7 +105,11 @@ export class SchemaRegistryService implements SchemaRegistry {
     const candidate = checkSchema(schema);
     const earlier = against === undefined ? this.#state.versions(subject) : [against];
     const level = this.#state.effectiveCompatibility(subject);
-    return incompatibilities(candidate, earlier.map((version) => JSON.parse(version.schema) as AvroSchema), level);
+    return incompatibilities(
+      candidate,
+      earlier.map((version) => JSON.parse(version.schema) as AvroSchema),
+      level,
+    );
   }
 
   async deleteVersion(version: SchemaVersion, permanently: boolean): Promise<void> {
@@ -112,16 +131,23 @@ export class SchemaRegistryService implements SchemaRegistry {
   }
 
   async setCompatibility(subject: string, level: CompatibilityLevel | undefined): Promise<void> {
-    await this.#write({ keytype: 'CONFIG', subject: subject === '' ? null : subject, magic: 0 }, level === undefined ? null : { compatibilityLevel: level });
+    await this.#write(
+      { keytype: 'CONFIG', subject: subject === '' ? null : subject, magic: 0 },
+      level === undefined ? null : { compatibilityLevel: level },
+    );
   }
 
   async setMode(subject: string, mode: Mode | undefined): Promise<void> {
-    await this.#write({ keytype: 'MODE', subject: subject === '' ? null : subject, magic: 0 }, mode === undefined ? null : { mode });
+    await this.#write(
+      { keytype: 'MODE', subject: subject === '' ? null : subject, magic: 0 },
+      mode === undefined ? null : { mode },
+    );
   }
 
   #checkWritable(subject: string): void {
     const mode = this.#state.effectiveMode(subject);
-    if (mode.startsWith('READONLY')) throw new RegistryError(422, 42205, `Subject ${subject} is in read-only mode`);
+    if (mode.startsWith('READONLY'))
+      throw new RegistryError(422, 42205, `Subject ${subject} is in read-only mode`);
   }
 
   #writeVersion({ subject, version, id, schema, deleted }: SchemaVersion): Promise<void> {
@@ -130,7 +156,10 @@ export class SchemaRegistryService implements SchemaRegistry {
 
   async #write(key: object, value: object | null): Promise<void> {
     try {
-      const offset = await this.#log.append(JSON.stringify(key), value === null ? null : JSON.stringify(value));
+      const offset = await this.#log.append(
+        JSON.stringify(key),
+        value === null ? null : JSON.stringify(value),
+      );
       await this.#log.readUpTo(offset);
     } catch (cause) {
       const detail = `Error in the backend data store: ${(cause as Error).message}`;
@@ -151,6 +180,10 @@ function checkSchema(schema: string): AvroSchema {
     return parsed;
   } catch (error) {
     const cause = error instanceof MillraceError ? error.cause : error;
-    throw new RegistryError(422, 42201, `Invalid schema ${schema.slice(0, 200)}: ${(cause as Error).message}`);
+    throw new RegistryError(
+      422,
+      42201,
+      `Invalid schema ${schema.slice(0, 200)}: ${(cause as Error).message}`,
+    );
   }
 }

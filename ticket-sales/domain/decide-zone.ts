@@ -23,7 +23,10 @@ export function decideZone(
       if (!isCount(command.capacity, CAPACITY_MAX)) return refusedCapacity();
       const taken = zone.held + zone.sold;
       if (command.capacity < taken) {
-        return { kind: 'refused', why: `capacity ${command.capacity} is below held and sold, ${taken}` };
+        return {
+          kind: 'refused',
+          why: `capacity ${command.capacity} is below held and sold, ${taken}`,
+        };
       }
       if (command.capacity === zone.capacity) return { kind: 'unchanged' };
       return { kind: 'changed', zone: changed(zone, place, { capacity: command.capacity }) };

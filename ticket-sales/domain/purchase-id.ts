@@ -35,7 +35,10 @@ export function isPurchaseId(text: string): boolean {
 }
 
 /** The partition that decides this purchase, or undefined for an id that is not one of ours (any UUID but v8). */
-export function partitionOfPurchase(purchaseId: string, partitionCount: number): number | undefined {
+export function partitionOfPurchase(
+  purchaseId: string,
+  partitionCount: number,
+): number | undefined {
   if (purchaseId[14] !== '8') return undefined;
   const hash = Number.parseInt(purchaseId.slice(0, 8), 16);
   return (hash & 0x7fffffff) % partitionCount;

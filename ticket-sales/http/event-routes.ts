@@ -2,19 +2,23 @@
 import Type from 'typebox';
 import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
-import { jsonWithEtag, MIN_POSITION_PATTERN, type OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import {
+  jsonWithEtag,
+  MIN_POSITION_PATTERN,
+  type OwnerRouting,
+} from '../../interactive-queries/owner-routing.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
 import type { SentRecord } from '../../kafka/ports.ts';
 import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { TicketCommand } from '../domain/command.ts';
-import type { EventDefinition, EventSales } from '../domain/event.ts';
 import { isSameZone } from '../domain/decide-zone.ts';
+import type { EventDefinition, EventSales } from '../domain/event.ts';
 import type { Money } from '../domain/money.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
-import { EVENT_STORES } from '../ticket-topology.ts';
 import { STORES } from '../ticket-processor.ts';
+import { EVENT_STORES } from '../ticket-topology.ts';
 import {
   eventRequestSchema,
   eventSalesSchema,
@@ -66,7 +70,10 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'listEvents',
       summary: 'All events',
       tag: 'events',
-      answers: { 200: { about: 'The events', body: Type.Object({ items: Type.Array(eventSchema) }) }, ...unavailable },
+      answers: {
+        200: { about: 'The events', body: Type.Object({ items: Type.Array(eventSchema) }) },
+        ...unavailable,
+      },
       handle: (request) => listEvents(deps, request),
     },
     {
@@ -77,7 +84,12 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       tag: 'events',
       params: event,
       query: { minPosition },
-      answers: { 200: { about: 'The event', body: eventSchema }, 304: { about: 'Unchanged' }, 404: { about: 'There is no such event' }, ...unavailable },
+      answers: {
+        200: { about: 'The event', body: eventSchema },
+        304: { about: 'Unchanged' },
+        404: { about: 'There is no such event' },
+        ...unavailable,
+      },
       handle: (request) => getEvent(deps, request),
     },
     {
@@ -87,7 +99,10 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'The zones of an event',
       tag: 'events',
       params: event,
-      answers: { 200: { about: 'The zones', body: Type.Object({ items: Type.Array(zoneSchema) }) }, ...unavailable },
+      answers: {
+        200: { about: 'The zones', body: Type.Object({ items: Type.Array(zoneSchema) }) },
+        ...unavailable,
+      },
       handle: (request) => listZones(deps, request),
     },
     {
@@ -116,7 +131,12 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       tag: 'events',
       params: zone,
       query: { minPosition },
-      answers: { 200: { about: 'The zone', body: zoneSchema }, 304: { about: 'Unchanged' }, 404: { about: 'There is no such zone' }, ...unavailable },
+      answers: {
+        200: { about: 'The zone', body: zoneSchema },
+        304: { about: 'Unchanged' },
+        404: { about: 'There is no such zone' },
+        ...unavailable,
+      },
       handle: (request) => answerZone(deps, request, zoneView),
     },
     {
@@ -127,7 +147,12 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       tag: 'events',
       params: zone,
       query: { minPosition },
-      answers: { 200: { about: 'The stock', body: inventorySchema }, 304: { about: 'Unchanged' }, 404: { about: 'There is no such zone' }, ...unavailable },
+      answers: {
+        200: { about: 'The stock', body: inventorySchema },
+        304: { about: 'Unchanged' },
+        404: { about: 'There is no such zone' },
+        ...unavailable,
+      },
       handle: (request) => answerZone(deps, request, inventoryView),
     },
     {
@@ -137,7 +162,12 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'Sums over the zones of an event',
       tag: 'events',
       params: event,
-      answers: { 200: { about: 'The sums', body: eventSalesSchema }, 304: { about: 'Unchanged' }, 404: { about: 'There is no such event, or no zone yet' }, ...unavailable },
+      answers: {
+        200: { about: 'The sums', body: eventSalesSchema },
+        304: { about: 'Unchanged' },
+        404: { about: 'There is no such event, or no zone yet' },
+        ...unavailable,
+      },
       handle: (request) => getSales(deps, request),
     },
   ];
@@ -148,39 +178,69 @@ async function putEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<R
   const body = request.body as { name: string; venueId?: string; startsAt?: string };
   const startsAtMs = body.startsAt === undefined ? null : Date.parse(body.startsAt);
   if (Number.isNaN(startsAtMs)) {
-    throw new Problem('validation-failed', { errors: [{ pointer: '/startsAt', detail: 'is not a time' }] });
+    throw new Problem('validation-failed', {
+      errors: [{ pointer: '/startsAt', detail: 'is not a time' }],
+    });
   }
-  const wanted: EventDefinition = { eventId, name: body.name, venueId: body.venueId ?? null, startsAtMs };
+  const wanted: EventDefinition = {
+    eventId,
+    name: body.name,
+    venueId: body.venueId ?? null,
+    startsAtMs,
+  };
   const existing = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
   if (existing !== undefined) {
-    if (!isSame(existing, eventView(wanted))) throw new Problem('conflict', { detail: 'the event exists with other properties' });
+    if (!isSame(existing, eventView(wanted)))
+      throw new Problem('conflict', { detail: 'the event exists with other properties' });
     return { status: 200, body: existing };
   }
   const sent = await deps.sender.send(deps.events, eventId, wanted);
-  const created = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`, after(deps.events.topic, sent))));
-  if (!isSame(created, eventView(wanted))) throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
+  const created = await read(() =>
+    getEvent(deps, asGet(request, `/v1/events/${eventId}`, after(deps.events.topic, sent))),
+  );
+  if (!isSame(created, eventView(wanted)))
+    throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
   return { status: 201, headers: { Location: `/v1/events/${eventId}` }, body: created };
 }
 
 async function putZone(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const { eventId, zoneId } = request.params as { eventId: string; zoneId: string };
   const body = request.body as { capacity: number; quantityMax?: number; price?: Money };
-  const wanted = { capacity: body.capacity, quantityMax: body.quantityMax ?? 10, price: body.price ?? null };
+  const wanted = {
+    capacity: body.capacity,
+    quantityMax: body.quantityMax ?? 10,
+    price: body.price ?? null,
+  };
   const target = `/v1/events/${eventId}/zones/${zoneId}`;
   if ((await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)))) === undefined) {
     throw new Problem('not-found', { detail: 'there is no such event' });
   }
   const existing = await read(() => answerZone(deps, asGet(request, target), zoneView));
   if (existing !== undefined) return { status: 200, body: sameZone(existing, wanted) };
-  const sent = await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), { kind: 'createZone', eventId, zoneId, ...wanted });
-  const created = await read(() => answerZone(deps, asGet(request, target, after(deps.commands.topic, sent)), zoneView));
+  const sent = await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), {
+    kind: 'createZone',
+    eventId,
+    zoneId,
+    ...wanted,
+  });
+  const created = await read(() =>
+    answerZone(deps, asGet(request, target, after(deps.commands.topic, sent)), zoneView),
+  );
   if (created === undefined) throw new Problem('outcome-unknown', retryAfter(1));
   return { status: 201, headers: { Location: target }, body: sameZone(created, wanted) };
 }
 
-function sameZone(view: Record<string, unknown>, wanted: { capacity: number; quantityMax: number; price: Money | null }) {
-  const zone = { capacity: view['capacity'], quantityMax: view['quantityMax'], price: view['price'] ?? null } as Zone;
-  if (!isSameZone(zone, wanted)) throw new Problem('conflict', { detail: 'the zone exists with other properties' });
+function sameZone(
+  view: Record<string, unknown>,
+  wanted: { capacity: number; quantityMax: number; price: Money | null },
+) {
+  const zone = {
+    capacity: view['capacity'],
+    quantityMax: view['quantityMax'],
+    price: view['price'] ?? null,
+  } as Zone;
+  if (!isSameZone(zone, wanted))
+    throw new Problem('conflict', { detail: 'the zone exists with other properties' });
   return view;
 }
 
@@ -195,27 +255,49 @@ function getEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteRe
 }
 
 async function listEvents(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
-  const items = await deps.routing.gather(EVENT_STORES.events, request, partitionsOf(deps, EVENT_STORES.events), async (store) => {
-    const views: Record<string, unknown>[] = [];
-    const events = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<string, EventDefinition>;
-    for await (const [, definition] of events.range({ limit: 1_000 })) views.push(eventView(definition));
-    return views;
-  });
+  const items = await deps.routing.gather(
+    EVENT_STORES.events,
+    request,
+    partitionsOf(deps, EVENT_STORES.events),
+    async (store) => {
+      const views: Record<string, unknown>[] = [];
+      const events = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<
+        string,
+        EventDefinition
+      >;
+      for await (const [, definition] of events.range({ limit: 1_000 }))
+        views.push(eventView(definition));
+      return views;
+    },
+  );
   return jsonWithEtag(request, { items });
 }
 
 async function listZones(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const prefix = Buffer.from(`${request.params['eventId']}/`);
-  const items = await deps.routing.gather(STORES.zones, request, partitionsOf(deps, STORES.zones), async (store) => {
-    const views: Record<string, unknown>[] = [];
-    const zones = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<string, Zone>;
-    for await (const [, found] of zones.range({ prefix, limit: 10_000 })) views.push(zoneView(found));
-    return views;
-  });
+  const items = await deps.routing.gather(
+    STORES.zones,
+    request,
+    partitionsOf(deps, STORES.zones),
+    async (store) => {
+      const views: Record<string, unknown>[] = [];
+      const zones = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<
+        string,
+        Zone
+      >;
+      for await (const [, found] of zones.range({ prefix, limit: 10_000 }))
+        views.push(zoneView(found));
+      return views;
+    },
+  );
   return jsonWithEtag(request, { items });
 }
 
-function answerZone(deps: EventRoutesDeps, request: RouteRequest, view: (zone: Zone) => Record<string, unknown>): Promise<RouteResponse> {
+function answerZone(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+  view: (zone: Zone) => Record<string, unknown>,
+): Promise<RouteResponse> {
   const key = zoneKey(request.params['eventId']!, request.params['zoneId']!);
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   return deps.routing.answer<Zone>(STORES.zones, location, request, (store) => {
@@ -230,7 +312,8 @@ function getSales(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteRe
   const location = deps.streams.locateKey(EVENT_STORES.sales, Buffer.from(eventId));
   return deps.routing.answer<EventSales>(EVENT_STORES.sales, location, request, (store) => {
     const found = store.get(eventId);
-    if (found === undefined) throw new Problem('not-found', { detail: 'no zone of such an event has been announced' });
+    if (found === undefined)
+      throw new Problem('not-found', { detail: 'no zone of such an event has been announced' });
     return jsonWithEtag(request, found);
   });
 }
@@ -247,7 +330,8 @@ function asGet(request: RouteRequest, path: string, minPosition?: string): Route
     query: minPosition === undefined ? {} : { minPosition },
     headers: { ...request.headers, 'if-none-match': undefined, prefer: undefined },
     body: undefined,
-    target: minPosition === undefined ? path : `${path}?minPosition=${encodeURIComponent(minPosition)}`,
+    target:
+      minPosition === undefined ? path : `${path}?minPosition=${encodeURIComponent(minPosition)}`,
     signal: request.signal,
     raw: request.raw,
   };
@@ -258,9 +342,12 @@ function after(topic: string, sent: SentRecord): string | undefined {
 }
 
 /** The body of a 200, undefined for a 404; other problems pass. */
-async function read(get: () => Promise<RouteResponse>): Promise<Record<string, unknown> | undefined> {
+async function read(
+  get: () => Promise<RouteResponse>,
+): Promise<Record<string, unknown> | undefined> {
   const response = await get().catch((error: unknown) => {
-    if (error instanceof Problem && error.slug === 'not-found') return { status: 404 } as RouteResponse;
+    if (error instanceof Problem && error.slug === 'not-found')
+      return { status: 404 } as RouteResponse;
     throw error;
   });
   if (response.status === 404) return undefined;
@@ -268,6 +355,9 @@ async function read(get: () => Promise<RouteResponse>): Promise<Record<string, u
   return JSON.parse(String(response.body)) as Record<string, unknown>;
 }
 
-function isSame(view: Record<string, unknown> | undefined, wanted: Record<string, unknown>): boolean {
+function isSame(
+  view: Record<string, unknown> | undefined,
+  wanted: Record<string, unknown>,
+): boolean {
   return view !== undefined && JSON.stringify(view) === JSON.stringify(wanted);
 }

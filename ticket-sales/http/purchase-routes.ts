@@ -4,12 +4,21 @@
  * H1. 202 only after the broker acknowledged the command (acks=all).
  * H2. The id follows from buyer, event, zone and Idempotency-Key: a retry is the same command.
  */
+
+import Type from 'typebox';
 import type { Clock } from '../../base/clock.ts';
-import type { RouteRequest, Route, RouteResponse } from '../../interactive-queries/http/route.ts';
 import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
-import { jsonWithEtag, MIN_POSITION_PATTERN, type OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
+import {
+  jsonWithEtag,
+  MIN_POSITION_PATTERN,
+  type OwnerRouting,
+} from '../../interactive-queries/owner-routing.ts';
 import { type Peers, waitSeconds } from '../../interactive-queries/peers.ts';
-import type { PartitionLocation, QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
+import type {
+  PartitionLocation,
+  QueryableStreams,
+} from '../../interactive-queries/queryable-streams.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { DecisionWaiters } from '../decision-waiters.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
@@ -21,7 +30,6 @@ import type { TopicOf } from '../records.ts';
 import { STORES } from '../ticket-processor.ts';
 import { purchaseIdSchema, purchaseRequestSchema, purchaseSchema, purchaseView } from './views.ts';
 import type { ZoneDirectory } from './zone-directory.ts';
-import Type from 'typebox';
 
 export interface PurchaseRoutesDeps {
   readonly streams: QueryableStreams;
@@ -34,8 +42,11 @@ export interface PurchaseRoutesDeps {
   readonly clock: Clock;
 }
 
-const IDEMPOTENCY_KEY = /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
-const preferHeader = { prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the decision' } };
+const IDEMPOTENCY_KEY =
+  /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
+const preferHeader = {
+  prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the decision' },
+};
 
 export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
   return [
@@ -47,12 +58,18 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       tag: 'purchases',
       body: purchaseRequestSchema,
       requestHeaders: {
-        'Idempotency-Key': { required: true, about: 'the same key, buyer and zone is the same purchase' },
+        'Idempotency-Key': {
+          required: true,
+          about: 'the same key, buyer and zone is the same purchase',
+        },
         ...preferHeader,
       },
       answers: {
         201: { about: 'Decided: the tickets are yours', body: purchaseSchema },
-        202: { about: 'Accepted, not decided yet; Location tells where to look', body: purchaseSchema },
+        202: {
+          about: 'Accepted, not decided yet; Location tells where to look',
+          body: purchaseSchema,
+        },
         400: { about: 'Cannot be read, or no Idempotency-Key' },
         404: { about: 'Unknown event or zone' },
         409: { about: 'Decided: rejected, with the reason' },
@@ -100,19 +117,30 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
   ];
 }
 
-async function requestPurchase(deps: PurchaseRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+async function requestPurchase(
+  deps: PurchaseRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
   const body = request.body as Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>;
   const idempotencyKey = idempotencyKeyOf(request);
   await deps.zones.mustExist(body.eventId, body.zoneId, request);
   const purchaseId = purchaseIdFor({ ...body, idempotencyKey });
   const requestedAtMs = deps.clock.nowMs();
   const command: PurchaseCommand = { kind: 'purchase', purchaseId, requestedAtMs, ...body };
-  const location = deps.streams.locateKey(STORES.zones, Buffer.from(zoneKey(body.eventId, body.zoneId)));
+  const location = deps.streams.locateKey(
+    STORES.zones,
+    Buffer.from(zoneKey(body.eventId, body.zoneId)),
+  );
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
-  const deciding = waitMs > 0 && location.isLocal ? deps.waiters.wait(purchaseId, waitMs, request.signal) : undefined;
-  const sent = await deps.sender.send(deps.commands, zoneKey(body.eventId, body.zoneId), command).catch((cause: unknown) => {
-    throw withPurchaseId(cause, purchaseId);
-  });
+  const deciding =
+    waitMs > 0 && location.isLocal
+      ? deps.waiters.wait(purchaseId, waitMs, request.signal)
+      : undefined;
+  const sent = await deps.sender
+    .send(deps.commands, zoneKey(body.eventId, body.zoneId), command)
+    .catch((cause: unknown) => {
+      throw withPurchaseId(cause, purchaseId);
+    });
   const pending = requested(command);
   if (location.isLocal && deciding === undefined) deps.waiters.accepted(pending);
   if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, pending);
@@ -139,25 +167,42 @@ async function waitAtOwner(
   return answerOfView(view, pending);
 }
 
-async function getPurchase(deps: PurchaseRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+async function getPurchase(
+  deps: PurchaseRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
   const purchaseId = request.params['purchaseId']!;
   const partition = partitionOfPurchase(purchaseId, partitionCount(deps));
   if (partition === undefined) return searchEverywhere(deps, request, purchaseId);
   const location = deps.streams.locatePartition(STORES.purchases, partition);
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   // Registered before the store is read: a decision in between is not missed.
-  const deciding = waitMs > 0 && location.isLocal ? deps.waiters.wait(purchaseId, waitMs, request.signal) : undefined;
-  const answer = await deps.routing.answer<Purchase>(STORES.purchases, location, request, async (store) => {
-    const purchase = store.get(purchaseId) ?? (await deciding) ?? deps.waiters.undecided(purchaseId);
-    if (purchase === undefined) throw new Problem('not-found', { detail: 'there is no such purchase' });
-    return jsonWithEtag(request, purchaseView(purchase));
-  });
+  const deciding =
+    waitMs > 0 && location.isLocal
+      ? deps.waiters.wait(purchaseId, waitMs, request.signal)
+      : undefined;
+  const answer = await deps.routing.answer<Purchase>(
+    STORES.purchases,
+    location,
+    request,
+    async (store) => {
+      const purchase =
+        store.get(purchaseId) ?? (await deciding) ?? deps.waiters.undecided(purchaseId);
+      if (purchase === undefined)
+        throw new Problem('not-found', { detail: 'there is no such purchase' });
+      return jsonWithEtag(request, purchaseView(purchase));
+    },
+  );
   const undecided = answer.status === 404 ? deps.waiters.undecided(purchaseId) : undefined;
   return undecided === undefined ? answer : { status: 200, body: purchaseView(undecided) };
 }
 
 /** An id that somebody else made tells no partition: ask all. */
-async function searchEverywhere(deps: PurchaseRoutesDeps, request: RouteRequest, purchaseId: string): Promise<RouteResponse> {
+async function searchEverywhere(
+  deps: PurchaseRoutesDeps,
+  request: RouteRequest,
+  purchaseId: string,
+): Promise<RouteResponse> {
   const partitions = Array.from({ length: partitionCount(deps) }, (_, partition) => partition);
   const forwarded = deps.peers.isForwarded(request);
   const others = new Map(
@@ -173,14 +218,23 @@ async function searchEverywhere(deps: PurchaseRoutesDeps, request: RouteRequest,
       unavailable ||= location.active === undefined;
       continue;
     }
-    const answer = await deps.routing.answer<Purchase>(STORES.purchases, location, request, (store) => {
-      const purchase = store.get(purchaseId);
-      return purchase === undefined ? { status: 404 } : jsonWithEtag(request, purchaseView(purchase));
-    });
+    const answer = await deps.routing.answer<Purchase>(
+      STORES.purchases,
+      location,
+      request,
+      (store) => {
+        const purchase = store.get(purchaseId);
+        return purchase === undefined
+          ? { status: 404 }
+          : jsonWithEtag(request, purchaseView(purchase));
+      },
+    );
     if (answer.status !== 404) return answer;
   }
   if (!forwarded) {
-    const answers = await Promise.all([...others.values()].map((owner) => deps.peers.forward(owner, request)));
+    const answers = await Promise.all(
+      [...others.values()].map((owner) => deps.peers.forward(owner, request)),
+    );
     const found = answers.find((answer) => answer.status === 200 || answer.status === 304);
     if (found !== undefined) return found;
     unavailable ||= answers.some((answer) => answer.status >= 500);
@@ -189,10 +243,17 @@ async function searchEverywhere(deps: PurchaseRoutesDeps, request: RouteRequest,
   throw new Problem('not-found', { detail: 'there is no such purchase' });
 }
 
-async function cancelPurchase(deps: PurchaseRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+async function cancelPurchase(
+  deps: PurchaseRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
   const found = await getPurchase(deps, withoutPreference(request));
   if (found.status !== 200) return found;
-  const view = (typeof found.body === 'string' || Buffer.isBuffer(found.body) ? JSON.parse(String(found.body)) : found.body) as Record<string, string>;
+  const view = (
+    typeof found.body === 'string' || Buffer.isBuffer(found.body)
+      ? JSON.parse(String(found.body))
+      : found.body
+  ) as Record<string, string>;
   if (view['state'] === 'cancelled') return { status: 200, body: view };
   if (view['state'] !== 'confirmed') {
     throw new Problem('already-final', { detail: `the purchase is ${view['state']}` });
@@ -200,7 +261,12 @@ async function cancelPurchase(deps: PurchaseRoutesDeps, request: RouteRequest): 
   const [purchaseId, eventId, zoneId] = [view['purchaseId']!, view['eventId']!, view['zoneId']!];
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   const deciding = waitMs > 0 ? deps.waiters.wait(purchaseId, waitMs, request.signal) : undefined;
-  await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), { kind: 'cancel', purchaseId, eventId, zoneId });
+  await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), {
+    kind: 'cancel',
+    purchaseId,
+    eventId,
+    zoneId,
+  });
   const decided = await deciding;
   return decided === undefined
     ? { status: 202, headers: { Location: `/v1/purchases/${purchaseId}` }, body: view }
@@ -221,7 +287,8 @@ function withoutPreference(request: RouteRequest): RouteRequest {
 
 function partitionCount(deps: PurchaseRoutesDeps): number {
   const store = deps.streams.stores().find(({ spec }) => spec.name === STORES.purchases);
-  if (store === undefined || store.partitionCount === 0) throw new Problem('rebalancing', retryAfter(1));
+  if (store === undefined || store.partitionCount === 0)
+    throw new Problem('rebalancing', retryAfter(1));
   return store.partitionCount;
 }
 
@@ -230,7 +297,9 @@ function idempotencyKeyOf(request: RouteRequest): string {
   if (header === undefined) throw new Problem('idempotency-key-missing');
   const match = typeof header === 'string' ? IDEMPOTENCY_KEY.exec(header) : null;
   if (match === null) {
-    throw new Problem('malformed-request', { detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters' });
+    throw new Problem('malformed-request', {
+      detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters',
+    });
   }
   return match[1] ?? match[2]!;
 }
@@ -260,21 +329,38 @@ function acceptedAnswer(pending: Purchase): RouteResponse {
   };
 }
 
-function decidedAnswer(purchase: Purchase, command: PurchaseCommand, replayed: boolean): RouteResponse {
+function decidedAnswer(
+  purchase: Purchase,
+  command: PurchaseCommand,
+  replayed: boolean,
+): RouteResponse {
   if (!isSameRequest(purchase, command)) throw otherRequest(purchase.purchaseId);
   const answer = answerOfView(purchaseView(purchase), command);
-  return replayed ? { ...answer, headers: { ...answer.headers, 'Idempotency-Replayed': 'true' } } : answer;
+  return replayed
+    ? { ...answer, headers: { ...answer.headers, 'Idempotency-Replayed': 'true' } }
+    : answer;
 }
 
 /** 201 with the purchase, or the problem that its reason is. */
-function answerOfView(view: Record<string, unknown>, request: Pick<PurchaseCommand, 'buyerId' | 'quantity' | 'purchaseId'>): RouteResponse {
-  if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId) throw otherRequest(request.purchaseId);
+function answerOfView(
+  view: Record<string, unknown>,
+  request: Pick<PurchaseCommand, 'buyerId' | 'quantity' | 'purchaseId'>,
+): RouteResponse {
+  if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId)
+    throw otherRequest(request.purchaseId);
   const location = `/v1/purchases/${request.purchaseId}`;
   if (view['state'] !== 'rejected') {
-    return { status: 201, headers: { Location: location, 'Preference-Applied': 'wait' }, body: view };
+    return {
+      status: 201,
+      headers: { Location: location, 'Preference-Applied': 'wait' },
+      body: view,
+    };
   }
   const reason = view['reason'];
-  const options = { members: { reason, purchaseId: request.purchaseId }, headers: { Location: location } };
+  const options = {
+    members: { reason, purchaseId: request.purchaseId },
+    headers: { Location: location },
+  };
   switch (reason) {
     case 'sold_out':
       throw new Problem('sold-out', options);
@@ -285,7 +371,10 @@ function answerOfView(view: Record<string, unknown>, request: Pick<PurchaseComma
     case 'unknown_event':
       throw new Problem('not-found', { ...options, detail: 'unknown event or zone' });
     case 'quantity_over_limit':
-      throw new Problem('validation-failed', { ...options, errors: [{ pointer: '/quantity', detail: 'is over the limit of this zone' }] });
+      throw new Problem('validation-failed', {
+        ...options,
+        errors: [{ pointer: '/quantity', detail: 'is over the limit of this zone' }],
+      });
     default:
       throw new Problem('rejected', options);
   }

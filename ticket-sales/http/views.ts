@@ -5,13 +5,20 @@ import type { Money } from '../domain/money.ts';
 import { PURCHASE_STATES, type Purchase, REASONS } from '../domain/purchase.ts';
 import { available, CAPACITY_MAX, ID_PATTERN, QUANTITY_MAX, type Zone } from '../domain/zone.ts';
 
-export const idSchema = Type.String({ pattern: ID_PATTERN, description: '1 to 64 of A-Z a-z 0-9 . _ ~ -' });
+export const idSchema = Type.String({
+  pattern: ID_PATTERN,
+  description: '1 to 64 of A-Z a-z 0-9 . _ ~ -',
+});
 export const purchaseIdSchema = Type.String({
   pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
   description: 'UUID, lower case',
 });
 const timeSchema = Type.String({ description: 'RFC 3339, UTC' });
-const textSchema = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]*[^\\p{Cc}\\p{Cs}\\s][^\\p{Cc}\\p{Cs}]*$' });
+const textSchema = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^\\p{Cc}\\p{Cs}]*[^\\p{Cc}\\p{Cs}\\s][^\\p{Cc}\\p{Cs}]*$',
+});
 
 export const moneySchema = Type.Object(
   {
@@ -48,7 +55,12 @@ export const eventRequestSchema = Type.Object(
   {
     name: textSchema,
     venueId: Type.Optional(idSchema),
-    startsAt: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$' })),
+    startsAt: Type.Optional(
+      Type.String({
+        pattern:
+          '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -36,13 +36,23 @@ export class ZoneDirectory {
     if (exists === true && this.#known.size < KNOWN_MAX) this.#known.add(key);
   }
 
-  async #ask(key: string, eventId: string, zoneId: string, request: RouteRequest): Promise<boolean | undefined> {
+  async #ask(
+    key: string,
+    eventId: string,
+    zoneId: string,
+    request: RouteRequest,
+  ): Promise<boolean | undefined> {
     const location = this.#streams.locateKey(STORES.zones, Buffer.from(key));
     try {
       if (location.isLocal) {
-        const answer = await this.#routing.answer<Zone>(STORES.zones, location, request, (store) => ({
-          status: store.get(key) === undefined ? 404 : 200,
-        }));
+        const answer = await this.#routing.answer<Zone>(
+          STORES.zones,
+          location,
+          request,
+          (store) => ({
+            status: store.get(key) === undefined ? 404 : 200,
+          }),
+        );
         return answer.status === 200;
       }
       if (location.active === undefined) return undefined;
