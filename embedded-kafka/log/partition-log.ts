@@ -226,10 +226,18 @@ export class PartitionLog {
     this.#facts = facts;
   }
 
-  /** Removes the first `count` segments (never the active one). Readers must be past them. */
+  /**
+   * Removes the first `count` segments (never the active one); the log then starts where the next
+   * one does. Needs no room on the disk: it is what makes room.
+   */
   removeFirst(count: number): void {
-    for (const segment of this.#segments.splice(0, Math.min(count, this.#segments.length - 1))) {
-      this.#remove(segment);
+    const removed = this.#segments.splice(0, Math.min(count, this.#segments.length - 1));
+    const logStartOffset = Math.max(this.logStartOffset, this.#segments[0]!.baseOffset);
+    this.#facts = { ...this.#facts, logStartOffset };
+    for (const segment of removed) {
+      segment.close();
+      this.#forget(segment);
+      this.#removeFiles(segment);
     }
   }
 
@@ -240,19 +248,19 @@ export class PartitionLog {
   replace(replaced: readonly Segment[], cleaned: Segment): void {
     const { disk, directory } = this.options;
     const first = replaced[0]!;
-    const at = this.#segments.indexOf(first);
+    const path = (suffix: string) => `${directory}/${segmentName(first.baseOffset, suffix)}`;
     // No index file may ever stand beside bytes that it was not made from.
     if (disk.exists(first.indexPath)) disk.remove(first.indexPath);
-    disk.rename(
-      `${directory}/${segmentName(cleaned.baseOffset, CLEANED_SUFFIX)}`,
-      `${directory}/${segmentName(cleaned.baseOffset, LOG_SUFFIX)}`,
-    );
-    cleaned.saveIndex(cleaned.encodeIndex());
-    this.#segments.splice(at, replaced.length, cleaned);
-    first.close();
-    this.#forget(first);
+    disk.rename(path(CLEANED_SUFFIX), path(LOG_SUFFIX));
+    this.#segments.splice(this.#segments.indexOf(first), replaced.length, cleaned);
+    for (const segment of replaced) {
+      segment.close();
+      this.#forget(segment);
+    }
+    this.#unsaved.add(cleaned);
+    this.#saveIndexes([indexOf(cleaned)]);
     // In this order: a marker is never gone before the data that it ends.
-    for (const segment of replaced.slice(1)) this.#remove(segment);
+    for (const segment of replaced.slice(1)) this.#removeFiles(segment);
   }
 
   /** Syncs, saves everything and closes the files. A log that failed is only closed. */
@@ -303,41 +311,64 @@ export class PartitionLog {
   /** Captures state and indexes as of now; the returned function writes them, once that is synced. */
   #prepareCheckpoint(): () => void {
     const { disk, directory, state } = this.options;
-    const indexes = [...this.#unsaved].map((segment) => [segment, segment.encodeIndex()] as const);
+    const indexes = [...this.#unsaved].map(indexOf);
     const checkpoint: Checkpoint = { endOffset: this.endOffset, state: state.save() };
-    this.#unsaved = new Set([this.active]);
     this.#isCheckpointDue = false;
     this.#bytesSinceCheckpoint = 0;
     return () => {
-      try {
-        for (const [segment, encoded] of indexes) {
-          if (this.#segments.includes(segment)) segment.saveIndex(encoded);
-        }
-        writeSealedJson(disk, `${directory}/${CHECKPOINT_FILE}`, checkpoint);
-      } catch (error) {
-        // Only the next start would be slower: a full disk must not stop what still works.
-        if (!isMillraceError(error, 'STORE_DISK_FULL')) throw error;
-        this.options.log.warn({ directory, error }, 'no room for a checkpoint of this partition');
-        for (const [segment] of indexes) this.#unsaved.add(segment);
-        this.#isCheckpointDue = true;
-      }
+      if (!this.#saveIndexes(indexes)) return;
+      const path = `${directory}/${CHECKPOINT_FILE}`;
+      this.#tolerateFullDisk(() => writeSealedJson(disk, path, checkpoint));
     };
   }
 
-  #remove(segment: Segment): void {
+  /** False when there is no room; the next checkpoint tries again. */
+  #saveIndexes(indexes: readonly CapturedIndex[]): boolean {
+    return this.#tolerateFullDisk(() => {
+      for (const { segment, encoded, sizeBytes } of indexes) {
+        if (!this.#segments.includes(segment)) continue;
+        segment.saveIndex(encoded);
+        const isFinal = segment !== this.active && segment.sizeBytes === sizeBytes;
+        if (isFinal) this.#unsaved.delete(segment);
+      }
+    });
+  }
+
+  /** Without a checkpoint only the next start is slower: a full disk must not stop what still works. */
+  #tolerateFullDisk(save: () => void): boolean {
+    try {
+      save();
+      return true;
+    } catch (error) {
+      if (!isMillraceError(error, 'STORE_DISK_FULL')) throw error;
+      const { directory } = this.options;
+      this.options.log.warn({ directory, error }, 'no room for a checkpoint of this partition');
+      this.#isCheckpointDue = true;
+      return false;
+    }
+  }
+
+  #removeFiles({ baseOffset }: Segment): void {
     const { disk, directory } = this.options;
-    segment.close();
-    this.#forget(segment);
-    const at = this.#segments.indexOf(segment);
-    if (at >= 0) this.#segments.splice(at, 1);
-    disk.remove(`${directory}/${segmentName(segment.baseOffset, LOG_SUFFIX)}`);
-    disk.remove(`${directory}/${segmentName(segment.baseOffset, INDEX_SUFFIX)}`);
+    disk.remove(`${directory}/${segmentName(baseOffset, LOG_SUFFIX)}`);
+    disk.remove(`${directory}/${segmentName(baseOffset, INDEX_SUFFIX)}`);
   }
 
   #forget(segment: Segment): void {
     this.#unsynced.delete(segment);
     this.#unsaved.delete(segment);
   }
+}
+
+/** A segment's index as of some moment; the segment may grow before it is written. */
+interface CapturedIndex {
+  readonly segment: Segment;
+  readonly encoded: Buffer;
+  readonly sizeBytes: number;
+}
+
+function indexOf(segment: Segment): CapturedIndex {
+  return { segment, encoded: segment.encodeIndex(), sizeBytes: segment.sizeBytes };
 }
 
 export function segmentOptionsOf(options: PartitionLogOptions): SegmentOptions {

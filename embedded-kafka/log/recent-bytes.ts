@@ -21,8 +21,13 @@ export class RecentBytesBudget {
   readonly #chunks = new Set<Chunk>();
   #bytes = 0;
 
+  /** 0 = nothing is kept. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  get isOff(): boolean {
+    return this.#bytesMax === 0;
   }
 
   add(chunk: Chunk): void {
@@ -53,6 +58,10 @@ export class RecentBytes {
 
   /** Copies what was just appended to the file: one whole batch. */
   append(batch: Uint8Array): void {
+    if (this.#budget.isOff) {
+      this.#end += batch.length;
+      return;
+    }
     const chunk = this.#chunkFor(batch.length);
     chunk.buffer.set(batch, chunk.used);
     chunk.used += batch.length;

@@ -19,16 +19,17 @@ export function removableSegments(segments: readonly Segment[], rules: Retention
   const totalBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   let excessBytes = totalBytes - rules.retentionBytes;
   let count = 0;
-  for (const segment of segments) {
-    const { facts } = segment;
-    if (facts.sizeBytes === 0 || facts.endOffset > rules.highWatermark) break;
+  for (const [index, { facts }] of segments.entries()) {
+    // One that compaction has emptied goes with the next that goes.
+    if (facts.sizeBytes === 0) continue;
+    if (facts.endOffset > rules.highWatermark) break;
     const newestMs = facts.maxTimestampMs >= 0 ? facts.maxTimestampMs : facts.modifiedMs;
     const isOld = rules.nowMs - newestMs > rules.retentionMs;
     const isExcess = excessBytes >= facts.sizeBytes;
     const isDeleted = facts.endOffset <= rules.logStartOffset;
     if (!isOld && !isExcess && !isDeleted) break;
     excessBytes -= facts.sizeBytes;
-    count++;
+    count = index + 1;
   }
   return count;
 }

@@ -261,7 +261,11 @@ class SegmentedTopicManager implements TopicManager {
     const producerIdExpirationMs = this.#options.producerIdExpirationMs ?? DAY_MS;
     for (const partition of this.topics().flatMap((topic) => topic.partitions)) {
       if (this.#isClosed || this.#environment.syncer.failure !== undefined) return;
-      await maintainPartition(partition, { ...this.#environment, producerIdExpirationMs });
+      await maintainPartition(partition, {
+        ...this.#environment,
+        producerIdExpirationMs,
+        isClosing: () => this.#isClosed,
+      });
     }
   }
 

@@ -39,12 +39,12 @@ const CONFIGS = {
   'retention.bytes': '3000',
 };
 
-function valueOf(batch: number): string {
+function textOf(batch: number): string {
   return `batch ${batch} ${'.'.repeat(50 + (batch % 7) * 20)}`;
 }
 
 function producerBatch(batch: number): Buffer {
-  return batchOf([valueOf(batch), valueOf(batch)], {
+  return batchOf([textOf(batch), textOf(batch)], {
     producerId: PRODUCER,
     baseSequence: batch * 2,
   });
@@ -64,7 +64,7 @@ async function run(disk: MemoryDisk, told: Told, batches: number): Promise<void>
   const partition = storage.topics.partition('t', 0)!;
   for (let batch = 0; batch < batches; batch++) {
     told.batchesBegun = batch + 1;
-    await acknowledge(told, partition, producerBatch(batch), [valueOf(batch), valueOf(batch)]);
+    await acknowledge(told, partition, producerBatch(batch), [textOf(batch), textOf(batch)]);
     if (batch % 5 === 2) {
       const epoch = Math.floor(batch / 5);
       const identity = { producerId: TRANSACTIONAL, producerEpoch: epoch, transactional: true };
@@ -165,7 +165,7 @@ async function expectNothingLost(disk: MemoryDisk, told: Told): Promise<void> {
     });
   }
   expect(partition.lastStableOffset).toBe(partition.highWatermark);
-  const copies = values(readAll(partition)).filter((value) => value === valueOf(Math.max(last, 0)));
+  const copies = values(readAll(partition)).filter((value) => value === textOf(Math.max(last, 0)));
   expect(copies).toHaveLength(2);
   expect(topics.topics().map((topic) => topic.name)).toContain('t');
   await topics.close();

@@ -4,7 +4,6 @@ import {
   appendTo,
   batchOf,
   openPartition,
-  readAll,
   readAt,
   recordsIn,
   START_MS,
