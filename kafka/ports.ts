@@ -24,7 +24,10 @@ export function partitionKey(topic: string, partition: number): string {
 export interface FetchedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** Visible data batches (control and aborted ones are left out), CRC checked, in offset order. */
+  /**
+   * Visible data batches (control and aborted ones are left out), CRC checked, in offset order. The
+   * first may begin below the position: readers skip records with lower offsets.
+   */
   readonly batches: readonly FetchedBatch[];
   /** Where to go on, from batch headers: past control batches, aborted data and compacted holes. */
   readonly nextOffset: number;
@@ -59,9 +62,12 @@ export interface Fetcher {
   /** A paused partition keeps what is buffered but does not hand it out nor fetch more. */
   pause(topic: string, partition: number): void;
   resume(topic: string, partition: number): void;
-  /** What is buffered now, or as soon as something is, or nothing after `maxWaitMs`. */
+  /**
+   * What is buffered now, or as soon as something is, or nothing after `maxWaitMs`. One partition may be
+   * there several times, in order. An entry without batches tells a moved position or moved bounds.
+   */
   poll(maxWaitMs: number): Promise<readonly FetchedPartition[]>;
-  /** Makes a waiting poll return at once. */
+  /** Makes a waiting poll return at once; the next one when none is waiting. */
   wakeup(): void;
   close(): Promise<void>;
 }
@@ -97,11 +103,17 @@ export interface GroupProtocol {
   userData(): Buffer | null;
   /** The leader's decision, for every member id. Cooperative: GroupMember withholds what others still own. */
   assign(members: readonly MemberSubscription[]): Promise<ReadonlyMap<string, MemberAssignment>>;
-  /** Commit and give up; the member rejoins only after this resolves. */
+  /**
+   * Commit and give up; the member rejoins only after this resolves. metadata() is the new generation's
+   * already, so this commit, and one that is under way, are committed under it.
+   */
   onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
   /** `added` is new; `assignment` is everything, with the leader's user data. */
   onAssigned(added: readonly TopicPartition[], assignment: MemberAssignment): Promise<void>;
-  /** Kicked out: nothing may be committed any more; drop. */
+  /**
+   * Kicked out: nothing may be committed any more; drop. Resolve only when no commit is under way any
+   * more: the member rejoins then, and an old commit must not meet the new generation.
+   */
   onLost(partitions: readonly TopicPartition[]): Promise<void>;
   /** KAFKA_FATAL, KAFKA_AUTHENTICATION or KAFKA_FENCED (static id taken over): the member has stopped. */
   onFatal(error: Error): void;
@@ -119,12 +131,19 @@ export interface GroupMemberOptions {
 export interface GroupMember {
   /** Joins and stays joined until stop(); resolves when the first assignment has been delivered. */
   start(): Promise<void>;
-  /** undefined while not a member. During a JoinGroup it is still the old generation's. */
+  /**
+   * undefined while not a member, from the moment that is known. During a JoinGroup it is still the old
+   * generation's, under which commits go on; it changes before onRevoked and onAssigned are called.
+   */
   metadata(): GroupMetadata | undefined;
   /** True from the moment a rebalance is known until the new assignment is delivered. */
   readonly isRebalancing: boolean;
-  /** Resolves when no rebalance is under way (a commit that met ILLEGAL_GENERATION waits here). */
-  settled(): Promise<void>;
+  /**
+   * Resolves when no JoinGroup is out, or the member is lost: metadata() is then as new as it will be.
+   * With `refused` (what met an ILLEGAL_GENERATION) it resolves at once when metadata() is newer already.
+   * It does not wait for callbacks, so onRevoked may wait for a commit that waits here.
+   */
+  settled(refused?: GroupMetadata): Promise<void>;
   /** Asks for a rebalance (lags or subscriptions changed). */
   rejoin(): void;
   /** Stops heartbeats and, unless static, leaves the group. Does not call onRevoked. */
@@ -146,8 +165,11 @@ export interface Transaction {
   readonly batches: readonly EncodedBatch[];
   /** By partitionKey. Never empty: it alone fences zombies. */
   readonly offsets: ReadonlyMap<string, TopicPartition & OffsetToCommit>;
-  /** Asked for at the moment of TxnOffsetCommit, again after an ILLEGAL_GENERATION; undefined = lost. */
-  readonly group: () => Promise<GroupMetadata | undefined>;
+  /**
+   * Asked for when the offsets are due; again, with what was refused, after an ILLEGAL_GENERATION: then
+   * it resolves with a newer generation as soon as there is one. undefined = the tasks are lost.
+   */
+  readonly group: (refused?: GroupMetadata) => Promise<GroupMetadata | undefined>;
 }
 
 export type TransactionOutcome =
@@ -167,6 +189,7 @@ export type TransactionOutcome =
 export interface ProducedRange {
   readonly baseOffset: number;
   readonly nextOffset: number;
+  /** Of the leader as metadata named it; the true one may be newer, for acknowledgements do not say it. */
   readonly leaderEpoch: number;
 }
 

@@ -123,8 +123,11 @@ class ClassicGroupMember implements GroupMember {
     return this.#phase !== 'stable' || this.#rejoinReason !== undefined || this.#isLost;
   }
 
-  async settled(): Promise<void> {
-    if (this.#phase === 'joining' && this.#metadata !== undefined) await this.#settled.wait();
+  async settled(refused?: GroupMetadata): Promise<void> {
+    const current = this.#metadata;
+    const isNewer = refused !== undefined && current?.generation !== refused.generation;
+    if (this.#phase !== 'joining' || current === undefined || isNewer) return;
+    await this.#settled.wait();
   }
 
   rejoin(): void {

@@ -79,7 +79,7 @@ async function sendAllV2(
   const { produce } = channelsOf(context.transactionalId);
   return (
     (await produceAll(context, queue, produce)) ??
-    (await sendOffsets(context, transaction, identity))
+    (await sendOffsets(context, transaction, identity, await askGroup(context, transaction)))
   );
 }
 
@@ -100,7 +100,7 @@ async function sendAllV1(
   const { produce } = channelsOf(context.transactionalId);
   const [produceEnding, offsetsEnding] = await Promise.all([
     produceAll(context, queue, produce),
-    sendOffsets(context, transaction, identity),
+    sendOffsets(context, transaction, identity, group),
   ]);
   return produceEnding ?? offsetsEnding;
 }
@@ -110,21 +110,23 @@ async function sendOffsets(
   context: TransactionContext,
   transaction: Transaction,
   identity: ProducerIdentity,
+  first: GroupMetadata | Ending,
 ): Promise<Ending | undefined> {
+  let group = first;
   let refused: GroupMetadata | undefined;
   for (let attempt = 0; !context.isOver; attempt++) {
-    const group = await askGroup(context, transaction);
     if ('as' in group) return group;
     // A new member id is a new life in the group: what was processed belongs to the one before.
     if (refused !== undefined && group.memberId !== refused.memberId) return lost('rejoined anew');
-    if (refused?.generation !== group.generation) {
+    if (refused?.generation === group.generation) {
+      await context.pause('backoff', attempt);
+    } else {
       const reply = await commitOffsets(context, identity, group, transaction.offsets);
       if (reply.kind === 'done') return undefined;
       if (reply.kind === 'ended') return reply.ending;
       refused = group;
-    } else {
-      await context.pause('backoff', attempt);
     }
+    group = await askGroup(context, transaction, refused);
   }
   return lost('no newer generation in time');
 }
@@ -132,9 +134,10 @@ async function sendOffsets(
 async function askGroup(
   context: TransactionContext,
   transaction: Transaction,
+  refused?: GroupMetadata,
 ): Promise<GroupMetadata | Ending> {
   try {
-    const group = await context.whileTimeIsLeft(transaction.group());
+    const group = await context.whileTimeIsLeft(transaction.group(refused));
     // Without a generation nothing would fence a zombie (design §1, 3).
     return group === undefined || group.generation < 0 ? lost('not a member of the group') : group;
   } catch (cause) {

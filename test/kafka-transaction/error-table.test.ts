@@ -302,23 +302,21 @@ describe('AddPartitionsToTxn and AddOffsetsToTxn (V1)', () => {
 describe.each(PROTOCOLS)('TxnOffsetCommit (%s)', (protocol) => {
   function groups(...answers: readonly (GroupMetadata | undefined)[]) {
     const left = [...answers];
-    let asked = 0;
-    const group = async () => {
-      asked++;
+    const asked: (number | undefined)[] = [];
+    const group = async (refused?: GroupMetadata) => {
+      asked.push(refused?.generation);
       return left.length > 1 ? left.shift() : left[0];
     };
-    return { group, asked: () => asked };
+    return { group, asked };
   }
-  /** V1 asks once more, for the group's name in AddOffsetsToTxn. */
-  const before = protocol === 'V1' ? [GROUP] : [];
-
   test.each(['ILLEGAL_GENERATION', 'STALE_MEMBER_EPOCH'] as const)(
     '%s: waits for the newer generation and sends again under it',
     async (name) => {
       const broker = new FakeTransactionBroker(protocol);
       broker.script('TxnOffsetCommit', Errors[name]);
-      const { group } = groups(...before, GROUP, GROUP, { ...GROUP, generation: 6 });
+      const { group, asked } = groups(GROUP, GROUP, { ...GROUP, generation: 6 });
       expect((await broker.commit({ group })).kind).toBe('committed');
+      expect(asked).toEqual([undefined, 5, 5]);
       expect(count(broker, 'TxnOffsetCommit')).toBe(2);
       expect(broker.offsetCommits.map(({ generationId }) => generationId)).toEqual([6]);
     },
@@ -327,7 +325,7 @@ describe.each(PROTOCOLS)('TxnOffsetCommit (%s)', (protocol) => {
   test('ILLEGAL_GENERATION and no longer a member: aborted', async () => {
     const broker = new FakeTransactionBroker(protocol);
     broker.script('TxnOffsetCommit', Errors.ILLEGAL_GENERATION);
-    const outcome = await broker.commit({ group: groups(...before, GROUP, undefined).group });
+    const outcome = await broker.commit({ group: groups(GROUP, undefined).group });
     expect(outcome.kind).toBe('aborted');
     expect(broker.ended).toEqual([]);
   });
@@ -336,7 +334,7 @@ describe.each(PROTOCOLS)('TxnOffsetCommit (%s)', (protocol) => {
     const broker = new FakeTransactionBroker(protocol);
     broker.script('TxnOffsetCommit', Errors.ILLEGAL_GENERATION);
     const rejoined = { ...GROUP, generation: 7, memberId: 'member-2' };
-    const outcome = await broker.commit({ group: groups(...before, GROUP, rejoined).group });
+    const outcome = await broker.commit({ group: groups(GROUP, rejoined).group });
     expect(outcome.kind).toBe('aborted');
     expect(broker.offsetCommits).toEqual([]);
   });

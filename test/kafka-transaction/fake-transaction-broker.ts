@@ -53,6 +53,9 @@ export class FakeTransactionBroker {
   readonly initialised: ReceivedRequestOf<typeof initProducerIdApi>[] = [];
   /** DUPLICATE_SEQUENCE_NUMBER for a repetition, as when the broker no longer knows its offset. */
   forgetsOffsets = false;
+  /** The group coordinator's check of a TxnOffsetCommit. */
+  checkGroup: (request: ReceivedRequestOf<typeof txnOffsetCommitApi>) => number | Promise<number> =
+    () => Errors.NONE;
   /** Called when a request is here, before anything is done about it. */
   beforeAnswer: (api: TransactionApi) => void = () => {};
   readonly #script = new Map<string, Answer[]>();
@@ -145,10 +148,10 @@ export class FakeTransactionBroker {
       errorCode: this.#handle('AddOffsetsToTxn', () => {}),
     }));
     this.cluster.on(produceApi, (request) => this.#produce(request));
-    this.cluster.on(txnOffsetCommitApi, (request) => {
-      const errorCode = this.#handle('TxnOffsetCommit', () => {
-        this.offsetCommits.push(request);
-      });
+    this.cluster.on(txnOffsetCommitApi, async (request) => {
+      const errorCode =
+        this.#handle('TxnOffsetCommit', () => {}) || (await this.checkGroup(request));
+      if (errorCode === Errors.NONE) this.offsetCommits.push(request);
       return {
         throttleTimeMs: 0,
         topics: request.topics.map(({ name, partitions }) => ({
