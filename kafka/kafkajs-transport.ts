@@ -117,6 +117,7 @@ class TcpConnection implements BrokerConnection {
   readonly #sockets: net.Socket[] = [];
   /** Rejects when the connection is gone, because kafkajs's connect() does not notice every way of it. */
   readonly #lost = Promise.withResolvers<never>();
+  #inFlight = 0;
   #isClosed = false;
 
   static async open(
@@ -173,22 +174,34 @@ class TcpConnection implements BrokerConnection {
     if (this.#needsAuthentication) await this.#kafkajs.authenticate();
   }
 
-  /** A session that is about to run out (KIP-368) counts as closed: the next connection authenticates anew. */
+  /**
+   * A session that is about to run out (KIP-368) counts as closed once nothing is out on it: the next
+   * connection authenticates anew.
+   */
   get isOpen(): boolean {
-    if (this.#isClosed || !this.#kafkajs.isConnected()) return false;
-    return !this.#needsAuthentication || this.#kafkajs.isAuthenticated();
+    if (!this.#isConnected) return false;
+    return !this.#needsAuthentication || this.#inFlight > 0 || this.#kafkajs.isAuthenticated();
+  }
+
+  get #isConnected(): boolean {
+    return !this.#isClosed && this.#kafkajs.isConnected();
   }
 
   request(header: RequestHeader, body: Uint8Array, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const socket = this.#sockets[0];
-      if (socket === undefined || !this.isOpen) {
+      if (socket === undefined || !this.#isConnected) {
         reject(connectionLost(this.#address, header, 'the connection is closed'));
         return;
       }
       const cancelTimeout = this.#clock.after(timeoutMs, () => {
         this.#fail(connectionLost(this.#address, header, `no answer within ${timeoutMs} ms`));
       });
+      this.#inFlight++;
+      const finish = () => {
+        this.#inFlight--;
+        cancelTimeout();
+      };
       const correlationId = this.#kafkajs.nextCorrelationId();
       const { apiKey, apiName, apiVersion, flexible } = header;
       const clientId = this.#clientId;
@@ -199,11 +212,11 @@ class TcpConnection implements BrokerConnection {
           apiVersion,
           correlationId,
           resolve: ({ payload }) => {
-            cancelTimeout();
+            finish();
             this.#settle(payload, header, resolve, reject);
           },
           reject: (error) => {
-            cancelTimeout();
+            finish();
             reject(connectionLost(this.#address, header, error.message, error));
           },
         },

@@ -5,8 +5,10 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
 import { createTcpConnector } from '../../kafka/kafkajs-transport.ts';
-import { decodeRequestHeader } from '../../kafka/protocol/codec.ts';
+import { decodeRequest, decodeRequestHeader, encodeResponse } from '../../kafka/protocol/codec.ts';
 import { FrameSplitter } from '../../kafka/protocol/frames.ts';
+import { saslAuthenticateApi } from '../../kafka/protocol/messages/sasl-authenticate.ts';
+import { saslHandshakeApi } from '../../kafka/protocol/messages/sasl-handshake.ts';
 import type { BrokerConnection, RequestHeader } from '../../kafka/wire.ts';
 import { turn } from '../kit/passing-time.ts';
 
@@ -175,6 +177,58 @@ describe('connecting', () => {
     const connecting = connector.connect({ host: '127.0.0.1', port }, 'test');
     await expect(connecting).rejects.toMatchObject({ code: 'KAFKA_UNAVAILABLE' });
     await expect(connecting).rejects.toThrow(`cannot connect to 127.0.0.1:${port}`);
+  });
+
+  describe('with a login', () => {
+    const sasl = { mechanism: 'plain', username: 'ada', password: 'secret' } as const;
+    const logIn = (sessionLifetimeMs: number, errorCode = 0) => {
+      answer = (header, body, socket) => {
+        const { correlationId, apiVersion } = header;
+        const reply = (payload: Buffer) => socket.write(frame(correlationId, payload));
+        if (header.apiKey === saslHandshakeApi.key) {
+          reply(
+            encodeResponse(saslHandshakeApi, apiVersion, { errorCode: 0, mechanisms: ['PLAIN'] }),
+          );
+        } else if (header.apiKey === saslAuthenticateApi.key) {
+          const { authBytes } = decodeRequest(saslAuthenticateApi, apiVersion, Buffer.from(body));
+          expect(authBytes.toString()).toBe('\0ada\0secret');
+          const errorMessage = errorCode === 0 ? null : 'no such user';
+          const response = {
+            errorCode,
+            errorMessage,
+            authBytes: Buffer.alloc(0),
+            sessionLifetimeMs,
+          };
+          reply(encodeResponse(saslAuthenticateApi, apiVersion, response));
+        } else reply(Buffer.from('ok'));
+      };
+      const { port } = server.address() as AddressInfo;
+      const deps = { clock: systemClock, log: silentLog };
+      const connector = createTcpConnector({ clientId: 'x', sasl }, deps);
+      return connector.connect({ host: '127.0.0.1', port }, 'test');
+    };
+
+    test('works before anything else is sent', async () => {
+      const connection = await logIn(0);
+      open.push(connection);
+      expect(connection.isOpen).toBe(true);
+      expect((await send(connection, PLAIN_HEADER, '')).toString()).toBe('ok');
+    });
+
+    test('that is refused is KAFKA_AUTHENTICATION', async () => {
+      const refused = logIn(0, 58);
+      await expect(refused).rejects.toMatchObject({ code: 'KAFKA_AUTHENTICATION' });
+      await expect(refused).rejects.toThrow(/no such user/);
+    });
+
+    test('that is about to run out asks for a new connection, when nothing is out on this one', async () => {
+      const connection = await logIn(5);
+      open.push(connection);
+      const sent = send(connection, PLAIN_HEADER, '');
+      expect(connection.isOpen).toBe(true);
+      expect((await sent).toString()).toBe('ok');
+      expect(connection.isOpen).toBe(false);
+    });
   });
 
   test('gives up on a login that the broker does not answer', async () => {
