@@ -7,6 +7,8 @@ import { Errors, errorName, isRetriable } from './protocol/error-codes.ts';
 
 const FENCING: ReadonlySet<number> = new Set([
   Errors.UNKNOWN_MEMBER_ID,
+  // The group is gone, and every member with it.
+  Errors.GROUP_ID_NOT_FOUND,
   Errors.FENCED_INSTANCE_ID,
   Errors.PRODUCER_FENCED,
   Errors.INVALID_PRODUCER_EPOCH,
