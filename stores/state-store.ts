@@ -70,7 +70,8 @@ export interface FrozenWrites {
   readonly sizeBytes: number;
   /**
    * Every write in order of first put, for stores that are logged. value undefined = tombstone.
-   * The ranges are valid until the writes are applied or dropped.
+   * The ranges are valid until the writes are applied or dropped; the object that visit() gets is
+   * the same every time.
    */
   forEachLogged(visit: (write: FrozenWrite) => void): void;
 }
@@ -123,7 +124,7 @@ export interface TaskState {
   flushRestored(storeName: string, position: ChangelogPosition): Promise<void>;
   /** compactRange on an empty range, then notes the earlier positions as flushed (power-loss safety). */
   checkpointFlushed(): Promise<void>;
-  /** True a minute after the last checkpoint if anything was applied since, and every 64 MB. */
+  /** True a minute after the last checkpoint if anything was written since, and every 64 MB. */
   checkpointDue(): boolean;
   /**
    * Looks at up to `limit` entries of the stores that have a TTL, going on where it stopped last
@@ -131,7 +132,7 @@ export interface TaskState {
    * task calls it, and awaits it before freeze(). Resolves with how many were deleted.
    */
   expireSome(limit: number): Promise<number>;
-  /** clean = leaves the clean-close mark. Idempotent. */
+  /** clean = leaves the clean-close mark, if it can. Waits for readers in other threads. Idempotent. */
   close(options: { readonly clean: boolean }): Promise<void>;
   /** Closes and deletes everything of this task from the disk. */
   wipe(): Promise<void>;

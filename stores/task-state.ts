@@ -2,13 +2,13 @@
  * All stores of one task over one directory: moves the layers of all of them together, writes data
  * and positions in one batch, one batch at a time. What a layer is: layers/layered-store.ts.
  *
- * T1. A write that failed poisons the state: LevelDB would acknowledge later writes and lose them.
+ * T1. A write that failed poisons the state (write-queue.ts says why).
  * T2. Slabs change hands: active -> frozen -> applying -> spare; at most one frozen.
  * T3. Positions on disk never speak of stores that live in memory.
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from './bytes-store.ts';
 import {
@@ -35,6 +35,7 @@ import type {
   TaskState,
 } from './state-store.ts';
 import { openTaskDisk, type TaskDisk } from './task-disk.ts';
+import { WriteQueue } from './write-queue.ts';
 
 export interface TaskStateOptions {
   /** undefined = everything in memory, whatever the specs say. */
@@ -89,14 +90,11 @@ export class LocalTaskState implements TaskState {
   readonly #layered: readonly LayeredStore<unknown, unknown>[];
   readonly #sweeps: ExpirySweep<unknown, unknown>[] = [];
   readonly #context: TaskContext;
+  readonly #writes: WriteQueue;
   readonly #spareSlabs: Slab[] = [];
   #frozen: EncodedWrites | undefined;
   #positions: StatePositions;
-  #failure: MillraceError | undefined;
   #closing: Promise<void> | undefined;
-  #queued = 0;
-  /** Settles, never rejects, when the last queued write is through. */
-  #tail: Promise<void> = Promise.resolve();
   #checkpointAtMs: number;
   #checkpointBytes = 0;
 
@@ -108,6 +106,10 @@ export class LocalTaskState implements TaskState {
     this.directory = options.directory;
     this.#options = options;
     this.#disk = disk;
+    const { taskId, log } = options;
+    this.#writes = new WriteQueue(`the state of task ${taskId}`, (cause) =>
+      log.error({ taskId, err: cause }, 'a write of state failed: the state is given up'),
+    );
     const positions = disk?.positions ?? NO_POSITIONS;
     this.#checkpointAtMs = options.clock.monotonicMs();
     this.#context = {
@@ -167,7 +169,7 @@ export class LocalTaskState implements TaskState {
     const { logTimeMs } = this.#context;
     this.#frozen = undefined;
     if (writes !== undefined) for (const store of this.#layered) store.beginApply();
-    await this.#enqueue(async () => {
+    await this.#writes.run(async () => {
       const merged = mergePositions(this.#positions, positions, logTimeMs);
       await this.#writeBatch((batchOf) => {
         if (writes === undefined) return;
@@ -191,13 +193,14 @@ export class LocalTaskState implements TaskState {
   async flushRestored(storeName: string, position: ChangelogPosition): Promise<void> {
     this.#assertUsable();
     const store = this.#own(storeName);
-    const batch = store.restored.take();
-    await this.#enqueue(async () => {
+    const { batch, sizeBytes } = store.restored.take();
+    await this.#writes.run(async () => {
       const restored = { changelogs: new Map([[storeName, position]]), inputs: new Map() };
       const merged = mergePositions(this.#positions, restored, this.#positions.logTimeMs);
       if (store.isStored) writePositions(batch, 'positions', this.#storedOnly(merged));
       await batch.write();
       this.#positions = merged;
+      this.#checkpointBytes += sizeBytes;
       store.layered.forgetCached();
     });
   }
@@ -216,7 +219,7 @@ export class LocalTaskState implements TaskState {
     this.#checkpointAtMs = this.#options.clock.monotonicMs();
     this.#checkpointBytes = 0;
     if (disk === undefined) return;
-    await this.#enqueue(async () => {
+    await this.#writes.run(async () => {
       const before = this.#storedOnly(this.#positions);
       await disk.bytes.flush();
       const batch = disk.bytes.batch();
@@ -292,41 +295,6 @@ export class LocalTaskState implements TaskState {
     return { ...positions, changelogs: new Map(changelogs) };
   }
 
-  /** One after the other; starts at once when nothing is running. */
-  #enqueue(write: () => Promise<void>): Promise<void> {
-    const result =
-      this.#queued === 0 ? this.#attempt(write) : this.#tail.then(() => this.#attempt(write));
-    this.#queued++;
-    const settled = () => {
-      this.#queued--;
-    };
-    this.#tail = result.then(settled, settled);
-    return result;
-  }
-
-  async #attempt(write: () => Promise<void>): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      await write();
-    } catch (error) {
-      this.#poison(error);
-      throw error;
-    }
-  }
-
-  #poison(cause: unknown): void {
-    this.#failure ??= new MillraceError(
-      'STORE_IO',
-      `the state of task ${this.#options.taskId} cannot be used since a write failed`,
-      { cause },
-    );
-    const code = isMillraceError(cause) ? cause.code : undefined;
-    this.#options.log.error(
-      { taskId: this.#options.taskId, code, err: cause },
-      'state is poisoned',
-    );
-  }
-
   #assertUsable(): void {
     if (this.#closing !== undefined) {
       throw new MillraceError(
@@ -334,20 +302,20 @@ export class LocalTaskState implements TaskState {
         `the state of task ${this.#options.taskId} is closed`,
       );
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#writes.failure !== undefined) throw this.#writes.failure;
   }
 
   async #close(clean: boolean): Promise<void> {
-    await this.#tail;
+    await this.#writes.settled();
     const disk = this.#disk;
-    try {
-      if (clean && disk !== undefined && this.#failure === undefined) {
-        await this.#leaveCleanMark(disk.bytes);
-      }
-    } finally {
-      await disk?.bytes.close();
-      await this.#memory.close();
+    if (clean && disk !== undefined && this.#writes.failure === undefined) {
+      await this.#leaveCleanMark(disk.bytes).catch((error) => {
+        const { taskId, log } = this.#options;
+        log.warn({ taskId, err: error }, 'closed without a clean mark: it may cost a replay');
+      });
     }
+    await disk?.bytes.close();
+    await this.#memory.close();
   }
 
   async #leaveCleanMark(bytes: BytesStore): Promise<void> {

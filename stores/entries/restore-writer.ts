@@ -10,6 +10,7 @@ export class RestoreWriter {
   /** Holds one entry; a batch copies what it is given. */
   readonly #scratch = new Slab(1024);
   #batch: BytesBatch | undefined;
+  #sizeBytes = 0;
 
   constructor(storeId: number, bytes: BytesStore) {
     this.#storeId = storeId;
@@ -25,23 +26,25 @@ export class RestoreWriter {
     const keyEnd = scratch.end;
     if (record.valueStart < 0) {
       this.#batch.delete(scratch.buffer.subarray(0, keyEnd));
-      return;
+    } else {
+      scratch.skip(TIMESTAMP_BYTES);
+      scratch.appendBytes(record.buffer, record.valueStart, record.valueEnd);
+      const valueEnd = scratch.end;
+      scratch.skip(CHECKSUM_BYTES);
+      sealEntry(scratch.buffer, 0, keyEnd, valueEnd, record.timestampMs);
+      this.#batch.put(
+        scratch.buffer.subarray(0, keyEnd),
+        scratch.buffer.subarray(keyEnd, scratch.end),
+      );
     }
-    scratch.skip(TIMESTAMP_BYTES);
-    scratch.appendBytes(record.buffer, record.valueStart, record.valueEnd);
-    const valueEnd = scratch.end;
-    scratch.skip(CHECKSUM_BYTES);
-    sealEntry(scratch.buffer, 0, keyEnd, valueEnd, record.timestampMs);
-    this.#batch.put(
-      scratch.buffer.subarray(0, keyEnd),
-      scratch.buffer.subarray(keyEnd, scratch.end),
-    );
+    this.#sizeBytes += scratch.end;
   }
 
-  /** What was gathered; an empty batch when there was nothing. */
-  take(): BytesBatch {
-    const batch = this.#batch ?? this.#bytes.batch();
+  /** What was gathered since the last time; an empty batch when there was nothing. */
+  take(): { readonly batch: BytesBatch; readonly sizeBytes: number } {
+    const taken = { batch: this.#batch ?? this.#bytes.batch(), sizeBytes: this.#sizeBytes };
     this.#batch = undefined;
-    return batch;
+    this.#sizeBytes = 0;
+    return taken;
   }
 }

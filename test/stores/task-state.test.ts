@@ -310,6 +310,24 @@ describe('restoring', () => {
   });
 });
 
+describe('a clean close that fails', () => {
+  test('closes all the same, and costs no more than a replay', async () => {
+    const disk = new SimulatedDisk();
+    const state = await simulated(disk);
+    state.store('words').put('a', '1');
+    state.freeze();
+    await state.apply(positionsAt(1));
+    disk.failWrite(1, 'ENOSPC');
+    await state.close({ clean: true });
+    const again = await simulated(disk);
+    expect(again.positions()).toMatchObject(positionsAt(1));
+    disk.crash();
+    await expect(simulated(disk, { bootId: 'boot-2' })).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+    });
+  });
+});
+
 describe('stores in memory beside stores on disk', () => {
   test('start from nothing after reopening, their position included', async () => {
     const disk = new SimulatedDisk();
@@ -534,6 +552,11 @@ describe('power loss', () => {
     expect(state.checkpointDue()).toBe(true);
     await state.checkpointFlushed();
     expect(state.checkpointDue()).toBe(false);
+    state.restore('words', recordOf('r', '1'));
+    await state.flushRestored('words', positionsAt(2).changelogs.get('words')!);
+    clock.advance(60_000);
+    expect(state.checkpointDue()).toBe(true);
+    await state.checkpointFlushed();
     for (let index = 0; index < 65; index++)
       state.store('words').put(`${index}`, 'x'.repeat(1 << 20));
     state.freeze();
