@@ -10,7 +10,7 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Serde } from '../schemas/serde.ts';
 import type { StoreSpec } from '../stores/state-store.ts';
-import { TopologyDescription } from './describe.ts';
+import { TopologyDescription } from './describe/topology-description.ts';
 import type { ProcessorSupplier, StreamPartitioner, TimestampExtractor } from './processor.ts';
 import { cutIntoSubTopologies } from './sub-topologies.ts';
 import type {

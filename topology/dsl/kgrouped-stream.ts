@@ -6,7 +6,7 @@ import { KTable } from './ktable.ts';
 import { storeSpec } from './materialize.ts';
 import { isAnonymous, type Materialized, type MaterializedValues } from './options.ts';
 import { type Fold, StreamAggregate } from './processors/stream-aggregate.ts';
-import { repartition } from './repartition.ts';
+import { repartition, skipRepartitionNames } from './repartition.ts';
 
 /** Combines the values so far with the next one. */
 export type Reducer<V> = (aggregate: V, value: V) => V | null;
@@ -88,6 +88,7 @@ export class KGroupedStream<K, V> {
   ): { readonly name: string; readonly sources: readonly string[] } {
     if (!this.#node.repartitionRequired) return this.#node;
     const { plan, name: parent, valueSerde } = this.#node;
+    if (this.#repartitioned !== undefined) skipRepartitionNames(plan);
     const name =
       this.#repartitioned ??
       repartition({

@@ -3,7 +3,7 @@ import { int64Serde } from '../../schemas/serdes.ts';
 import type { Aggregator, Reducer } from './kgrouped-stream.ts';
 import { KTable, type TableNode } from './ktable.ts';
 import { requireSerde, storeSpec } from './materialize.ts';
-import { isAnonymous, type Materialized, type MaterializedValues } from './options.ts';
+import type { Materialized, MaterializedValues } from './options.ts';
 import { type Change, changeSerde } from './processors/change.ts';
 import { TableAggregate, type TableFold } from './processors/table-aggregate.ts';
 import { repartitionTopicName } from './repartition.ts';
@@ -30,7 +30,6 @@ export class KGroupedTable<K, V> {
 
   /** Rows per group. */
   count(options: Materialized<K, number> = {}): KTable<K, number> {
-    if (isAnonymous(options)) this.#node.plan.generateStoreName('KTABLE-AGGREGATE-');
     const fold: TableFold<K, V, number> = {
       add: (_key, _value, count = 0) => count + 1,
       subtract: (_key, _value, count) => count - 1,
@@ -74,7 +73,7 @@ export class KGroupedTable<K, V> {
     options: Materialized<K, VA>,
   ): KTable<K, VA> {
     const { plan } = this.#node;
-    const storeName = options.store ?? plan.generateStoreName(prefix);
+    const storeName = options.store ?? plan.generateStoreName('KTABLE-AGGREGATE-');
     if (options.store === undefined) plan.checkTopicName('store', storeName, 'store');
     const sink = plan.nameOf(options.name, 'KSTREAM-SINK-', '-sink');
     const source = plan.nameOf(options.name, 'KSTREAM-SOURCE-', '-source');

@@ -41,7 +41,7 @@ import {
 } from './processors/stateless.ts';
 import { StreamTableJoinProcessor } from './processors/stream-table-join.ts';
 import { TableSource } from './processors/table-source.ts';
-import { repartition } from './repartition.ts';
+import { repartition, skipRepartitionNames } from './repartition.ts';
 import type { TopologyPlan } from './topology-plan.ts';
 
 export interface StreamNode<K, V> {
@@ -275,6 +275,7 @@ export class KStream<K, V> {
     const stream = this.#partitionedByKey(options);
     const sources = union(stream.node.sources, table.node.sources);
     plan.add((topology) => topology.copartitionSources(...sources));
+    if (isLeft) plan.keepNullKeys(stream.node.sources);
     const name = this.#name(options, isLeft ? 'KSTREAM-LEFTJOIN-' : 'KSTREAM-JOIN-');
     const view = table.node.origin.view();
     const supplier = () => new StreamTableJoinProcessor({ table: view, joiner, isLeft });
@@ -290,6 +291,7 @@ export class KStream<K, V> {
   #partitionedByKey(options: Joined<K, V>): KStream<K, V> {
     if (!this.node.repartitionRequired) return this;
     if (options.name !== undefined) return this.#through(options.name, false, options);
+    if (this.#repartitioned !== undefined) skipRepartitionNames(this.node.plan);
     this.#repartitioned ??= this.#through(this.node.name, true, options);
     return this.#repartitioned;
   }

@@ -2,7 +2,7 @@
 import type { Serde } from '../../schemas/serde.ts';
 import type { StreamPartitioner } from '../processor.ts';
 import { requireSerde } from './materialize.ts';
-import { keyedOnlyProcessor } from './processors/stateless.ts';
+import { keyedOnlyProcessor, passThroughProcessor } from './processors/stateless.ts';
 import type { TopologyPlan } from './topology-plan.ts';
 
 const SUFFIX = '-repartition';
@@ -22,7 +22,10 @@ export interface RepartitionOptions<K, V> {
   readonly partitioner?: StreamPartitioner<K, V> | undefined;
 }
 
-/** Returns the source that reads the topic. Records without a key have no place there: dropped. */
+/**
+ * Returns the source that reads the topic. Records without a key belong nowhere and are dropped, unless
+ * a left join comes next, to which they matter.
+ */
 export function repartition<K, V>(options: RepartitionOptions<K, V>): string {
   const { plan, parent, prefix, partitions, partitioner } = options;
   const topic = repartitionTopicName(prefix);
@@ -30,10 +33,11 @@ export function repartition<K, V>(options: RepartitionOptions<K, V>): string {
   const keySerde = requireSerde(options.keySerde, 'keySerde', `repartition topic ${topic}`);
   const valueSerde = requireSerde(options.valueSerde, 'valueSerde', `repartition topic ${topic}`);
   const { sink, filter, source } = nodeNames(plan, prefix, topic);
-  plan.add((topology) =>
+  plan.add((topology) => {
+    const processor = plan.keepsNullKeys(source) ? passThroughProcessor : keyedOnlyProcessor;
     topology
       .addRepartitionTopic({ name: topic, ...(partitions === undefined ? {} : { partitions }) })
-      .addProcessor({ name: filter, supplier: keyedOnlyProcessor<K, V>(), parents: [parent] })
+      .addProcessor({ name: filter, supplier: processor<K, V>(), parents: [parent] })
       .addSink({
         name: sink,
         topic,
@@ -42,9 +46,14 @@ export function repartition<K, V>(options: RepartitionOptions<K, V>): string {
         parents: [filter],
         ...(partitioner === undefined ? {} : { partitioner }),
       })
-      .addSource({ name: source, topics: [topic], keySerde, valueSerde }),
-  );
+      .addSource({ name: source, topics: [topic], keySerde, valueSerde });
+  });
   return source;
+}
+
+/** Instead of repartition() where its topic is there already: Kafka takes the indices all the same. */
+export function skipRepartitionNames(plan: TopologyPlan): void {
+  generatedNames(plan);
 }
 
 export function repartitionTopicName(prefix: string): string {
@@ -52,11 +61,15 @@ export function repartitionTopicName(prefix: string): string {
 }
 
 function nodeNames(plan: TopologyPlan, prefix: string, topic: string) {
-  const generated = {
+  const generated = generatedNames(plan);
+  if (GENERATED.test(prefix)) return generated;
+  return { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` };
+}
+
+function generatedNames(plan: TopologyPlan) {
+  return {
     sink: plan.generateName('KSTREAM-SINK-'),
     filter: plan.generateName('KSTREAM-FILTER-'),
     source: plan.generateName('KSTREAM-SOURCE-'),
   };
-  if (GENERATED.test(prefix)) return generated;
-  return { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` };
 }

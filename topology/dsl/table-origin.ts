@@ -21,7 +21,7 @@ export interface TableView<K, V> {
 
 export interface TableReader<K, V> {
   get(key: K): V | null;
-  /** -1 when get() gives null. */
+  /** To be asked only when get() gives a value. */
   timestampMsOf(key: K): number;
 }
 

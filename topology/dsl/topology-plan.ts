@@ -16,6 +16,7 @@ type Step = (topology: Topology) => void;
 export class TopologyPlan {
   readonly #requireNames: boolean;
   readonly #steps: Step[] = [];
+  readonly #nullKeySources = new Set<string>();
   #index = 0;
 
   constructor(options: PlanOptions) {
@@ -48,6 +49,16 @@ export class TopologyPlan {
       `a ${what} would get the generated name ${generated}, which changes with the code around it`,
       { hint: `Name it with { ${option}: '...' }, or build with { requireNames: false }.` },
     );
+  }
+
+  /** Something after these sources wants records without a key: a repartition must let them pass. */
+  keepNullKeys(sources: readonly string[]): void {
+    for (const source of sources) this.#nullKeySources.add(source);
+  }
+
+  /** Final when the topology is built. */
+  keepsNullKeys(source: string): boolean {
+    return this.#nullKeySources.has(source);
   }
 
   add(step: Step): void {

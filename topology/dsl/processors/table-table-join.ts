@@ -86,9 +86,13 @@ export class JoinedTable<K, V, VO, VR> implements TableOrigin<K, VR> {
   #reader(left: TableReader<K, V>, right: TableReader<K, VO>): TableReader<K, VR> {
     return {
       get: (key) => this.#join(left.get(key), right.get(key), key),
-      timestampMsOf: (key) => Math.max(left.timestampMsOf(key), right.timestampMsOf(key)),
+      timestampMsOf: (key) => Math.max(timestampOrNone(left, key), timestampOrNone(right, key)),
     };
   }
+}
+
+function timestampOrNone<K, V>(table: TableReader<K, V>, key: K): number {
+  return table.get(key) === null ? -1 : table.timestampMsOf(key);
 }
 
 interface JoinSide<K, V, VO, VR> {
@@ -121,7 +125,10 @@ class JoinSideProcessor<K, V, VO, VR> implements Processor<K, Change<V>, K, Chan
     }
     const newValue = join(change.newValue, other, key);
     const oldValue = sendsOldValues ? join(change.oldValue, other, key) : null;
-    const timestampMs = Math.max(record.timestampMs, this.#other.timestampMsOf(key));
+    const timestampMs =
+      other === null
+        ? record.timestampMs
+        : Math.max(record.timestampMs, this.#other.timestampMsOf(key));
     return this.#context.forward(changed(record, newValue, oldValue, timestampMs));
   }
 }
