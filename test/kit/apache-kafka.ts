@@ -74,6 +74,10 @@ export interface KafkaClusterOptions {
   /** e.g. `{ 'transaction.version': 0 }` for transactions V1. */
   readonly features?: Readonly<Record<string, number>>;
   readonly heapMb?: number;
+  /** More listeners by name, each with its port (one node only); their security goes into `settings`. */
+  readonly listeners?: Readonly<Record<string, number>>;
+  /** More arguments for formatting, e.g. `--add-scram`. */
+  readonly formatArguments?: readonly string[];
 }
 
 /** Formats and starts a cluster on free ports. */
@@ -81,7 +85,10 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
   const nodeCount = options.nodeCount ?? 1;
   const ports: number[] = [];
   for (let index = 0; index < nodeCount * 2; index++) ports.push(await freePort());
-  const voters = Array.from({ length: nodeCount }, (_, index) => `${index + 1}@127.0.0.1:${ports[nodeCount + index]}`);
+  const voters = Array.from(
+    { length: nodeCount },
+    (_, index) => `${index + 1}@127.0.0.1:${ports[nodeCount + index]}`,
+  );
   const clusterId = randomBytes(16).toString('base64url');
   const nodes = voters.map((_, index) =>
     kafkaNode({
@@ -127,8 +134,21 @@ function kafkaNode(spec: NodeSpec): KafkaNode {
   const format = () => {
     mkdirSync(directory, { recursive: true });
     writeFileSync(configFile, serverProperties(spec, directory));
-    const features = Object.entries(spec.options.features ?? {}).flatMap(([name, level]) => ['--feature', `${name}=${level}`]);
-    const args = ['-cp', kafkaClassPath(), 'kafka.tools.StorageTool', 'format', `--cluster-id=${spec.clusterId}`, '-c', configFile, ...features];
+    const features = Object.entries(spec.options.features ?? {}).flatMap(([name, level]) => [
+      '--feature',
+      `${name}=${level}`,
+    ]);
+    const args = [
+      '-cp',
+      kafkaClassPath(),
+      'kafka.tools.StorageTool',
+      'format',
+      `--cluster-id=${spec.clusterId}`,
+      '-c',
+      configFile,
+      ...features,
+      ...(spec.options.formatArguments ?? []),
+    ];
     const result = spawnSync('java', args, { encoding: 'utf8' });
     if (result.status !== 0) throw new Error(`formatting failed: ${result.stdout}${result.stderr}`);
   };
@@ -137,13 +157,23 @@ function kafkaNode(spec: NodeSpec): KafkaNode {
     if (!existsSync(join(directory, 'data'))) format();
     const log = openSync(join(directory, 'kafka.log'), 'a');
     const heap = `${spec.options.heapMb ?? (spec.replication > 1 ? 384 : 1_024)}m`;
-    const args = [`-Xms${heap}`, `-Xmx${heap}`, '-XX:+UseSerialGC', '-cp', kafkaClassPath(), 'kafka.Kafka', configFile];
+    const args = [
+      `-Xms${heap}`,
+      `-Xmx${heap}`,
+      '-XX:+UseSerialGC',
+      '-cp',
+      kafkaClassPath(),
+      'kafka.Kafka',
+      configFile,
+    ];
     const started = spawn('java', args, { stdio: ['ignore', log, log] });
     child = started;
     const deadlineMs = Date.now() + 90_000;
     while (!(await answers(spec.port))) {
-      if (started.exitCode !== null) throw new Error(`Kafka ended at start, see ${directory}/kafka.log`);
-      if (Date.now() > deadlineMs) throw new Error(`Kafka does not answer, see ${directory}/kafka.log`);
+      if (started.exitCode !== null)
+        throw new Error(`Kafka ended at start, see ${directory}/kafka.log`);
+      if (Date.now() > deadlineMs)
+        throw new Error(`Kafka does not answer, see ${directory}/kafka.log`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
@@ -151,7 +181,8 @@ function kafkaNode(spec: NodeSpec): KafkaNode {
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     const stopping = child;
     child = undefined;
-    if (stopping === undefined || stopping.exitCode !== null || stopping.signalCode !== null) return;
+    if (stopping === undefined || stopping.exitCode !== null || stopping.signalCode !== null)
+      return;
     const ended = new Promise((resolve) => stopping.once('exit', resolve));
     stopping.kill(signal);
     await ended;
@@ -163,12 +194,14 @@ function kafkaNode(spec: NodeSpec): KafkaNode {
 function serverProperties(spec: NodeSpec, directory: string): string {
   const replicas = spec.replication;
   const minInSync = Math.min(2, replicas);
+  const listeners = Object.entries({ PLAINTEXT: spec.port, ...spec.options.listeners });
+  const advertised = listeners.map(([name, port]) => `${name}://127.0.0.1:${port}`);
   const settings: Record<string, string | number> = {
     'process.roles': 'broker,controller',
     'node.id': spec.nodeId,
     'controller.quorum.voters': spec.voters,
-    listeners: `PLAINTEXT://127.0.0.1:${spec.port},CONTROLLER://127.0.0.1:${spec.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${spec.port}`,
+    listeners: `${advertised.join(',')},CONTROLLER://127.0.0.1:${spec.controllerPort}`,
+    'advertised.listeners': advertised.join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(directory, 'data'),
