@@ -15,7 +15,7 @@ import type {
   BytesStoreEngine,
 } from './bytes-store.ts';
 import { checkDatabaseFiles } from './leveldb-files/check-files.ts';
-import { lockAsOwner, lockAsReader, type TaskLock } from './task-lock.ts';
+import { lockAsOwner, lockAsReader, type OwnerLock } from './task-lock.ts';
 
 export interface LevelDbBudget {
   /** LRU cache of uncompressed blocks. */
@@ -47,20 +47,63 @@ export function divideBudget(
 
 export function levelDbEngine(budget: LevelDbBudget = divideBudget(16 * MB, 1)): BytesStoreEngine {
   return {
-    open: (directory, role) => open(directory, role, budget),
+    open: async (directory, role) => {
+      const path = resolve(directory);
+      try {
+        return await (role === 'owner' ? openOwner(path, budget) : openReader(path, budget));
+      } catch (error) {
+        throw storeError(error, `cannot open the state in ${path}`);
+      }
+    },
     destroy: (directory) => rm(directory, { recursive: true, force: true }),
   };
 }
 
-async function open(
-  directory: string,
-  role: 'owner' | 'reader',
+async function openOwner(path: string, budget: LevelDbBudget): Promise<BytesStore> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const lock = await lockAsOwner(path);
+  try {
+    // Without the check a lost CURRENT file would open as an empty database.
+    const createIfMissing = !(await checkDatabaseFiles(path));
+    const level = await openLevel(path, budget, createIfMissing);
+    const store = new LevelDbStore(level, path, async () => {
+      await lock.dismissReaders();
+      await level.close();
+      lock.release();
+    });
+    await admitReaders(lock, level);
+    return store;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function admitReaders(lock: OwnerLock, level: LevelDb): Promise<void> {
+  try {
+    lock.admitReaders();
+  } catch (error) {
+    await level.close();
+    throw error;
+  }
+}
+
+async function openReader(path: string, budget: LevelDbBudget): Promise<BytesStore> {
+  const lock = lockAsReader(path);
+  try {
+    const level = await openLevel(path, budget, false);
+    return new LevelDbStore(level, path, () => level.close().finally(() => lock.release()));
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openLevel(
+  path: string,
   budget: LevelDbBudget,
-): Promise<BytesStore> {
-  const path = resolve(directory);
-  if (role === 'owner') await makeDirectory(path);
-  const lock = role === 'owner' ? await lockAsOwner(path) : lockAsReader(path);
-  const createIfMissing = role === 'owner' && !(await existsSound(path, lock));
+  createIfMissing: boolean,
+): Promise<LevelDb> {
   const level = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
@@ -72,31 +115,8 @@ async function open(
     maxOpenFiles: budget.openFilesMax,
     multithreading: true,
   });
-  try {
-    await level.open();
-  } catch (error) {
-    lock.release();
-    throw storeError(error, `cannot open the state in ${path}`);
-  }
-  return new LevelDbStore(level as LevelDb, path, lock);
-}
-
-/** Without this a lost CURRENT file would open as an empty database. */
-async function existsSound(path: string, lock: TaskLock): Promise<boolean> {
-  try {
-    return await checkDatabaseFiles(path);
-  } catch (error) {
-    lock.release();
-    throw isMillraceError(error) ? error : storeError(error, `cannot read the state in ${path}`);
-  }
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw storeError(error, `cannot make ${path}`);
-  }
+  await level.open();
+  return level as LevelDb;
 }
 
 /** `level` is typed for browsers, too; these two exist where there is a disk. */
@@ -108,13 +128,13 @@ type LevelDb = Level<Buffer, Buffer> & {
 class LevelDbStore implements BytesStore {
   readonly #level: LevelDb;
   readonly #directory: string;
-  readonly #lock: TaskLock;
+  readonly #leave: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(level: LevelDb, directory: string, lock: TaskLock) {
+  constructor(level: LevelDb, directory: string, leave: () => Promise<void>) {
     this.#level = level;
     this.#directory = directory;
-    this.#lock = lock;
+    this.#leave = leave;
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -187,14 +207,8 @@ class LevelDbStore implements BytesStore {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#leave();
     return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    await this.#lock.beginClose();
-    await this.#level.close();
-    this.#lock.release();
   }
 
   #error(error: unknown, what: string): MillraceError {
@@ -203,6 +217,7 @@ class LevelDbStore implements BytesStore {
 }
 
 function storeError(error: unknown, message: string): MillraceError {
+  if (isMillraceError(error)) return error;
   const chain = causesOf(error);
   const has = (code: string) => chain.some((cause) => cause.code === code);
   if (has('LEVEL_LOCKED')) {

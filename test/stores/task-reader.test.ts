@@ -147,6 +147,26 @@ describe('a task directory', () => {
     await state.close({ clean: true });
   });
 
+  test('is not opened anew before the readers of a dead owner have left', async () => {
+    const directory = join(await temporaryDirectory(), '0_0');
+    const worker = await startOwner(directory);
+    await order(worker, { write: 3 });
+    const reader = await openTaskReader({ directory, specs: [words] });
+    const { threadId } = worker;
+    await worker.terminate();
+    releaseOwnedBy(directory, threadId);
+    const opening = openTaskState(optionsOf({ directory, specs: [words] }));
+    const unavailable = { code: 'QUERY_UNAVAILABLE' };
+    await expect(openTaskReader({ directory, specs: [words] })).rejects.toMatchObject(unavailable);
+    await reader.close();
+    const state = await opening;
+    expect(state.positions()).toMatchObject(positionsAt(3));
+    state.store('words').put('a', 'x'.repeat(1000));
+    state.freeze();
+    await state.apply(positionsAt(4));
+    await state.close({ clean: true });
+  });
+
   test('is free again when the thread that had it has died', async () => {
     const directory = join(await temporaryDirectory(), '0_0');
     const worker = await startOwner(directory);
