@@ -146,7 +146,7 @@ export interface GroupMember {
   settled(refused?: GroupMetadata): Promise<void>;
   /** Asks for a rebalance (lags or subscriptions changed). */
   rejoin(): void;
-  /** Stops heartbeats and, unless static, leaves the group. Does not call onRevoked. */
+  /** Stops heartbeats and, if wanted, gives its place in the group up, a static one too. Does not call onRevoked. */
   stop(options: { readonly leave: boolean }): Promise<void>;
 }
 

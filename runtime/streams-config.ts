@@ -31,7 +31,7 @@ export interface StreamsConfig {
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
-  /** Static membership: `<groupInstanceId>-<thread index>`; it also replaces the process id. */
+  /** Of static members: `<groupInstanceId>-<thread index>`; null = the process id, and an orderly stop gives the place up. */
   readonly groupInstanceId: string | null;
   /** Of internal topics; -1 = the cluster's default. */
   readonly replicationFactor: number;

@@ -11,6 +11,7 @@ import { planTopics, type Topics } from './assignment/topic-plan.ts';
 import { atLeastOnceTarget, type CommitTarget, exactlyOnceTarget } from './commit/commit-target.ts';
 import { type CommitAnnouncement, Committer } from './commit/committer.ts';
 import { RecordCollector } from './commit/record-collector.ts';
+import { RepartitionPurge } from './commit/repartition-purge.ts';
 import { prepareSerdes } from './prepare-serdes.ts';
 import { Restorer } from './restore/restorer.ts';
 import type { StreamsConfig } from './streams-config.ts';
@@ -57,6 +58,7 @@ export interface ThreadParts {
   readonly committer: Committer;
   readonly target: CommitTarget;
   readonly restorer: Restorer;
+  readonly purge: RepartitionPurge;
   prepareSerdes(signal: AbortSignal): Promise<void>;
   /** Fetcher, producers, connections. */
   close(): Promise<void>;
@@ -111,8 +113,8 @@ export function openThreadParts(context: ThreadContext, callbacks: ThreadCallbac
   const member = client.groupMember(
     {
       groupId: config.applicationId,
-      groupInstanceId:
-        config.groupInstanceId === null ? null : `${config.groupInstanceId}-${context.index}`,
+      // A killed process comes back to its place at once instead of waiting for its own session.
+      groupInstanceId: `${config.groupInstanceId ?? context.processId}-${context.index}`,
       sessionTimeoutMs: config.sessionTimeoutMs,
       rebalanceTimeoutMs: config.rebalanceTimeoutMs,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
@@ -132,6 +134,12 @@ export function openThreadParts(context: ThreadContext, callbacks: ThreadCallbac
     committer,
     target,
     restorer,
+    purge: new RepartitionPurge({
+      admin: client.admin,
+      topics: plan.repartitionTopics,
+      clock,
+      log,
+    }),
     prepareSerdes: (signal) => prepareSerdes(plan, { clock, random, log }, signal),
     close,
   };

@@ -139,8 +139,7 @@ class ClassicGroupMember implements GroupMember {
     this.#firstAssignment.resolve();
     const memberId = this.#memberId;
     this.#memberId = '';
-    const isStatic = this.#options.groupInstanceId !== null;
-    if (leave && !isStatic && memberId !== '') await this.#leave(memberId);
+    if (leave && memberId !== '') await this.#leave(memberId);
     this.#requests.close();
   }
 

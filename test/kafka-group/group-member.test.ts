@@ -399,7 +399,7 @@ describe('static membership', () => {
       [a, 'static-1'],
       [b, 'static-2'],
     ] as const) {
-      await before.member.stop({ leave: true });
+      await before.member.stop({ leave: false });
       const again = join({ groupInstanceId });
       await again.member.start();
       expect(again.owned).toEqual(before.owned);
@@ -413,7 +413,8 @@ describe('stopping', () => {
   test.each([
     [{ leave: true }, null, 1],
     [{ leave: false }, null, 0],
-    [{ leave: true }, 'static-1', 0],
+    [{ leave: true }, 'static-1', 1],
+    [{ leave: false }, 'static-1', 0],
   ] as const)('%o with instance id %s sends %i LeaveGroup', async (how, groupInstanceId, count) => {
     const { clock, join } = setUp();
     const a = join({ groupInstanceId });
