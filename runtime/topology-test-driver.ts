@@ -18,7 +18,7 @@ import { DriverTask } from './test-driver/driver-task.ts';
 import { type InputTimes, TestInputTopic, TestOutputTopic } from './test-driver/test-topics.ts';
 
 /** Ends the test of a topology that feeds itself for ever. */
-const LOOPED_RECORDS_MAX = 100_000;
+const LOOPED_RECORDS_MAX = 10_000;
 
 export interface TopologyTestDriverOptions {
   /** Default `test`. */

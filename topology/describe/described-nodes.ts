@@ -89,12 +89,20 @@ function describedNode({ node, successors, predecessors }: Draft): DescribedNode
     case 'processor':
       return { kind: 'processor', name, stores: javaHashOrder(node.stores), ...links };
     case 'sink': {
-      const topic = typeof node.topic === 'string' ? node.topic : { extractor: String(node.topic) };
-      return { kind: 'sink', name, topic, predecessors: links.predecessors };
+      const { topic } = node;
+      const { predecessors } = links;
+      if (typeof topic === 'string') return { kind: 'sink', name, topic, predecessors };
+      return { kind: 'sink', name, topic: { extractor: functionLabel(topic) }, predecessors };
     }
   }
 }
 
 function namesOf(drafts: Iterable<Draft>): readonly string[] {
   return Array.from(drafts, (draft) => draft.node.name);
+}
+
+/** What it says of itself (Kafka prints that), else its name: never its source code. */
+function functionLabel(extractor: object & { readonly name: string }): string {
+  if (Object.hasOwn(extractor, 'toString')) return String(extractor);
+  return extractor.name || 'anonymous';
 }
