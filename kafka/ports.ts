@@ -210,7 +210,8 @@ export interface TransactionalProducer {
 export interface Producer {
   /**
    * Queues one record; records for one partition are batched while a request is out.
-   * Resolves after acks=all. Rejects with KAFKA_AMBIGUOUS (may be in the log) or KAFKA_FATAL (is not).
+   * Resolves after acks=all. Rejects with KAFKA_AMBIGUOUS (may be in the log), KAFKA_RETRIABLE (is not:
+   * not delivered in time, or no room in the buffer) or KAFKA_FATAL (is not, and would not be next time).
    */
   send(topic: string, partition: number, record: RecordToSend): Promise<SentRecord>;
   /** For at_least_once: whole batches. Same outcome rules. */

@@ -182,6 +182,7 @@ function copyRange(from: Buffer, start: number, end: number, to: Buffer, positio
 }
 
 function headersSize(headers: readonly RecordHeader[]): number {
+  if (headers.length === 0) return 1;
   let size = varintSize(headers.length);
   for (const { key, value } of headers) {
     const keyLength = Buffer.byteLength(key);
@@ -193,6 +194,7 @@ function headersSize(headers: readonly RecordHeader[]): number {
 
 function writeHeaders(slab: Buffer, headers: readonly RecordHeader[], position: number): void {
   let at = writeVarint(slab, headers.length, position);
+  if (headers.length === 0) return;
   for (const { key, value } of headers) {
     at = writeVarint(slab, Buffer.byteLength(key), at);
     at += slab.write(key, at, 'utf8');
