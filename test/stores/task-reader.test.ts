@@ -113,11 +113,13 @@ describe('a reader in another thread than the task', () => {
     const closed = order(worker, { close: true });
     const closing = { code: 'QUERY_UNAVAILABLE' };
     await expect
-      .poll(() =>
-        openTaskReader({ directory, specs: [words] }).then(
-          (r) => r.close(),
-          (e) => e,
-        ),
+      .poll(
+        () =>
+          openTaskReader({ directory, specs: [words] }).then(
+            (admitted) => admitted.close(),
+            (refused) => refused,
+          ),
+        { timeout: 20_000 },
       )
       .toMatchObject(closing);
     for (let key = 0; key < 50; key++) {
