@@ -35,32 +35,32 @@ describe('a described topology', () => {
     expect(description().toMermaid()).toBe(
       `flowchart TD
   subgraph s0["Sub-topology 0"]
-    by_2d_word_2d_repartition_2d_source["by-word-repartition-source"]
-    counting["counting"]
-    updates["updates"]
-    out["out"]
-    store_20_counts[("counts")]
+    n_by_2d_word_2d_repartition_2d_source["by-word-repartition-source"]
+    n_counting["counting"]
+    n_updates["updates"]
+    n_out["out"]
+    n_store_20_counts[("counts")]
   end
   subgraph s1["Sub-topology 1"]
-    in["in"]
-    by_2d_word["by-word"]
-    by_2d_word_2d_repartition_2d_filter["by-word-repartition-filter"]
-    by_2d_word_2d_repartition_2d_sink["by-word-repartition-sink"]
+    n_in["in"]
+    n_by_2d_word["by-word"]
+    n_by_2d_word_2d_repartition_2d_filter["by-word-repartition-filter"]
+    n_by_2d_word_2d_repartition_2d_sink["by-word-repartition-sink"]
   end
-  topic_20_by_2d_word_2d_repartition>"by-word-repartition"]
-  topic_20_byLanguage>"byLanguage"]
-  topic_20_words>"words"]
-  topic_20_by_2d_word_2d_repartition --> by_2d_word_2d_repartition_2d_source
-  by_2d_word_2d_repartition_2d_source --> counting
-  counting --> updates
-  counting --- store_20_counts
-  updates --> out
-  out --> topic_20_byLanguage
-  topic_20_words --> in
-  in --> by_2d_word
-  by_2d_word --> by_2d_word_2d_repartition_2d_filter
-  by_2d_word_2d_repartition_2d_filter --> by_2d_word_2d_repartition_2d_sink
-  by_2d_word_2d_repartition_2d_sink --> topic_20_by_2d_word_2d_repartition
+  n_topic_20_by_2d_word_2d_repartition>"by-word-repartition"]
+  n_topic_20_byLanguage>"byLanguage"]
+  n_topic_20_words>"words"]
+  n_topic_20_by_2d_word_2d_repartition --> n_by_2d_word_2d_repartition_2d_source
+  n_by_2d_word_2d_repartition_2d_source --> n_counting
+  n_counting --> n_updates
+  n_counting --- n_store_20_counts
+  n_updates --> n_out
+  n_out --> n_topic_20_byLanguage
+  n_topic_20_words --> n_in
+  n_in --> n_by_2d_word
+  n_by_2d_word --> n_by_2d_word_2d_repartition_2d_filter
+  n_by_2d_word_2d_repartition_2d_filter --> n_by_2d_word_2d_repartition_2d_sink
+  n_by_2d_word_2d_repartition_2d_sink --> n_topic_20_by_2d_word_2d_repartition
 `,
     );
   });

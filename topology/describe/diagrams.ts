@@ -88,7 +88,8 @@ function storesOf(nodes: readonly DescribedNode[]): ReadonlySet<string> {
 }
 
 function mermaidId(name: string): string {
-  return name.replaceAll(/[^A-Za-z0-9]/g, (sign) => `_${sign.charCodeAt(0).toString(16)}_`);
+  const safe = name.replaceAll(/[^A-Za-z0-9]/g, (sign) => `_${sign.charCodeAt(0).toString(16)}_`);
+  return `n_${safe}`; // A bare "end" would end the box.
 }
 
 function quoted(text: string): string {
