@@ -106,6 +106,7 @@ function createCoordinators(
   });
   const transactionPartitions = config.number('transaction.state.log.num.partitions');
   const transactions = new TransactionCoordinator({
+    topics,
     topic: openInternalTopic(topics, TRANSACTIONS_TOPIC, transactionPartitions),
     records,
     producerIds: new ProducerIds(disk, PRODUCER_IDS_FILE),

@@ -237,6 +237,43 @@ describe('transactions V2', () => {
     expect(await readCommitted(harness, 'out')).toEqual(['last', 'first']);
   }, 60_000);
 
+  test('is committed whole or not at all when a power loss takes an addition but leaves its data', async () => {
+    const outcomes = new Set<number>();
+    for (let seed = 1; seed <= 60; seed++) {
+      const harness = await BrokerHarness.start({}, seed);
+      await harness.createTopic('in');
+      await harness.createTopic('out', 2);
+      const producer = new TransactionClient(harness, 't');
+      await producer.init();
+      if (seed % 3 === 0) expect(await producer.produce('out', 'a')).toBe(0);
+      // The data is durable and acknowledged; that it belongs to the transaction is only written.
+      harness.holdNextSync();
+      if (seed % 2 === 0) expect(await producer.produce('out', 'a', 1)).toBe(0);
+      else expect(await producer.commitOffset('g', 'in', 1)).toBe(0);
+      await harness.losePower();
+      harness.releaseSyncs();
+      await harness.settle();
+      const late = await producer.produce('out', 'late');
+      const ended = await producer.end(true);
+      await harness.settle();
+      const isWhole = ended === 0;
+      expect(late).toBe(isWhole ? 0 : Errors.INVALID_PRODUCER_EPOCH);
+      const first = seed % 3 === 0 ? ['a', 'late'] : ['late'];
+      expect(await readCommitted(harness, 'out')).toEqual(isWhole ? first : []);
+      const second = isWhole && seed % 2 === 0 ? ['a'] : [];
+      expect(await readCommitted(harness, 'out', 1)).toEqual(second);
+      const offset = isWhole && seed % 2 === 1 ? 1 : -1;
+      expect(await committedOffset(harness, 'g', 'in')).toBe(offset);
+      outcomes.add(ended);
+    }
+    // Both happened: the addition was lost, and by luck it was not.
+    expect([...outcomes].toSorted((a, b) => a - b)).toEqual([
+      Errors.NONE,
+      Errors.INVALID_TXN_STATE,
+      Errors.PRODUCER_FENCED,
+    ]);
+  });
+
   test('may be aborted although nothing was added', async () => {
     const harness = await started();
     const producer = new TransactionClient(harness, 't');

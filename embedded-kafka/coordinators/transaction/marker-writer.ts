@@ -8,7 +8,7 @@ import type { TopicPartition } from '../../../kafka/ports.ts';
 import { Errors, errorName } from '../../../kafka/protocol/error-codes.ts';
 import type { TopicManager } from '../../ports.ts';
 import { OFFSETS_TOPIC } from '../internal-topics.ts';
-import type { Phase, TransactionMetadata } from './transaction-metadata.ts';
+import type { ProducerIdentity } from './transitions.ts';
 
 /** What the group coordinator does when a producer's transaction ends in a partition of its topic. */
 export interface PendingOffsets {
@@ -34,18 +34,17 @@ export class MarkerWriter {
 
   /** Resolves when every partition's marker is durable. */
   async write(
-    metadata: TransactionMetadata,
-    ending: Extract<Phase, { kind: 'ending' }>,
+    producer: ProducerIdentity,
+    targets: Iterable<TopicPartition>,
+    committed: boolean,
   ): Promise<void> {
-    const writes = Array.from(ending.partitions.values(), (target) =>
-      this.#writeOne(target, metadata, ending.committed),
-    );
+    const writes = Array.from(targets, (target) => this.#writeOne(target, producer, committed));
     await Promise.all(writes);
   }
 
   async #writeOne(
     target: TopicPartition,
-    { transactionalId, producerId, producerEpoch }: TransactionMetadata,
+    { producerId, producerEpoch }: ProducerIdentity,
     committed: boolean,
   ): Promise<void> {
     // Deleted meanwhile: there is nothing left to end.
@@ -59,7 +58,7 @@ export class MarkerWriter {
     }
     // Any other refusal is final: the producer's transaction is over there in some other way.
     if (error !== Errors.NONE) {
-      const facts = { transactionalId, ...target, producerId, producerEpoch };
+      const facts = { ...target, producerId, producerEpoch };
       this.#log.warn({ ...facts, error: errorName(error) }, 'transaction marker refused');
     }
     if (target.topic !== OFFSETS_TOPIC) return;

@@ -10,10 +10,11 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Log } from '../../../base/log.ts';
 import type { TopicPartition } from '../../../kafka/ports.ts';
 import { Errors } from '../../../kafka/protocol/error-codes.ts';
-import type { ErrorCodeNumber, Topic, TransactionVerifier } from '../../ports.ts';
+import type { ErrorCodeNumber, Topic, TopicManager, TransactionVerifier } from '../../ports.ts';
 import { type CoordinatorLog, replay } from '../coordinator-log.ts';
 import { partitionForKey } from '../internal-topics.ts';
 import type { MarkerWriter } from './marker-writer.ts';
+import { findOrphans } from './orphans.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import { decodeTransaction, encodeTombstone, encodeTransaction } from './transaction-log.ts';
 import {
@@ -46,6 +47,8 @@ export interface TransactionConfig {
 }
 
 export interface TransactionCoordinatorOptions {
+  readonly topics: TopicManager;
+  /** `__transaction_state`. */
   readonly topic: Topic;
   readonly records: CoordinatorLog;
   readonly producerIds: ProducerIds;
@@ -92,7 +95,23 @@ export class TransactionCoordinator implements TransactionVerifier {
       }
     }
     for (const entry of this.#entries.values()) this.#completeIfEnding(entry);
+    this.#abortOrphans();
     this.#scheduleReaper();
+  }
+
+  #abortOrphans(): void {
+    const { topics, markers, clock, log } = this.#options;
+    const all = Array.from(this.#entries.values(), (entry) => entry.current);
+    const { owned, ownerless } = findOrphans(topics, all);
+    const failed = (error: unknown) => log.error({ error }, 'orphaned transaction not aborted');
+    for (const [transactionalId, orphans] of owned) {
+      const entry = this.#entries.get(transactionalId);
+      if (entry === undefined) continue;
+      log.warn({ transactionalId }, 'transaction is incomplete after a power loss and is aborted');
+      if (entry.current.phase.kind === 'ending') ownerless.push(...orphans);
+      else this.#change(entry, fenceAndAbort(entry.current, clock.nowMs(), orphans)).catch(failed);
+    }
+    for (const orphan of ownerless) markers.write(orphan, [orphan], false).catch(failed);
   }
 
   /** Stops the reaper and waits for what has been begun. */
@@ -135,7 +154,10 @@ export class TransactionCoordinator implements TransactionVerifier {
     }
   }
 
-  /** AddPartitionsToTxn and AddOffsetsToTxn; also what V2 adds on the way. */
+  /**
+   * AddPartitionsToTxn and AddOffsetsToTxn, durable when it resolves; also what V2 adds on the way. That is
+   * only written: the data that follows is made durable in the same breath, and orphans.ts sees to the rest.
+   */
   async addPartitions(
     request: ProducerIdentity & {
       readonly transactionalId: string;
@@ -149,7 +171,8 @@ export class TransactionCoordinator implements TransactionVerifier {
       return Errors.CONCURRENT_TRANSACTIONS;
     }
     const nowMs = this.#options.clock.nowMs();
-    return this.#carryOut(entry, decideAddPartitions(entry?.current, request, nowMs));
+    const decision = decideAddPartitions(entry?.current, request, nowMs);
+    return this.#carryOut(entry, decision, request.clientVersion === 2 ? 'written' : 'durable');
   }
 
   async verify(request: VerifyRequest): Promise<ErrorCodeNumber> {
@@ -180,7 +203,7 @@ export class TransactionCoordinator implements TransactionVerifier {
     const { clock, producerIds } = this.#options;
     const allocate = () => producerIds.allocate();
     const decision = decideEnd(entry?.current, request, allocate, clock.nowMs());
-    const error = await this.#carryOut(entry, decision);
+    const error = await this.#carryOut(entry, decision, 'durable');
     if (error !== Errors.NONE || entry === undefined) return refused(error);
     return { error, ...nextIdentity(decision.kind === 'change' ? decision.next : entry.current) };
   }
@@ -221,15 +244,23 @@ export class TransactionCoordinator implements TransactionVerifier {
     return created;
   }
 
-  async #carryOut(entry: Entry | undefined, decision: Decision): Promise<ErrorCodeNumber> {
+  async #carryOut(
+    entry: Entry | undefined,
+    decision: Decision,
+    until: 'durable' | 'written',
+  ): Promise<ErrorCodeNumber> {
     if (decision.kind === 'answer') return decision.error;
-    if (entry !== undefined) await this.#change(entry, decision.next);
+    if (entry !== undefined) await this.#change(entry, decision.next, until);
     return Errors.NONE;
   }
 
   /** Makes `next` durable, then current. Nobody else may be changing the entry. */
-  #change(entry: Entry, next: TransactionMetadata): Promise<void> {
-    const transition = this.#persist(next, 'durable').then(() => {
+  #change(
+    entry: Entry,
+    next: TransactionMetadata,
+    until: 'durable' | 'written' = 'durable',
+  ): Promise<void> {
+    const transition = this.#persist(next, until).then(() => {
       entry.current = next;
       entry.transition = undefined;
       this.#completeIfEnding(entry);
@@ -260,7 +291,7 @@ export class TransactionCoordinator implements TransactionVerifier {
     const { current } = entry;
     const { phase } = current;
     if (phase.kind !== 'ending') return;
-    await this.#options.markers.write(current, phase);
+    await this.#options.markers.write(current, phase.partitions.values(), phase.committed);
     const next = complete(current, phase, this.#options.clock.nowMs());
     // Written is enough: if it is lost, the markers are sent once more and find nothing open, and
     // whatever this id does next becomes durable behind it in the same log.

@@ -13,6 +13,7 @@ import {
   NO_PRODUCER_ID,
   type Phase,
   PRODUCER_EPOCH_MAX,
+  partitionsOf,
   type TransactionMetadata,
 } from './transaction-metadata.ts';
 
@@ -127,9 +128,20 @@ function bumpEpoch(idle: TransactionMetadata, expected: ProducerIdentity | undef
   return answer(Errors.PRODUCER_FENCED);
 }
 
-/** Ends an open transaction over its owner's head: time out, or a new instance. Nobody holds the new epoch. */
-export function fenceAndAbort(current: TransactionMetadata, nowMs: number): TransactionMetadata {
+/**
+ * Ends an open transaction over its owner's head: a new instance came, it took too long, or a power loss
+ * made it incomplete (`missed` are its partitions that are not in the metadata). Nobody holds the new epoch.
+ */
+export function fenceAndAbort(
+  current: TransactionMetadata,
+  nowMs: number,
+  missed: readonly TopicPartition[] = [],
+): TransactionMetadata {
   const { phase } = current;
+  const partitions = new Map(partitionsOf(phase));
+  for (const { topic, partition } of missed) {
+    partitions.set(partitionKey(topic, partition), { topic, partition });
+  }
   return {
     ...current,
     producerEpoch: Math.min(current.producerEpoch + 1, PRODUCER_EPOCH_MAX),
@@ -137,7 +149,7 @@ export function fenceAndAbort(current: TransactionMetadata, nowMs: number): Tran
     phase: {
       kind: 'ending',
       committed: false,
-      partitions: phase.kind === 'idle' ? new Map() : phase.partitions,
+      partitions,
       startedAtMs: phase.kind === 'idle' ? nowMs : phase.startedAtMs,
       nextProducerId: NO_PRODUCER_ID,
     },

@@ -28,6 +28,7 @@ export class BrokerHarness {
   disk = new MemoryDisk(this.#diskOptions);
   broker!: Broker;
   #freeSyncs = Number.POSITIVE_INFINITY;
+  #stuckSyncs = 0;
   #heldSyncs: (() => void)[] = [];
   #connectionIds = 0;
   #correlationIds = 0;
@@ -84,13 +85,20 @@ export class BrokerHarness {
     this.#freeSyncs = count;
   }
 
+  /** The next sync waits for releaseSyncs, those behind it go through: disks do not keep an order. */
+  holdNextSync(): void {
+    this.#stuckSyncs = 1;
+  }
+
   releaseSyncs(): void {
     this.#freeSyncs = Number.POSITIVE_INFINITY;
+    this.#stuckSyncs = 0;
     for (const release of this.#heldSyncs.splice(0)) release();
   }
 
   #syncTurn(): Promise<void> {
-    if (this.#freeSyncs-- > 0) return Promise.resolve();
+    const isStuck = this.#stuckSyncs-- > 0;
+    if (!isStuck && this.#freeSyncs-- > 0) return Promise.resolve();
     return new Promise((resolve) => this.#heldSyncs.push(resolve));
   }
 
