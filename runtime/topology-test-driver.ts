@@ -154,6 +154,7 @@ export class TopologyTestDriver {
 
   #produce(sink: SinkNode, record: StreamRecord<unknown, unknown>): void {
     const topic = typeof sink.topic === 'string' ? sink.topic : sink.topic(record);
+    checkPartition(sink, topic, record);
     const produced = encodeRecord(topic, record, sink);
     const fullName = this.#fullName(topic);
     const output = this.#outputs.get(fullName);
@@ -187,6 +188,21 @@ export class TopologyTestDriver {
       this.#looped = [];
     }
   }
+}
+
+/** The driver's topics have one partition; the partitioner is asked all the same. */
+function checkPartition(
+  { name, partitioner }: SinkNode,
+  topic: string,
+  { key, value }: StreamRecord<unknown, unknown>,
+): void {
+  const place = { topic, key, value, partitionCount: 1, taskPartition: 0 };
+  const partition = partitioner?.(place) ?? 0;
+  if (partition === 0) return;
+  throw new MillraceError(
+    'PROCESSING_FAILED',
+    `the partitioner of ${name} chose partition ${partition} of a topic that has one`,
+  );
 }
 
 function goesRound(topic: string): MillraceError {

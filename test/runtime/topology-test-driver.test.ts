@@ -266,6 +266,14 @@ describe('the topology test driver', () => {
     expect([...driver.getAllStateStores().keys()]).toEqual(['counts']);
   });
 
+  test('refuses a partition that its topics do not have', async () => {
+    const builder = new StreamsBuilder();
+    builder.stream('in', strings).to('out', { partitioner: () => 1 });
+    const driver = new TopologyTestDriver(builder.build());
+    const { input } = endsOf(driver);
+    await expect(input.pipeInput('k', 'v')).rejects.toThrow('chose partition 1');
+  });
+
   test('stops a topology that feeds itself for ever', async () => {
     const builder = new StreamsBuilder();
     builder.stream('in', strings).to('in');

@@ -1,5 +1,6 @@
 /** processValues: a user's processor that may do everything but change the key. */
 import { MillraceError } from '../../../base/errors.ts';
+import { andThen } from '../../and-then.ts';
 import type {
   Processor,
   ProcessorContext,
@@ -7,7 +8,10 @@ import type {
   StreamRecord,
 } from '../../processor.ts';
 
-/** Forwarding another key than the one being processed throws PROCESSING_FAILED. */
+/**
+ * While a record is processed, forwarding another key throws PROCESSING_FAILED. What was held back for
+ * flush() or a punctuator is taken to keep its key.
+ */
 export function fixedKeyProcessor<K, V, VR>(
   supplier: ProcessorSupplier<K, V, K, VR>,
 ): ProcessorSupplier<K, V, K, VR> {
@@ -16,7 +20,10 @@ export function fixedKeyProcessor<K, V, VR>(
 
 class FixedKeyProcessor<K, V, VR> implements Processor<K, V, K, VR> {
   readonly #inner: Processor<K, V, K, VR>;
-  #key: K | undefined;
+  #processing: StreamRecord<K, V> | undefined;
+  readonly #done = () => {
+    this.#processing = undefined;
+  };
 
   constructor(inner: Processor<K, V, K, VR>) {
     this.#inner = inner;
@@ -42,8 +49,8 @@ class FixedKeyProcessor<K, V, VR> implements Processor<K, V, K, VR> {
   }
 
   process(record: StreamRecord<K, V>): void | Promise<void> {
-    this.#key = record.key;
-    return this.#inner.process(record);
+    this.#processing = record;
+    return andThen(this.#inner.process(record), this.#done);
   }
 
   flush(): void | Promise<void> {
@@ -55,7 +62,7 @@ class FixedKeyProcessor<K, V, VR> implements Processor<K, V, K, VR> {
   }
 
   #check(key: K): void {
-    if (key === this.#key) return;
+    if (this.#processing === undefined || key === this.#processing.key) return;
     throw new MillraceError(
       'PROCESSING_FAILED',
       'processValues forwarded a record of another key',
