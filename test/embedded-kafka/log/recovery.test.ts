@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
+import { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
 import { appendTo, batchOf, openPartition, readAll, values } from '../storage-fixture.ts';
 
 const SMALL = { 'segment.bytes': '1024' };
@@ -46,6 +46,26 @@ describe('opening a log', () => {
     });
     await openPartition({}, reopened);
     expect([...read]).toEqual([`${directory}/${segmentsOf(reopened, directory).at(-1)}`]);
+  });
+
+  test('does so even when segments filled up while their syncs were out', async () => {
+    const slow = new MemoryDisk({
+      syncDelay: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    const { partition, topics } = await openPartition(SMALL, slow);
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(records.map((value) => appendTo(partition, batchOf([value]))));
+    }
+    const read = new Set<string>();
+    const reopened = slow.killProcess({
+      beforeOperation: ({ kind, path }) => {
+        if (kind === 'read' && path.endsWith('.log')) read.add(path);
+      },
+    });
+    await openPartition({}, reopened);
+    const directory = `topics/${topics.topic('t')!.topicId}/0`;
+    expect(segmentsOf(reopened, directory).length).toBeGreaterThan(15);
+    expect(read.size).toBeLessThan(6);
   });
 
   test('without index files and checkpoint finds everything again', async () => {
