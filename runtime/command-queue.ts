@@ -39,16 +39,17 @@ export class CommandQueue {
     return new Promise((resolve) => this.#onPush.push(resolve));
   }
 
-  /** Runs what waits, in order. Rejects with the first failure. */
-  async run(): Promise<void> {
-    for (let command = this.#commands[0]; command !== undefined; command = this.#commands[0]) {
-      try {
-        await command.run();
-      } finally {
-        this.#commands.shift();
-        command.done();
-      }
+  /** Runs the first that waits; false when there is none. Rejects with its failure. */
+  async runNext(): Promise<boolean> {
+    const command = this.#commands[0];
+    if (command === undefined) return false;
+    try {
+      await command.run();
+    } finally {
+      this.#commands.shift();
+      command.done();
     }
+    return true;
   }
 
   close(): void {

@@ -26,6 +26,7 @@ const IDLE_MS = 100;
 /** Positions that moved over control batches only are committed no more often than this. */
 const MOVED_ONLY_MS = 1_000;
 const TASK_INFO_MS = 250;
+const MAINTAIN_MS = 1_000;
 const RESTART_BACKOFF = { initialMs: 20, maxMs: 5_000 };
 const FENCED_MAX = 10;
 const FENCED_WINDOW_MS = 60_000;
@@ -43,6 +44,7 @@ export class StreamThread {
   #mustRestart: Error | undefined;
   #restartsInARow = 0;
   #fencedAtMs: number[] = [];
+  #maintainedAtMs = 0;
   #tasksPublishedAtMs = 0;
   #tasksDirty = true;
 
@@ -97,21 +99,26 @@ export class StreamThread {
   // ── The loop ─────────────────────────────────────────────────────────────────────────────────
 
   async #runOnce(): Promise<void> {
-    const { tasks, committer } = this.#parts;
-    await this.#commands.run();
     if (this.#fatal !== undefined) throw this.#fatal;
     try {
-      const failure = committer.failure ?? this.#mustRestart;
+      // A restart comes before what the group says: tasks start only after the producers' init.
+      const failure = this.#parts.committer.failure ?? this.#mustRestart;
       if (failure !== undefined) throw failure;
-      await tasks.runPrepared();
-      this.#publish();
-      tasks.add(await this.#poll());
-      if (this.#paused) return;
-      await this.#process();
-      await this.#commitIfDue();
+      if (await this.#commands.runNext()) return;
+      await this.#runSlice();
     } catch (error) {
       await this.#restart(error);
     }
+  }
+
+  async #runSlice(): Promise<void> {
+    const { tasks } = this.#parts;
+    await tasks.runPrepared();
+    this.#publish();
+    tasks.add(await this.#poll());
+    if (this.#paused) return;
+    await this.#process();
+    await this.#commitIfDue();
   }
 
   /** With input at hand: I/O gets one turn. Without: wait for something to happen. */
@@ -129,6 +136,17 @@ export class StreamThread {
     const deadlineMs = clock.monotonicMs() + config.sliceMs;
     await tasks.process({ recordsMax: config.sliceRecordsMax, deadlineMs });
     for (const task of tasks.running()) await task.punctuate();
+    await this.#maintain();
+  }
+
+  /** Once a second: expired entries, and records of repartition topics that are committed. */
+  async #maintain(): Promise<void> {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs - this.#maintainedAtMs < MAINTAIN_MS) return;
+    this.#maintainedAtMs = nowMs;
+    const running = this.#parts.tasks.running();
+    for (const task of running) await task.expire();
+    this.#parts.purge.run(running);
   }
 
   async #commitIfDue(): Promise<void> {
@@ -137,7 +155,7 @@ export class StreamThread {
       await this.#parts.committer.begin(
         this.#parts.tasks.running().filter((task) => task.hasUncommitted),
       );
-    } else if (!situation.isCommitting && situation.sinceLastMs > MOVED_ONLY_MS) {
+    } else if (!situation.isBusy && situation.sinceLastMs > MOVED_ONLY_MS) {
       const moved = this.#parts.tasks.running().filter((task) => task.hasMovedOnly);
       if (moved.length > 0) await this.#parts.committer.begin(moved);
     }
@@ -147,7 +165,7 @@ export class StreamThread {
     const { committer, collector, tasks } = this.#parts;
     const running = tasks.running();
     return {
-      isCommitting: committer.isCommitting,
+      isBusy: committer.isBusy,
       hasWork: running.some((task) => task.hasUncommitted),
       hasInput: tasks.hasInput(),
       isRequested: running.some((task) => task.isCommitRequested),
@@ -160,7 +178,7 @@ export class StreamThread {
   }
 
   #isFull(): boolean {
-    return this.#parts.committer.isCommitting && mustPause(this.#situation(), this.#context.config);
+    return this.#parts.committer.isBusy && mustPause(this.#situation(), this.#context.config);
   }
 
   #waitMs(): number {
@@ -278,7 +296,7 @@ export class StreamThread {
   async #assigned(added: readonly TopicPartition[], data: AssignmentData): Promise<void> {
     this.#hasAssignment = true;
     this.#context.events.hostsChanged(data.hosts);
-    this.#parts.tasks.assign(added);
+    await this.#parts.tasks.assign(added);
   }
 
   /** The generation is still ours, or the new one's: what is processed is committed before it goes. */
@@ -289,12 +307,17 @@ export class StreamThread {
     await tasks.close(tasks.tasksOf(partitions));
   }
 
-  /** Others may own these already: nothing of them may be committed, nor of what was processed with them. */
+  /**
+   * Others may own these already: nothing of them may be committed, nor of what was processed with
+   * them. Their stores stay open and readable until the next assignment says who has them: Kafka
+   * may merely have been away.
+   */
   async #lost(partitions: readonly TopicPartition[]): Promise<void> {
     const { tasks, committer } = this.#parts;
     this.#become('REBALANCING');
+    this.#hasAssignment = false;
     await committer.applied();
-    await tasks.close(tasks.tasksOf(partitions));
+    await tasks.suspend(tasks.tasksOf(partitions));
     this.#mustRestart = new MillraceError(
       'TASK_MIGRATED',
       'the group has moved on without this member',

@@ -50,8 +50,7 @@ export function assignTasks(
       loads,
       tasks.length,
     );
-    for (let replica = 0; replica < options.standbyReplicas; replica++)
-      assignStandbys(stateful, loads);
+    assignStandbys(stateful, loads, options.standbyReplicas);
   }
   return new Map(
     loads.map(({ member, active, standby }) => [
@@ -113,25 +112,66 @@ function bestFor(id: string, loads: readonly Load[]): Load {
   return best!;
 }
 
-function assignStandbys(stateful: readonly AssignableTask[], loads: readonly Load[]): void {
+/** Keeps standbys that may stay, fills up with the least loaded, then evens out. */
+function assignStandbys(
+  stateful: readonly AssignableTask[],
+  loads: readonly Load[],
+  replicas: number,
+): void {
+  const missing = new Map<string, number>(stateful.map(({ id }) => [id, replicas]));
+  const place = (load: Load, id: string) => {
+    load.standby.add(id);
+    missing.set(id, missing.get(id)! - 1);
+  };
   for (const { id } of stateful) {
-    const taken = new Set(
-      loads
-        .filter((load) => load.active.has(id) || load.standby.has(id))
-        .map((load) => load.member.processId),
-    );
-    const free = loads.filter(({ member }) => !taken.has(member.processId));
-    if (free.length === 0) continue;
-    const least = Math.min(...free.map(({ standby }) => standby.size));
-    // One more than the least is allowed to who already follows this task: moving costs a restore.
-    const candidates = free.filter(({ standby }) => standby.size <= least + 1);
-    const best =
-      candidates.find(({ member }) => member.standby.has(id)) ??
-      candidates
-        .filter(({ standby }) => standby.size === least)
-        .reduce((a, b) => (applied(b, id) > applied(a, id) ? b : a));
-    best.standby.add(id);
+    for (const load of loads) {
+      if (missing.get(id) === 0) break;
+      if (load.member.standby.has(id) && mayFollow(load, id, loads)) place(load, id);
+    }
   }
+  for (const { id } of stateful) {
+    while (missing.get(id)! > 0) {
+      const free = loads.filter((load) => mayFollow(load, id, loads));
+      if (free.length === 0) break;
+      place(
+        free.reduce((best, load) => (isBetterStandby(load, best, id) ? load : best)),
+        id,
+      );
+    }
+  }
+  while (evenOutOnce(loads));
+}
+
+/** Moves one standby from a member to another that has at least two fewer; false when none can. */
+function evenOutOnce(loads: readonly Load[]): boolean {
+  for (const from of loads) {
+    for (const to of loads) {
+      if (from.standby.size - to.standby.size < 2) continue;
+      for (const id of [...from.standby]) {
+        from.standby.delete(id);
+        if (mayFollow(to, id, loads)) {
+          to.standby.add(id);
+          return true;
+        }
+        from.standby.add(id);
+      }
+    }
+  }
+  return false;
+}
+
+/** Nobody of its process has the task yet. */
+function mayFollow({ member }: Load, id: string, loads: readonly Load[]): boolean {
+  return loads.every(
+    (other) =>
+      other.member.processId !== member.processId ||
+      !(other.active.has(id) || other.standby.has(id)),
+  );
+}
+
+function isBetterStandby(load: Load, than: Load, id: string): boolean {
+  if (load.standby.size !== than.standby.size) return load.standby.size < than.standby.size;
+  return applied(load, id) > applied(than, id);
 }
 
 function applied({ member }: Load, id: string): number {

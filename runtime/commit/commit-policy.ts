@@ -4,8 +4,8 @@
  * not sooner than `commitLingerMs` after the last began, so that much load means big transactions.
  */
 export interface CommitSituation {
-  /** The transaction before has not ended. */
-  readonly isCommitting: boolean;
+  /** The transaction before has not ended, or has failed. */
+  readonly isBusy: boolean;
   readonly hasWork: boolean;
   /** More input is buffered and could be processed now. */
   readonly hasInput: boolean;
@@ -23,7 +23,7 @@ export interface CommitLimits {
 }
 
 export function shouldCommit(now: CommitSituation, limits: CommitLimits): boolean {
-  if (now.isCommitting || !now.hasWork) return false;
+  if (now.isBusy || !now.hasWork) return false;
   if (!now.hasInput || now.isRequested) return true;
   if (now.uncommittedBytes >= limits.transactionBytesMax) return true;
   return now.sinceLastMs >= Math.min(limits.commitLingerMs, limits.commitIntervalMs);
@@ -31,5 +31,5 @@ export function shouldCommit(now: CommitSituation, limits: CommitLimits): boolea
 
 /** Processing waits for the commit under way: the next transaction is full already. */
 export function mustPause(now: CommitSituation, limits: CommitLimits): boolean {
-  return now.isCommitting && now.uncommittedBytes >= limits.transactionBytesMax;
+  return now.isBusy && now.uncommittedBytes >= limits.transactionBytesMax;
 }

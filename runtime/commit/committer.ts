@@ -3,11 +3,12 @@
  * -> announce -> one store batch per changed task, written behind.
  *
  * C1. begin() returns once the transaction is on its way; processing goes on above the frozen
- *     writes. The next begin() is legal only when this one has ended (isCommitting is false).
+ *     writes. The next begin() is legal only when this one has ended well (isBusy is false).
  * C2. Anything but 'committed' ends in `failure`: the thread must drop everything uncommitted,
  *     this transaction's and what was processed since, and start its tasks anew.
  * C3. Store batches of transaction n are written before those of n+1 begin.
  */
+import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type {
   GroupMetadata,
@@ -66,8 +67,9 @@ export class Committer {
     this.#context = context;
   }
 
-  get isCommitting(): boolean {
-    return this.#outstanding !== undefined;
+  /** The next begin() has to wait: for the transaction under way, or for what its failure asks for. */
+  get isBusy(): boolean {
+    return this.#outstanding !== undefined || this.#failure !== undefined;
   }
 
   /** CommitFailed or TaskStoreFailed, until reset(). */
@@ -85,6 +87,7 @@ export class Committer {
    * anything has been sent.
    */
   async begin(tasks: readonly StreamTask[]): Promise<void> {
+    assert(!this.isBusy, 'one transaction at a time, and none after a failed one');
     for (const task of tasks) await task.flush();
     const offsets = new Map<StreamTask, TaskOffsets>(tasks.map((task) => [task, task.freeze()]));
     const batches = await this.#context.collector.seal();

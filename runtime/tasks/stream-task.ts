@@ -60,6 +60,8 @@ export interface SliceBudget {
 
 /** Looking at the clock costs more than a small record: once per so many. */
 const CLOCK_EVERY_RECORDS = 32;
+/** Entries of stores with a TTL that one turn of expiry looks at. */
+const EXPIRE_ENTRIES = 500;
 
 export class StreamTask implements GraphHost {
   readonly taskId: string;
@@ -206,6 +208,16 @@ export class StreamTask implements GraphHost {
     await this.#fire(this.#wallClockTimers, this.#context.clock.nowMs());
   }
 
+  /** Deletes a few entries whose TTL is over: ordinary writes of the open transaction. */
+  async expire(): Promise<void> {
+    const state = this.#state;
+    if (state === undefined) return;
+    state.setTimestamp(Math.max(this.#streamTimeMs, 0));
+    await this.#guarded(async () => {
+      this.#effects.count += await state.expireSome(EXPIRE_ENTRIES);
+    });
+  }
+
   /** Wall clock of the next wall-clock punctuation; Infinity when there is none. */
   nextPunctuationAtMs(): number {
     return this.#wallClockTimers.nextDueMs() ?? Infinity;
@@ -272,6 +284,15 @@ export class StreamTask implements GraphHost {
     );
   }
 
+  /** Input positions that are committed. */
+  committed(): readonly (TopicPartition & { readonly offset: number })[] {
+    return this.queues.map(({ source: { topic }, partition }, index) => ({
+      topic,
+      partition,
+      offset: this.#committedPositions[index] ?? 0,
+    }));
+  }
+
   /** The transaction with the frozen writes has committed. Rejects TaskStoreFailed. */
   async apply(
     produced: ReadonlyMap<string, ProducedRange>,
@@ -291,6 +312,7 @@ export class StreamTask implements GraphHost {
       const changelogs = this.#changelogPositions(produced, offsets, nowMs);
       const inputs = new Map([...offsets].map(([key, { offset }]) => [key, offset]));
       await state.apply({ changelogs, inputs });
+      if (state.checkpointDue()) await state.checkpointFlushed();
     } catch (error) {
       throw new TaskStoreFailed(this.taskId, error);
     }

@@ -30,6 +30,7 @@ function statusOf({ lifecycle }: StreamTask, isPaused: boolean): TaskInfo['statu
     case 'running':
       return isPaused ? 'paused' : 'running';
     case 'waiting':
+    case 'suspended':
     case 'closed':
       return 'suspended';
     default:

@@ -2,9 +2,10 @@
  * The life of a task, as a union with the data each state has (pure).
  *
  *   created -> restoring -> running -> closed
- *      ^  \________|___________|
- *      |     (thread restart, rollback, wiped store: back to created)
- *   waiting: cannot start now (disk full …); tried again at retryAtMs
+ *      ^___________|___________|    thread restart, rollback, wiped store: start anew
+ *
+ *   waiting     cannot start now (disk full …); tried again at retryAtMs
+ *   suspended   lost to the group; readable until the next assignment decides
  */
 import { assert } from '../../base/assert.ts';
 
@@ -13,13 +14,15 @@ export type TaskLifecycle =
   | { readonly kind: 'waiting'; readonly cause: Error; readonly retryAtMs: number }
   | { readonly kind: 'restoring'; readonly remainingRecords: number; readonly totalRecords: number }
   | { readonly kind: 'running' }
+  | { readonly kind: 'suspended' }
   | { readonly kind: 'closed'; readonly clean: boolean };
 
 const NEXT: Readonly<Record<TaskLifecycle['kind'], readonly TaskLifecycle['kind'][]>> = {
-  created: ['restoring', 'waiting', 'running', 'created', 'closed'],
+  created: ['created', 'restoring', 'waiting', 'suspended', 'closed'],
   waiting: ['created', 'closed'],
-  restoring: ['restoring', 'running', 'created', 'waiting', 'closed'],
+  restoring: ['created', 'restoring', 'running', 'closed'],
   running: ['created', 'closed'],
+  suspended: ['created', 'closed'],
   closed: ['closed'],
 };
 

@@ -73,9 +73,15 @@ export class TaskManager {
 
   // ── Assignment ───────────────────────────────────────────────────────────────────────────────
 
-  /** Creates the tasks of these partitions and begins to start them. */
-  assign(added: readonly TopicPartition[]): void {
-    for (const [id, partitions] of this.#byTask(added)) {
+  /** Creates the tasks of these partitions and begins to start them; suspended ones start or close. */
+  async assign(added: readonly TopicPartition[]): Promise<void> {
+    const byTask = this.#byTask(added);
+    for (const task of this.all()) {
+      if (task.lifecycle.kind !== 'suspended') continue;
+      if (byTask.has(task.taskId)) this.#resume(task);
+      else await this.close([task]);
+    }
+    for (const [id, partitions] of byTask) {
       if (this.#tasks.has(id)) continue;
       const { topic, partition } = partitions[0]!;
       const plan = this.#context.plan.bySourceTopic.get(topic)!;
@@ -85,6 +91,22 @@ export class TaskManager {
       this.#prepare(task);
     }
     this.#changed();
+  }
+
+  /** Lost to the group: nothing uncommitted survives, the stores stay open. No commit may be under way. */
+  async suspend(tasks: readonly StreamTask[]): Promise<void> {
+    for (const task of tasks) {
+      await this.#stopStarting(task);
+      this.#detach(task);
+      task.reset();
+      task.become({ kind: 'suspended' });
+    }
+    this.#changed();
+  }
+
+  #resume(task: StreamTask): void {
+    task.become({ kind: 'created' });
+    this.#prepare(task);
   }
 
   tasksOf(partitions: readonly TopicPartition[]): readonly StreamTask[] {
@@ -236,6 +258,8 @@ export class TaskManager {
     const starting = this.#starting.get(task);
     starting?.abort.abort();
     await starting?.done;
+    // What it has come to meanwhile is out of date.
+    this.#prepared = this.#prepared.filter((entry) => entry.task !== task);
   }
 
   #run(task: StreamTask, offsets: StartOffsets): void {
@@ -282,8 +306,7 @@ export class TaskManager {
     task.become({ kind: 'waiting', cause: failed, retryAtMs: clock.nowMs() + delayMs });
     clock.after(delayMs, () => {
       if (task.lifecycle.kind !== 'waiting') return;
-      task.become({ kind: 'created' });
-      this.#prepare(task);
+      this.#resume(task);
     });
   }
 
