@@ -15,7 +15,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   schemas: ['base/'],
   stores: ['base/', 'schemas/serde.ts'],
   topology: ['base/', 'schemas/serde', 'stores/state-store.ts'],
-  'embedded-kafka': ['base/', 'kafka/protocol/', 'kafka/records/', 'kafka/murmur2.ts'],
+  'embedded-kafka': [
+    'base/',
+    'kafka/protocol/',
+    'kafka/records/',
+    // Vocabulary only: TopicPartition, BrokerAddress, and the KafkaConnection that it hands out.
+    'kafka/ports.ts',
+    'kafka/wire.ts',
+    'kafka/connection.ts',
+  ],
   runtime: [
     'base/',
     'kafka/ports.ts',
@@ -39,7 +47,7 @@ const ONE_FILE: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['kafka/kafkajs-transport.ts'],
   level: ['stores/leveldb-store.ts'],
   'classic-level': ['stores/leveldb-store.ts'],
-  avsc: ['schemas/avro-serde.ts'],
+  avsc: ['schemas/avro-types.ts'],
   '@kafkajs/confluent-schema-registry': ['schemas/confluent-registry-client.ts'],
   koa: ['interactive-queries/http/http-app.ts'],
   '@koa/router': ['interactive-queries/http/http-app.ts'],

@@ -18,7 +18,7 @@ const builder = new StreamsBuilder();
 builder
   .stream('lines', { name: 'lines', keySerde: stringSerde, valueSerde: stringSerde })
   .flatMapValues((line) => line.toLowerCase().split(/\\W+/).filter((word) => word !== ''), { name: 'words' })
-  .groupBy((_key, word) => word, { name: 'by-word', keySerde: stringSerde })
+  .groupBy((_key, word) => word, { name: 'by-word', keySerde: stringSerde, valueSerde: stringSerde })
   .count({ name: 'count', store: 'counts' })
   .toStream({ name: 'changes' })
   .to('word-counts', { name: 'out', keySerde: stringSerde, valueSerde: int64Serde });
