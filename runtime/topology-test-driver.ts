@@ -200,7 +200,7 @@ function checkPartition(
   const partition = partitioner?.(place) ?? 0;
   if (partition === 0) return;
   throw new MillraceError(
-    'PROCESSING_FAILED',
+    'SERIALIZATION',
     `the partitioner of ${name} chose partition ${partition} of a topic that has one`,
   );
 }

@@ -71,9 +71,14 @@ export class StreamsBuilder {
         topology.addStateStore(storeSpec(storeName, consumed), name);
     });
     const { keySerde, valueSerde } = consumed;
+    const sources = [source];
     return new KTable({
-      ...{ plan, name, keySerde, valueSerde, origin },
-      sources: [source],
+      plan,
+      name,
+      sources,
+      keySerde,
+      valueSerde,
+      origin,
       storeName: consumed.store,
     });
   }

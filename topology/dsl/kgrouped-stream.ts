@@ -1,11 +1,11 @@
 /** A stream grouped by its key, about to become a table of aggregates. */
 import type { Serde } from '../../schemas/serde.ts';
 import { int64Serde } from '../../schemas/serdes.ts';
+import { aggregatedTable, aggregateStoreName } from './aggregated-table.ts';
 import type { StreamNode } from './kstream.ts';
-import { KTable } from './ktable.ts';
-import { storeSpec } from './materialize.ts';
+import type { KTable } from './ktable.ts';
 import { isAnonymous, type Materialized, type MaterializedValues } from './options.ts';
-import { type Fold, StreamAggregate } from './processors/stream-aggregate.ts';
+import type { Fold } from './processors/aggregate.ts';
 import { repartition, skipRepartitionNames } from './repartition.ts';
 
 /** Combines the values so far with the next one. */
@@ -30,8 +30,9 @@ export class KGroupedStream<K, V> {
   /** Records per key. */
   count(options: Materialized<K, number> = {}): KTable<K, number> {
     if (isAnonymous(options)) this.#node.plan.generateStoreName('KSTREAM-AGGREGATE-');
-    const counted = { valueSerde: int64Serde, ...options };
-    return this.#aggregate('KSTREAM-AGGREGATE-', (_key, _value, count = 0) => count + 1, counted);
+    const fold: Fold<K, V, number> = (_key, _value, count = 0) => count + 1;
+    const valueSerde = options.valueSerde ?? int64Serde;
+    return this.#aggregate('KSTREAM-AGGREGATE-', fold, { ...options, valueSerde });
   }
 
   /** Values per key, combined two by two; the first one is taken as it is. */
@@ -39,10 +40,7 @@ export class KGroupedStream<K, V> {
     const fold: Fold<K, V, V> = (_key, value, aggregate) =>
       aggregate === undefined ? value : reducer(aggregate, value);
     const valueSerde = options.valueSerde ?? this.#node.valueSerde;
-    return this.#aggregate('KSTREAM-REDUCE-', fold, {
-      ...options,
-      valueSerde,
-    });
+    return this.#aggregate('KSTREAM-REDUCE-', fold, { ...options, valueSerde });
   }
 
   aggregate<VA>(
@@ -61,41 +59,25 @@ export class KGroupedStream<K, V> {
     options: Materialized<K, VA>,
   ): KTable<K, VA> {
     const { plan } = this.#node;
-    const storeName = options.store ?? plan.generateStoreName(prefix);
-    if (options.store === undefined) plan.checkTopicName('store', storeName, 'store');
+    const storeName = aggregateStoreName(plan, options, prefix);
     const name = plan.nameOf(options.name, prefix);
     const keySerde = options.keySerde ?? this.#node.keySerde;
-    const parent = this.#partitionedByKey(storeName, options.store === undefined, keySerde);
-    const origin = new StreamAggregate(storeName, fold);
-    const spec = storeSpec(storeName, { ...options, keySerde });
-    plan.add((topology) =>
-      topology
-        .addProcessor({ name, supplier: () => origin.newProcessor(), parents: [parent.name] })
-        .addStateStore(spec, name),
-    );
-    const { sources } = parent;
-    const { valueSerde } = spec;
-    return new KTable({
-      ...{ plan, name, sources, keySerde, valueSerde, origin },
-      storeName: options.store,
-    });
+    const parent = this.#partitionedByKey(storeName, keySerde);
+    return aggregatedTable(plan, { name, storeName, parent, fold, keySerde }, options);
   }
 
   #partitionedByKey(
     storeName: string,
-    isStoreNameGenerated: boolean,
     keySerde: Serde<K> | undefined,
   ): { readonly name: string; readonly sources: readonly string[] } {
     if (!this.#node.repartitionRequired) return this.#node;
     const { plan, name: parent, valueSerde } = this.#node;
-    if (this.#repartitioned !== undefined) skipRepartitionNames(plan);
-    const name =
-      this.#repartitioned ??
-      repartition({
-        ...{ plan, parent, keySerde, valueSerde },
-        prefix: this.#name ?? storeName,
-        isPrefixGenerated: this.#name === undefined && isStoreNameGenerated,
-      });
+    if (this.#repartitioned !== undefined) {
+      skipRepartitionNames(plan);
+      return { name: this.#repartitioned, sources: [this.#repartitioned] };
+    }
+    const prefix = this.#name ?? storeName;
+    const name = repartition({ plan, parent, prefix, keySerde, valueSerde });
     if (this.#name !== undefined) this.#repartitioned = name;
     return { name, sources: [name] };
   }

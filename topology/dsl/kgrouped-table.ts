@@ -1,11 +1,13 @@
 /** A table grouped by another key, about to become a table of aggregates. */
 import { int64Serde } from '../../schemas/serdes.ts';
+import { aggregatedTable, aggregateStoreName } from './aggregated-table.ts';
 import type { Aggregator, Reducer } from './kgrouped-stream.ts';
-import { KTable, type TableNode } from './ktable.ts';
-import { requireSerde, storeSpec } from './materialize.ts';
+import type { KTable, TableNode } from './ktable.ts';
+import { requireSerde } from './materialize.ts';
 import type { Materialized, MaterializedValues } from './options.ts';
+import type { Fold } from './processors/aggregate.ts';
 import { type Change, changeSerde } from './processors/change.ts';
-import { TableAggregate, type TableFold } from './processors/table-aggregate.ts';
+import { foldOfChanges } from './processors/regroup.ts';
 import { repartitionTopicName } from './repartition.ts';
 
 type FunctionPrefix = 'KTABLE-AGGREGATE-' | 'KTABLE-REDUCE-';
@@ -30,11 +32,12 @@ export class KGroupedTable<K, V> {
 
   /** Rows per group. */
   count(options: Materialized<K, number> = {}): KTable<K, number> {
-    const fold: TableFold<K, V, number> = {
-      add: (_key, _value, count = 0) => count + 1,
-      subtract: (_key, _value, count) => count - 1,
-    };
-    return this.#aggregate('KTABLE-AGGREGATE-', fold, { valueSerde: int64Serde, ...options });
+    const fold = foldOfChanges<K, V, number>(
+      (_key, _value, count = 0) => count + 1,
+      (_key, _value, count) => count - 1,
+    );
+    const valueSerde = options.valueSerde ?? int64Serde;
+    return this.#aggregate('KTABLE-AGGREGATE-', fold, { ...options, valueSerde });
   }
 
   /** Values per group, combined two by two; `subtractor` takes a value out again. */
@@ -43,15 +46,12 @@ export class KGroupedTable<K, V> {
     subtractor: Reducer<V>,
     options: Materialized<K, V> = {},
   ): KTable<K, V> {
-    const fold: TableFold<K, V, V> = {
-      add: (_key, value, aggregate) => (aggregate === undefined ? value : adder(aggregate, value)),
-      subtract: (_key, value, aggregate) => subtractor(aggregate, value),
-    };
+    const fold = foldOfChanges<K, V, V>(
+      (_key, value, aggregate) => (aggregate === undefined ? value : adder(aggregate, value)),
+      (_key, value, aggregate) => subtractor(aggregate, value),
+    );
     const valueSerde = options.valueSerde ?? this.#node.valueSerde;
-    return this.#aggregate('KTABLE-REDUCE-', fold, {
-      ...options,
-      valueSerde,
-    });
+    return this.#aggregate('KTABLE-REDUCE-', fold, { ...options, valueSerde });
   }
 
   aggregate<VA>(
@@ -60,39 +60,27 @@ export class KGroupedTable<K, V> {
     subtractor: Aggregator<K, V, VA>,
     options: MaterializedValues<K, VA>,
   ): KTable<K, VA> {
-    const fold: TableFold<K, V, VA> = {
-      add: (key, value, aggregate) => adder(key, value, aggregate ?? initializer()),
-      subtract: subtractor,
-    };
+    const fold = foldOfChanges<K, V, VA>(
+      (key, value, aggregate) => adder(key, value, aggregate ?? initializer()),
+      subtractor,
+    );
     return this.#aggregate('KTABLE-AGGREGATE-', fold, options);
   }
 
   #aggregate<VA>(
     prefix: FunctionPrefix,
-    fold: TableFold<K, V, VA>,
+    fold: Fold<K, Change<V>, VA>,
     options: Materialized<K, VA>,
   ): KTable<K, VA> {
     const { plan } = this.#node;
-    const storeName = options.store ?? plan.generateStoreName('KTABLE-AGGREGATE-');
-    if (options.store === undefined) plan.checkTopicName('store', storeName, 'store');
+    const storeName = aggregateStoreName(plan, options, 'KTABLE-AGGREGATE-');
     const sink = plan.nameOf(options.name, 'KSTREAM-SINK-', '-sink');
     const source = plan.nameOf(options.name, 'KSTREAM-SOURCE-', '-source');
     const name = plan.nameOf(options.name, prefix);
     const keySerde = options.keySerde ?? this.#node.keySerde;
-    const parent = this.#repartition(sink, source, storeName);
-    const origin = new TableAggregate(storeName, fold);
-    const spec = storeSpec(storeName, { ...options, keySerde });
-    plan.add((topology) =>
-      topology
-        .addProcessor({ name, supplier: () => origin.newProcessor(), parents: [parent] })
-        .addStateStore(spec, name),
-    );
-    const { valueSerde } = spec;
-    const storeOption = { storeName: options.store };
-    return new KTable({
-      ...{ plan, name, sources: [parent], keySerde, valueSerde, origin },
-      ...storeOption,
-    });
+    const parentName = this.#repartition(sink, source, storeName);
+    const parent = { name: parentName, sources: [parentName] };
+    return aggregatedTable(plan, { name, storeName, parent, fold, keySerde }, options);
   }
 
   #repartition(sink: string, source: string, storeName: string): string {

@@ -8,6 +8,7 @@ import { KStream, union } from './kstream.ts';
 import { storeSpec } from './materialize.ts';
 import { type Grouped, isAnonymous, type Materialized, type Named } from './options.ts';
 import type { Change } from './processors/change.ts';
+import { regroupProcessor } from './processors/regroup.ts';
 import {
   type KeyValueMapper,
   type KeyValuePair,
@@ -15,7 +16,6 @@ import {
   type Predicate,
   type ValueMapper,
 } from './processors/stateless.ts';
-import { regroupProcessor } from './processors/table-aggregate.ts';
 import { type Derive, DerivedTable } from './processors/table-derived.ts';
 import { JoinedTable } from './processors/table-table-join.ts';
 import type { TableOrigin } from './table-origin.ts';
@@ -64,10 +64,8 @@ export class KTable<K, V> {
     const name = plan.nameOf(options.name, 'KTABLE-TOSTREAM-');
     const supplier = mapValuesProcessor<K, Change<V>, V | null>((change) => change.newValue);
     plan.add((topology) => topology.addProcessor({ name, supplier, parents: [parent] }));
-    return new KStream<K, V>({
-      ...{ plan, name, sources, keySerde, valueSerde },
-      repartitionRequired: false,
-    });
+    const repartitionRequired = false;
+    return new KStream({ plan, name, sources, keySerde, valueSerde, repartitionRequired });
   }
 
   /** By another key: repartitions. The name is also that of the repartition topic. */
@@ -153,10 +151,8 @@ export class KTable<K, V> {
     const name = plan.nameOf(options.name, 'KTABLE-MERGE-');
     const left = plan.nameOf(options.name, 'KTABLE-JOINTHIS-', '-join-this');
     const right = plan.nameOf(options.name, 'KTABLE-JOINOTHER-', '-join-other');
-    const origin = new JoinedTable<K, V, VO, VR>({
-      ...{ left: this.node.origin, right: other.node.origin, joiner, storeName },
-      ...required,
-    });
+    const origins = { left: this.node.origin, right: other.node.origin };
+    const origin = new JoinedTable({ ...origins, ...required, joiner, storeName });
     const sources = union(this.node.sources, other.node.sources);
     plan.add((topology) =>
       topology
@@ -165,23 +161,19 @@ export class KTable<K, V> {
           name: left,
           supplier: () => origin.newLeftProcessor(),
           parents: [this.node.name],
+          stores: origin.rightView.storeNames,
         })
         .addProcessor({
           name: right,
           supplier: () => origin.newRightProcessor(),
           parents: [other.node.name],
+          stores: origin.leftView.storeNames,
         })
         .addProcessor({
           name,
           supplier: () => origin.newMergeProcessor(),
           parents: [left, right],
         }),
-    );
-    // The views' stores are added by the tables they belong to, whose steps came before.
-    plan.add((topology) =>
-      topology
-        .connectProcessorAndStateStores(left, ...origin.rightView.storeNames)
-        .connectProcessorAndStateStores(right, ...origin.leftView.storeNames),
     );
     const keySerde = options.keySerde ?? this.node.keySerde ?? other.node.keySerde;
     this.#addStore(name, options, keySerde);

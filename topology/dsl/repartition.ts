@@ -15,7 +15,8 @@ export interface RepartitionOptions<K, V> {
   readonly parent: string;
   /** The topic is `<application id>-<prefix>-repartition`. */
   readonly prefix: string;
-  readonly isPrefixGenerated: boolean;
+  /** Then the builder may refuse it. Default false: somebody chose it, or it was checked already. */
+  readonly isPrefixGenerated?: boolean;
   readonly keySerde: Serde<K> | undefined;
   readonly valueSerde: Serde<V> | undefined;
   readonly partitions?: number | undefined;
@@ -29,7 +30,7 @@ export interface RepartitionOptions<K, V> {
 export function repartition<K, V>(options: RepartitionOptions<K, V>): string {
   const { plan, parent, prefix, partitions, partitioner } = options;
   const topic = repartitionTopicName(prefix);
-  if (options.isPrefixGenerated) plan.checkTopicName('repartition topic', topic, 'name');
+  if (options.isPrefixGenerated === true) plan.checkTopicName('repartition topic', topic, 'name');
   const keySerde = requireSerde(options.keySerde, 'keySerde', `repartition topic ${topic}`);
   const valueSerde = requireSerde(options.valueSerde, 'valueSerde', `repartition topic ${topic}`);
   const { sink, filter, source } = nodeNames(plan, prefix, topic);

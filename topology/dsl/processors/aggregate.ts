@@ -1,6 +1,6 @@
 /**
- * count, reduce and aggregate of a stream: one value per key, updated by each record. Records without
- * a key or a value say nothing and are dropped. An aggregate is as new as its newest record.
+ * count, reduce and aggregate: one value per key, updated by each record. Records without a key or a
+ * value say nothing and are dropped. An aggregate is as new as its newest record.
  */
 import type { KeyValueStore } from '../../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../processor.ts';
@@ -10,7 +10,7 @@ import { type Change, changed } from './change.ts';
 /** The next aggregate, from the one before (undefined = none yet). null or undefined deletes it. */
 export type Fold<K, V, VA> = (key: K, value: V, aggregate: VA | undefined) => VA | null | undefined;
 
-export class StreamAggregate<K, V, VA> implements TableOrigin<K, VA> {
+export class AggregateTable<K, V, VA> implements TableOrigin<K, VA> {
   readonly #storeName: string;
   readonly #fold: Fold<K, V, VA>;
   #sendsOldValues = false;
@@ -30,11 +30,11 @@ export class StreamAggregate<K, V, VA> implements TableOrigin<K, VA> {
   }
 
   newProcessor(): Processor<K, V, K, Change<VA>> {
-    return new StreamAggregateProcessor(this.#storeName, this.#fold, this.#sendsOldValues);
+    return new AggregateProcessor(this.#storeName, this.#fold, this.#sendsOldValues);
   }
 }
 
-class StreamAggregateProcessor<K, V, VA> implements Processor<K, V, K, Change<VA>> {
+class AggregateProcessor<K, V, VA> implements Processor<K, V, K, Change<VA>> {
   readonly #storeName: string;
   readonly #fold: Fold<K, V, VA>;
   readonly #sendsOldValues: boolean;
