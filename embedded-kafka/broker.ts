@@ -26,7 +26,7 @@ import {
 import { MarkerWriter } from './coordinators/transaction/marker-writer.ts';
 import { ProducerIds } from './coordinators/transaction/producer-ids.ts';
 import { TransactionCoordinator } from './coordinators/transaction/transaction-coordinator.ts';
-import { unsupportedApiVersions } from './handlers/api-versions.ts';
+import { unsupportedApiVersions } from './handlers/cluster/api-versions.ts';
 import type { AnyHandler } from './handlers/define-handler.ts';
 import { createHandlers } from './handlers/handlers.ts';
 import { openTopicManager } from './partitions/topic-manager.ts';

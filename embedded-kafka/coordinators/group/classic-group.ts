@@ -5,34 +5,11 @@
  * Invariants: `leader` is a member or null; a static instance id belongs to one member; the generation
  * never goes back.
  */
-import type { ErrorCodeNumber } from '../../ports.ts';
+import { type JoinAnswer, NOTHING, type SyncAnswer } from './answers.ts';
 
 export interface GroupProtocolMetadata {
   readonly name: string;
   readonly metadata: Buffer;
-}
-
-export interface JoinAnswer {
-  readonly error: ErrorCodeNumber;
-  readonly generationId: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly leader: string;
-  readonly memberId: string;
-  /** The leader is told who is there but keeps the assignment that the group has. */
-  readonly skipAssignment: boolean;
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly metadata: Buffer;
-  }[];
-}
-
-export interface SyncAnswer {
-  readonly error: ErrorCodeNumber;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignment: Buffer;
 }
 
 export interface Member {
@@ -175,8 +152,6 @@ export class ClassicGroup {
     return common ?? new Set();
   }
 }
-
-export const NOTHING: Buffer = Buffer.alloc(0);
 
 function intersection(left: ReadonlySet<string>, right: ReadonlySet<string>): Set<string> {
   return new Set(Array.from(left).filter((each) => right.has(each)));

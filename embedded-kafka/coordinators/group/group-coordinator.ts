@@ -17,7 +17,8 @@ import {
   type TransactionStamp,
 } from '../coordinator-log.ts';
 import { partitionForKey } from '../internal-topics.ts';
-import { ClassicGroup, type JoinAnswer, type SyncAnswer } from './classic-group.ts';
+import { failedJoin, failedSync, type JoinAnswer, type SyncAnswer } from './answers.ts';
+import { ClassicGroup } from './classic-group.ts';
 import { subscribedTopics } from './consumer-protocol.ts';
 import {
   decodeRecord,
@@ -25,23 +26,19 @@ import {
   encodeGroupTombstone,
   encodeOffset,
   encodeOffsetTombstone,
-  type StoredOffset,
 } from './group-log.ts';
 import { GroupOffsets, type OffsetEntry } from './group-offsets.ts';
-import {
-  failedJoin,
-  failedSync,
-  type GroupConfig,
-  type JoinRequest,
-  Rebalancer,
-  type SyncRequest,
-} from './rebalancer.ts';
-import { type MemberIdentity, validateOffsetCommit } from './validation.ts';
-
-export interface GroupCoordinatorConfig extends GroupConfig {
-  readonly offsetsRetentionMs: number;
-  readonly offsetMetadataBytesMax: number;
-}
+import { Rebalancer } from './rebalancer.ts';
+import type {
+  CommitRequest,
+  FetchedOffset,
+  GroupCoordinatorConfig,
+  JoinRequest,
+  MemberIdentity,
+  OffsetToStore,
+  SyncRequest,
+} from './requests.ts';
+import { validateOffsetCommit } from './validation.ts';
 
 export interface GroupCoordinatorOptions {
   readonly topic: Topic;
@@ -51,26 +48,6 @@ export interface GroupCoordinatorOptions {
   readonly log: Log;
   readonly config: GroupCoordinatorConfig;
 }
-
-export interface OffsetToStore extends TopicPartition {
-  readonly offset: number;
-  readonly leaderEpoch: number;
-  readonly metadata: string;
-}
-
-export interface CommitRequest extends MemberIdentity {
-  readonly groupId: string;
-  readonly generationId: number;
-  readonly offsets: readonly OffsetToStore[];
-  /** The transaction whose marker makes them count. */
-  readonly transaction?: TransactionStamp;
-}
-
-export type FetchedOffset =
-  | { readonly kind: 'committed'; readonly stored: StoredOffset }
-  | { readonly kind: 'none' }
-  /** An open transaction may still move it. */
-  | { readonly kind: 'unstable' };
 
 interface GroupEntry {
   readonly rebalancer: Rebalancer;

@@ -12,41 +12,18 @@ import type { Random } from '../../../base/random.ts';
 import { Errors } from '../../../kafka/protocol/error-codes.ts';
 import type { ErrorCodeNumber } from '../../ports.ts';
 import {
-  type ClassicGroup,
-  type GroupProtocolMetadata,
+  answerAll,
+  answerSync,
+  failedJoin,
+  failedSync,
   type JoinAnswer,
-  type Member,
   NOTHING,
+  refuse,
   type SyncAnswer,
-} from './classic-group.ts';
-import { identify, identifyInGeneration, type MemberIdentity } from './validation.ts';
-
-export interface GroupConfig {
-  readonly minSessionTimeoutMs: number;
-  readonly maxSessionTimeoutMs: number;
-  readonly initialRebalanceDelayMs: number;
-  readonly maxSize: number;
-}
-
-export interface JoinRequest extends MemberIdentity {
-  readonly clientId: string;
-  readonly clientHost: string;
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly protocolType: string;
-  readonly protocols: readonly GroupProtocolMetadata[];
-  /** v4+: a new member is first given its id, so that a lost answer leaves no ghost behind. */
-  readonly requiresKnownMemberId: boolean;
-  /** v9+. */
-  readonly knowsSkipAssignment: boolean;
-}
-
-export interface SyncRequest extends MemberIdentity {
-  readonly generationId: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignments: ReadonlyMap<string, Buffer>;
-}
+} from './answers.ts';
+import type { ClassicGroup, Member } from './classic-group.ts';
+import type { GroupConfig, JoinRequest, MemberIdentity, SyncRequest } from './requests.ts';
+import { identify, identifyInGeneration } from './validation.ts';
 
 export interface RebalancerOptions {
   readonly clock: Clock;
@@ -490,41 +467,4 @@ function updateMember(member: Member, request: JoinRequest): void {
   member.sessionTimeoutMs = request.sessionTimeoutMs;
   member.clientId = request.clientId;
   member.clientHost = request.clientHost;
-}
-
-export function failedJoin(memberId: string, error: ErrorCodeNumber): JoinAnswer {
-  return {
-    error,
-    generationId: -1,
-    protocolType: null,
-    protocolName: null,
-    leader: '',
-    memberId,
-    skipAssignment: false,
-    members: [],
-  };
-}
-
-export function failedSync(error: ErrorCodeNumber): SyncAnswer {
-  return { error, protocolType: null, protocolName: null, assignment: NOTHING };
-}
-
-function refuse(
-  { memberId }: { readonly memberId: string },
-  error: ErrorCodeNumber,
-): Promise<JoinAnswer> {
-  return Promise.resolve(failedJoin(memberId, error));
-}
-
-function answerAll(member: Member, error: ErrorCodeNumber): void {
-  const { awaitingJoin } = member;
-  member.awaitingJoin = undefined;
-  awaitingJoin?.(failedJoin(member.memberId, error));
-  answerSync(member, error);
-}
-
-function answerSync(member: Member, error: ErrorCodeNumber): void {
-  const { awaitingSync } = member;
-  member.awaitingSync = undefined;
-  awaitingSync?.(failedSync(error));
 }

@@ -2,12 +2,7 @@
 import { Errors } from '../../../kafka/protocol/error-codes.ts';
 import type { ErrorCodeNumber } from '../../ports.ts';
 import type { ClassicGroup, Member } from './classic-group.ts';
-
-/** How a request names its sender. */
-export interface MemberIdentity {
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-}
+import type { MemberIdentity } from './requests.ts';
 
 /** The member that the request speaks for, or why it may not. */
 export function identify(

@@ -1,12 +1,12 @@
 /** Settings of topics and of the broker: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { alterConfigsApi } from '../../kafka/protocol/messages/alter-configs.ts';
-import { describeConfigsApi } from '../../kafka/protocol/messages/describe-configs.ts';
-import { incrementalAlterConfigsApi } from '../../kafka/protocol/messages/incremental-alter-configs.ts';
-import type { BrokerConfig } from '../broker-config.ts';
-import type { ErrorCodeNumber, TopicManager } from '../ports.ts';
-import { NODE_ID } from './cluster.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { alterConfigsApi } from '../../../kafka/protocol/messages/alter-configs.ts';
+import { describeConfigsApi } from '../../../kafka/protocol/messages/describe-configs.ts';
+import { incrementalAlterConfigsApi } from '../../../kafka/protocol/messages/incremental-alter-configs.ts';
+import type { BrokerConfig } from '../../broker-config.ts';
+import type { ErrorCodeNumber, TopicManager } from '../../ports.ts';
+import { NODE_ID } from '../cluster/cluster-identity.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 const RESOURCE = { topic: 2, broker: 4 } as const;
 export const CONFIG_SOURCE = { topic: 1, staticBroker: 4, default: 5 } as const;

@@ -1,15 +1,15 @@
 /** Making and removing topics: CreateTopics, DeleteTopics, CreatePartitions. */
-import { ZERO_UUID } from '../../kafka/protocol/api.ts';
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { createPartitionsApi } from '../../kafka/protocol/messages/create-partitions.ts';
-import { createTopicsApi } from '../../kafka/protocol/messages/create-topics.ts';
-import { deleteTopicsApi } from '../../kafka/protocol/messages/delete-topics.ts';
-import type { BrokerConfig } from '../broker-config.ts';
-import type { GroupCoordinator } from '../coordinators/group/group-coordinator.ts';
-import type { ErrorCodeNumber, TopicManager } from '../ports.ts';
-import { NODE_ID } from './cluster.ts';
+import { ZERO_UUID } from '../../../kafka/protocol/api.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { createPartitionsApi } from '../../../kafka/protocol/messages/create-partitions.ts';
+import { createTopicsApi } from '../../../kafka/protocol/messages/create-topics.ts';
+import { deleteTopicsApi } from '../../../kafka/protocol/messages/delete-topics.ts';
+import type { BrokerConfig } from '../../broker-config.ts';
+import type { GroupCoordinator } from '../../coordinators/group/group-coordinator.ts';
+import type { ErrorCodeNumber, TopicManager } from '../../ports.ts';
+import { NODE_ID } from '../cluster/cluster-identity.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 import { CONFIG_SOURCE } from './configs.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
 
 export interface TopicHandlerOptions {
   readonly topics: TopicManager;

@@ -1,13 +1,14 @@
 /** Looking at groups and removing them: DescribeGroups, ListGroups, DeleteGroups, ConsumerGroupDescribe. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { consumerGroupDescribeApi } from '../../kafka/protocol/messages/consumer-group-describe.ts';
-import { deleteGroupsApi } from '../../kafka/protocol/messages/delete-groups.ts';
-import { describeGroupsApi } from '../../kafka/protocol/messages/describe-groups.ts';
-import { listGroupsApi } from '../../kafka/protocol/messages/list-groups.ts';
-import { type ClassicGroup, NOTHING } from '../coordinators/group/classic-group.ts';
-import type { GroupCoordinator } from '../coordinators/group/group-coordinator.ts';
-import { ALL_GROUP_OPERATIONS, NO_OPERATIONS } from './cluster.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { consumerGroupDescribeApi } from '../../../kafka/protocol/messages/consumer-group-describe.ts';
+import { deleteGroupsApi } from '../../../kafka/protocol/messages/delete-groups.ts';
+import { describeGroupsApi } from '../../../kafka/protocol/messages/describe-groups.ts';
+import { listGroupsApi } from '../../../kafka/protocol/messages/list-groups.ts';
+import { NOTHING } from '../../coordinators/group/answers.ts';
+import type { ClassicGroup } from '../../coordinators/group/classic-group.ts';
+import type { GroupCoordinator } from '../../coordinators/group/group-coordinator.ts';
+import { ALL_GROUP_OPERATIONS, NO_OPERATIONS } from '../cluster/cluster-identity.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 const CLASSIC = 'Classic';
 

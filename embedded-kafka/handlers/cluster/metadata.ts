@@ -1,11 +1,12 @@
 /** What is there: Metadata, DescribeTopicPartitions, DescribeCluster. */
-import { ZERO_UUID } from '../../kafka/protocol/api.ts';
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { describeClusterApi } from '../../kafka/protocol/messages/describe-cluster.ts';
-import { describeTopicPartitionsApi } from '../../kafka/protocol/messages/describe-topic-partitions.ts';
-import { metadataApi } from '../../kafka/protocol/messages/metadata.ts';
-import type { BrokerConfig } from '../broker-config.ts';
-import type { Partition, Topic, TopicManager } from '../ports.ts';
+import { ZERO_UUID } from '../../../kafka/protocol/api.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { describeClusterApi } from '../../../kafka/protocol/messages/describe-cluster.ts';
+import { describeTopicPartitionsApi } from '../../../kafka/protocol/messages/describe-topic-partitions.ts';
+import { metadataApi } from '../../../kafka/protocol/messages/metadata.ts';
+import type { BrokerConfig } from '../../broker-config.ts';
+import type { Partition, Topic, TopicManager } from '../../ports.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 import {
   ALL_CLUSTER_OPERATIONS,
   ALL_TOPIC_OPERATIONS,
@@ -13,8 +14,7 @@ import {
   type ClusterIdentity,
   NO_OPERATIONS,
   NODE_ID,
-} from './cluster.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+} from './cluster-identity.ts';
 
 const BROKER_ENDPOINT = 1;
 const PARTITIONS_PER_ANSWER_MAX = 2000;

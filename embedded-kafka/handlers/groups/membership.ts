@@ -1,11 +1,11 @@
 /** The classic group protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { heartbeatApi } from '../../kafka/protocol/messages/heartbeat.ts';
-import { joinGroupApi } from '../../kafka/protocol/messages/join-group.ts';
-import { leaveGroupApi } from '../../kafka/protocol/messages/leave-group.ts';
-import { syncGroupApi } from '../../kafka/protocol/messages/sync-group.ts';
-import type { GroupCoordinator } from '../coordinators/group/group-coordinator.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { heartbeatApi } from '../../../kafka/protocol/messages/heartbeat.ts';
+import { joinGroupApi } from '../../../kafka/protocol/messages/join-group.ts';
+import { leaveGroupApi } from '../../../kafka/protocol/messages/leave-group.ts';
+import { syncGroupApi } from '../../../kafka/protocol/messages/sync-group.ts';
+import type { GroupCoordinator } from '../../coordinators/group/group-coordinator.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 export function groupMembershipHandlers(groups: GroupCoordinator): AnyHandler[] {
   return [joinGroup(groups), syncGroup(groups), heartbeat(groups), leaveGroup(groups)];

@@ -1,17 +1,17 @@
 /** Looking at transactions: DescribeTransactions, ListTransactions. */
-import type { Clock } from '../../base/clock.ts';
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { describeTransactionsApi } from '../../kafka/protocol/messages/describe-transactions.ts';
-import { listTransactionsApi } from '../../kafka/protocol/messages/list-transactions.ts';
-import type { TransactionCoordinator } from '../coordinators/transaction/transaction-coordinator.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { describeTransactionsApi } from '../../../kafka/protocol/messages/describe-transactions.ts';
+import { listTransactionsApi } from '../../../kafka/protocol/messages/list-transactions.ts';
+import type { TransactionCoordinator } from '../../coordinators/transaction/transaction-coordinator.ts';
 import {
   partitionsOf,
   STATE_NAMES,
   startedAtMs,
   stateName,
   type TransactionMetadata,
-} from '../coordinators/transaction/transaction-metadata.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+} from '../../coordinators/transaction/transaction-metadata.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 export function transactionAdminHandlers(
   transactions: TransactionCoordinator,

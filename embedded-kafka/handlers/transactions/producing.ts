@@ -1,18 +1,18 @@
 /** Transactions as producers drive them: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn. */
-import type { TopicPartition } from '../../kafka/ports.ts';
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { addOffsetsToTxnApi } from '../../kafka/protocol/messages/add-offsets-to-txn.ts';
-import { addPartitionsToTxnApi } from '../../kafka/protocol/messages/add-partitions-to-txn.ts';
-import { endTxnApi } from '../../kafka/protocol/messages/end-txn.ts';
-import { initProducerIdApi } from '../../kafka/protocol/messages/init-producer-id.ts';
-import type { GroupCoordinator } from '../coordinators/group/group-coordinator.ts';
-import type { TransactionCoordinator } from '../coordinators/transaction/transaction-coordinator.ts';
+import type { TopicPartition } from '../../../kafka/ports.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { addOffsetsToTxnApi } from '../../../kafka/protocol/messages/add-offsets-to-txn.ts';
+import { addPartitionsToTxnApi } from '../../../kafka/protocol/messages/add-partitions-to-txn.ts';
+import { endTxnApi } from '../../../kafka/protocol/messages/end-txn.ts';
+import { initProducerIdApi } from '../../../kafka/protocol/messages/init-producer-id.ts';
+import type { GroupCoordinator } from '../../coordinators/group/group-coordinator.ts';
+import type { TransactionCoordinator } from '../../coordinators/transaction/transaction-coordinator.ts';
 import {
   NO_PRODUCER_EPOCH,
   NO_PRODUCER_ID,
-} from '../coordinators/transaction/transaction-metadata.ts';
-import type { ErrorCodeNumber, TopicManager } from '../ports.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+} from '../../coordinators/transaction/transaction-metadata.ts';
+import type { ErrorCodeNumber, TopicManager } from '../../ports.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 export interface TransactionHandlerOptions {
   readonly transactions: TransactionCoordinator;

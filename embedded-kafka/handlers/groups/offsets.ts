@@ -1,17 +1,17 @@
 /** Committed offsets: OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { offsetCommitApi } from '../../kafka/protocol/messages/offset-commit.ts';
-import { offsetDeleteApi } from '../../kafka/protocol/messages/offset-delete.ts';
-import { offsetFetchApi } from '../../kafka/protocol/messages/offset-fetch.ts';
-import { txnOffsetCommitApi } from '../../kafka/protocol/messages/txn-offset-commit.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { offsetCommitApi } from '../../../kafka/protocol/messages/offset-commit.ts';
+import { offsetDeleteApi } from '../../../kafka/protocol/messages/offset-delete.ts';
+import { offsetFetchApi } from '../../../kafka/protocol/messages/offset-fetch.ts';
+import { txnOffsetCommitApi } from '../../../kafka/protocol/messages/txn-offset-commit.ts';
+import type { GroupCoordinator } from '../../coordinators/group/group-coordinator.ts';
 import type {
   CommitRequest,
   FetchedOffset,
-  GroupCoordinator,
   OffsetToStore,
-} from '../coordinators/group/group-coordinator.ts';
-import type { ErrorCodeNumber, TopicManager, TransactionVerifier } from '../ports.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+} from '../../coordinators/group/requests.ts';
+import type { ErrorCodeNumber, TopicManager, TransactionVerifier } from '../../ports.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 export function offsetHandlers(
   groups: GroupCoordinator,

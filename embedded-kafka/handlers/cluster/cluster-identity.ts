@@ -1,5 +1,5 @@
 /** Who is in this cluster: one node, at whatever address the client reached it. */
-import type { ConnectionContext } from '../ports.ts';
+import type { ConnectionContext } from '../../ports.ts';
 
 export const NODE_ID = 1;
 

@@ -1,7 +1,7 @@
 /** ApiVersions: which APIs and features there are. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { apiVersionsApi } from '../../kafka/protocol/messages/api-versions.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { apiVersionsApi } from '../../../kafka/protocol/messages/api-versions.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 const NAME_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 /** Clients take a feature for finalized only with an epoch. */

@@ -1,9 +1,9 @@
 /** FindCoordinator: it is always us. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { findCoordinatorApi } from '../../kafka/protocol/messages/find-coordinator.ts';
-import type { ConnectionContext } from '../ports.ts';
-import { brokerSeenBy } from './cluster.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { findCoordinatorApi } from '../../../kafka/protocol/messages/find-coordinator.ts';
+import type { ConnectionContext } from '../../ports.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
+import { brokerSeenBy } from './cluster-identity.ts';
 
 const GROUP = 0;
 const TRANSACTION = 1;

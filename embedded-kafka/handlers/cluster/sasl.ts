@@ -1,9 +1,9 @@
 /** SaslHandshake, SaslAuthenticate: this broker's listener has no authentication, and says so. */
-import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { saslAuthenticateApi } from '../../kafka/protocol/messages/sasl-authenticate.ts';
-import { saslHandshakeApi } from '../../kafka/protocol/messages/sasl-handshake.ts';
-import { NOTHING } from '../coordinators/group/classic-group.ts';
-import { type AnyHandler, defineHandler } from './define-handler.ts';
+import { Errors } from '../../../kafka/protocol/error-codes.ts';
+import { saslAuthenticateApi } from '../../../kafka/protocol/messages/sasl-authenticate.ts';
+import { saslHandshakeApi } from '../../../kafka/protocol/messages/sasl-handshake.ts';
+import { NOTHING } from '../../coordinators/group/answers.ts';
+import { type AnyHandler, defineHandler } from '../define-handler.ts';
 
 export function saslHandlers(): AnyHandler[] {
   return [
