@@ -165,7 +165,7 @@ class PrefetchingFetcher implements Fetcher {
     for (const state of this.#partitions.values()) {
       if (!this.#wantsFetch(state)) continue;
       const leader = this.#cluster.leaderOf(state.topic, state.partition);
-      if (leader === undefined || state.stage.kind === 'leader-unknown') {
+      if (leader === undefined || state.stage === 'leader-unknown') {
         isLeaderMissing = true;
       } else if (state.bufferedBytes >= this.#options.partitionBytesMax) {
         heldBackNodes.add(leader.nodeId);
@@ -189,12 +189,11 @@ class PrefetchingFetcher implements Fetcher {
 
   #wantsFetch(state: FetchPartition): boolean {
     if (state.isPaused || state.isInFlight) return false;
-    switch (state.stage.kind) {
+    switch (state.stage) {
       case 'ready':
       case 'leader-unknown':
         return true;
       case 'backing-off':
-        return this.#deps.clock.monotonicMs() >= state.stage.untilMs;
       case 'stopped':
         return false;
     }
@@ -281,15 +280,18 @@ class PrefetchingFetcher implements Fetcher {
     const facts = { partition: state.key, failures: state.failures, reason };
     if (state.failures === FAILURES_TO_WARN) this.#deps.log.warn(facts, 'fetching fails');
     else this.#deps.log.debug(facts, 'fetching failed, will try again');
-    if (next === 'leader-unknown') state.stage = { kind: 'leader-unknown' };
+    if (next === 'leader-unknown') state.stage = 'leader-unknown';
     else this.#backOff(state);
   }
 
   #backOff(state: FetchPartition): void {
     const { clock, random } = this.#deps;
     const delayMs = backoffMs(Math.max(0, state.failures - 1), BACKOFF, random);
-    state.stage = { kind: 'backing-off', untilMs: clock.monotonicMs() + delayMs };
-    clock.after(delayMs, () => this.#schedulePump());
+    state.stage = 'backing-off';
+    clock.after(delayMs, () => {
+      if (state.stage === 'backing-off') state.stage = 'ready';
+      this.#schedulePump();
+    });
   }
 
   /** One metadata request for all partitions that miss their leader; then each backs off. */
@@ -299,7 +301,7 @@ class PrefetchingFetcher implements Fetcher {
     const lost = [...this.#partitions.values()].filter(
       (state) =>
         this.#wantsFetch(state) &&
-        (state.stage.kind === 'leader-unknown' ||
+        (state.stage === 'leader-unknown' ||
           this.#cluster.leaderOf(state.topic, state.partition) === undefined),
     );
     try {
@@ -311,7 +313,7 @@ class PrefetchingFetcher implements Fetcher {
       for (const state of lost) {
         const isFound = this.#cluster.leaderOf(state.topic, state.partition) !== undefined;
         if (!isFound) state.failures++;
-        if (isFound && state.failures === 0) state.stage = { kind: 'ready' };
+        if (isFound && state.failures === 0) state.stage = 'ready';
         else this.#backOff(state);
       }
       this.#schedulePump();

@@ -5,22 +5,20 @@
  */
 import type { FetchedPartition } from '../ports.ts';
 
-/** What may happen next to a partition. */
 export type FetchStage =
-  | { readonly kind: 'ready' }
+  | 'ready'
   /** Metadata must be fetched before anybody is asked again. */
-  | { readonly kind: 'leader-unknown' }
-  | { readonly kind: 'backing-off'; readonly untilMs: number }
+  | 'leader-unknown'
+  /** A timer will make it ready. */
+  | 'backing-off'
   /** An error has been reported: only a seek helps. */
-  | { readonly kind: 'stopped' };
-
-const READY: FetchStage = { kind: 'ready' };
+  | 'stopped';
 
 export class FetchPartition {
   readonly topic: string;
   readonly partition: number;
   readonly key: string;
-  stage: FetchStage = READY;
+  stage: FetchStage = 'ready';
   isPaused: boolean;
   isInFlight = false;
   /** Failures since the last good answer. */
@@ -64,7 +62,7 @@ export class FetchPartition {
     this.#lastEpoch = answer.lastLeaderEpoch;
     this.#lastAnswer = answer;
     this.failures = 0;
-    this.stage = READY;
+    this.stage = 'ready';
     if (!isNews) return;
     // Answers without batches are folded into the one before: an idle partition buffers one at most.
     const previous = this.#buffered.at(-1);
@@ -79,7 +77,7 @@ export class FetchPartition {
   /** Reports an error to the caller, behind what is buffered; nothing is fetched until a seek. */
   stop(answer: FetchedPartition): void {
     this.#buffered.push(answer);
-    this.stage = { kind: 'stopped' };
+    this.stage = 'stopped';
   }
 
   /** Hands out everything that is buffered, in order. */

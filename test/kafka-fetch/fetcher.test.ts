@@ -18,15 +18,15 @@ type Asked = Request['topics'][number]['partitions'][number];
 
 /** A broker that answers every partition by `answer`; nothing to say = the long poll stays open. */
 class FakeFetchBroker {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly cluster = new ScriptedCluster();
   readonly requests: { readonly sent: Sent; readonly request: Request }[] = [];
   answer: (topic: string, asked: Asked, nodeId: number) => Partial<Partition> | undefined;
   #release = Promise.withResolvers<void>();
-  readonly deps = { clock: this.clock, random: seededRandom(1), log: silentLog };
 
-  constructor(answer: FakeFetchBroker['answer']) {
+  constructor(answer: FakeFetchBroker['answer'], clock = new ManualClock()) {
     this.answer = answer;
+    this.clock = clock;
     for (const partition of [0, 1, 2]) this.cluster.lead('in', partition, 1);
     this.cluster.on(fetchApi, (request, sent) => this.#fetch(request, sent));
   }
@@ -46,7 +46,8 @@ class FakeFetchBroker {
       channel: 'fetch',
       ...change,
     };
-    return createFetcher(this.cluster, options, this.deps);
+    const deps = { clock: this.clock, random: seededRandom(1), log: silentLog };
+    return createFetcher(this.cluster, options, deps);
   }
 
   askedOffsets(): number[] {
@@ -390,6 +391,21 @@ describe('what goes wrong', () => {
     const tries = broker.cluster.refreshed.length;
     expect(tries).toBeGreaterThan(10);
     expect(tries).toBeLessThan(40);
+    broker.cluster.lead('in', 0, 1);
+    expect(seen(await pollOnce(broker, fetcher))).toEqual(['0:v0']);
+  });
+
+  test('timers that fire a little early, as real ones do, strand nobody', async () => {
+    class HastyClock extends ManualClock {
+      override after(delayMs: number, callback: () => void): () => void {
+        return super.after(delayMs - 0.5, callback);
+      }
+    }
+    const broker = new FakeFetchBroker(logUpTo(1), new HastyClock());
+    broker.cluster.leaders.clear();
+    const fetcher = broker.fetcher();
+    fetcher.seek('in', 0, 0);
+    await pass(broker.clock, 1_000);
     broker.cluster.lead('in', 0, 1);
     expect(seen(await pollOnce(broker, fetcher))).toEqual(['0:v0']);
   });

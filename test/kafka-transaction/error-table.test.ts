@@ -201,7 +201,6 @@ describe('Produce', () => {
   test.each([
     'OUT_OF_ORDER_SEQUENCE_NUMBER',
     'UNKNOWN_PRODUCER_ID',
-    'INVALID_PRODUCER_EPOCH',
     'INVALID_TXN_STATE',
     'TRANSACTION_ABORTABLE',
   ] as const)('%s: aborted; nothing more is sent before init', async (name) => {
@@ -218,7 +217,7 @@ describe('Produce', () => {
     expect((await drive(broker.clock, producer.commit(transaction()))).kind).toBe('committed');
   });
 
-  test.each(['PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING'] as const)(
+  test.each(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'] as const)(
     '%s: fenced; again within a minute it is fatal, for two processes share an id',
     async (name) => {
       const broker = new FakeTransactionBroker('V2');
@@ -286,7 +285,7 @@ describe('AddPartitionsToTxn and AddOffsetsToTxn (V1)', () => {
 
   test.each([
     ['INVALID_TXN_STATE', 'aborted'],
-    ['INVALID_PRODUCER_EPOCH', 'aborted'],
+    ['INVALID_PRODUCER_EPOCH', 'fenced'],
     ['PRODUCER_FENCED', 'fenced'],
     ['INVALID_PRODUCER_ID_MAPPING', 'fenced'],
     ['TOPIC_AUTHORIZATION_FAILED', 'fatal'],
@@ -372,6 +371,12 @@ describe.each(PROTOCOLS)('TxnOffsetCommit (%s)', (protocol) => {
     broker.script('TxnOffsetCommit', Errors[name]);
     expect((await broker.commit()).kind).toBe('committed');
     expect(count(broker, 'TxnOffsetCommit')).toBe(2);
+  });
+
+  test.each(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'] as const)('%s: fenced', async (name) => {
+    const broker = new FakeTransactionBroker(protocol);
+    broker.script('TxnOffsetCommit', Errors[name]);
+    expect((await broker.commit()).kind).toBe('fenced');
   });
 
   test('OFFSET_METADATA_TOO_LARGE: fatal', async () => {
