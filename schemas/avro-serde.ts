@@ -1,17 +1,15 @@
 /**
  * Avro in Confluent's wire format: 0x00, schema id as int32 big-endian, the datum. Everything after
  * the first sight of a schema id is synchronous. Unions of records are wrapped, as avsc does it:
- * `{ 'namespace.Name': value }`. The only file that names avsc on the hot path.
+ * `{ 'namespace.Name': value }`.
  */
-import avro from 'avsc';
 import { MillraceError } from '../base/errors.ts';
+import { type AvroType, parseSchema, type Resolver, resolverFor } from './avro-types.ts';
 import type { AvroSchema, SchemaRegistry } from './schema-registry.ts';
 import { type Serde, UnknownSchemaError } from './serde.ts';
 
 const MAGIC = 0;
 const HEADER_BYTES = 5;
-
-type Resolver = ReturnType<avro.Type['createResolver']>;
 
 export interface AvroSerdeOptions {
   /** What we read into and write with. */
@@ -27,9 +25,9 @@ export function avroSerde<T>({ schema, registry }: AvroSerdeOptions): Serde<T> {
 class AvroSerde<T> implements Serde<T> {
   readonly #schema: AvroSchema;
   readonly #registry: SchemaRegistry;
-  readonly #type: avro.Type;
-  /** Writer's schema id -> how to read it; undefined inside = written with our own schema. */
-  readonly #resolvers = new Map<number, Resolver | undefined>();
+  readonly #type: AvroType;
+  /** Writer's schema id -> how to read it; null = written with our own schema. */
+  readonly #resolvers = new Map<number, Resolver | null>();
   /** Ids whose schemas can never be read into ours: their records are bad, not unknown. */
   readonly #incompatible = new Map<number, unknown>();
   #schemaId = -1;
@@ -37,19 +35,18 @@ class AvroSerde<T> implements Serde<T> {
   constructor(schema: AvroSchema, registry: SchemaRegistry) {
     this.#schema = schema;
     this.#registry = registry;
-    this.#type = parse(schema);
+    this.#type = parseSchema(schema);
   }
 
   async prepare(topic: string, part: 'key' | 'value'): Promise<void> {
     this.#schemaId = await this.#registry.register(`${topic}-${part}`, this.#schema);
-    this.#resolvers.set(this.#schemaId, undefined);
+    this.#resolvers.set(this.#schemaId, null);
   }
 
   async resolve(schemaId: number): Promise<void> {
     const written = await this.#registry.schemaById(schemaId);
     try {
-      const writer = parse(written);
-      this.#resolvers.set(schemaId, this.#type.createResolver(writer));
+      this.#resolvers.set(schemaId, resolverFor(this.#type, parseSchema(written)));
     } catch (cause) {
       this.#incompatible.set(schemaId, cause);
     }
@@ -58,16 +55,17 @@ class AvroSerde<T> implements Serde<T> {
   decode(bytes: Buffer, start: number, end: number): T {
     const schemaId = readSchemaId(bytes, start, end);
     const resolver = this.#resolvers.get(schemaId);
-    if (resolver === undefined && !this.#resolvers.has(schemaId)) this.#refuse(schemaId);
+    if (resolver === undefined) this.#refuse(schemaId);
     let decoded: { value: unknown; offset: number };
     try {
-      decoded = this.#type.decode(bytes, start + HEADER_BYTES, resolver as Resolver);
+      decoded = this.#type.decode(bytes, start + HEADER_BYTES, resolver ?? undefined);
     } catch (cause) {
-      throw new MillraceError('DESERIALIZATION', `not a ${this.#type.name ?? 'datum'}`, { cause });
+      throw this.#notOurs(cause);
     }
+    // The range may lie inside a batch: what was read beyond it is not ours.
     if (decoded.offset !== end) {
-      const wrong = decoded.offset < 0 || decoded.offset > end ? 'truncated' : 'trailing bytes';
-      throw new MillraceError('DESERIALIZATION', `not a ${this.#type.name ?? 'datum'}: ${wrong}`);
+      const isTruncated = decoded.offset < 0 || decoded.offset > end;
+      throw this.#notOurs(new Error(isTruncated ? 'truncated' : 'trailing bytes'));
     }
     return decoded.value as T;
   }
@@ -81,15 +79,25 @@ class AvroSerde<T> implements Serde<T> {
     try {
       return this.#type.encode(value, target, at + HEADER_BYTES);
     } catch (cause) {
-      throw new MillraceError('SERIALIZATION', `not a ${this.#type.name ?? 'datum'}`, { cause });
+      const what = this.#type.name ?? this.#type.typeName;
+      throw new MillraceError('SERIALIZATION', `not a ${what}`, { cause });
     }
+  }
+
+  /** The reason names types and positions, never what the record holds: it travels with dead letters. */
+  #notOurs(cause: unknown): MillraceError {
+    const what = this.#type.name ?? this.#type.typeName;
+    return new MillraceError('DESERIALIZATION', `not a ${what}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 
   #refuse(schemaId: number): never {
     if (!this.#incompatible.has(schemaId)) throw new UnknownSchemaError(schemaId);
-    throw new MillraceError('DESERIALIZATION', `schema ${schemaId} cannot be read as ours`, {
-      cause: this.#incompatible.get(schemaId),
-    });
+    const cause = this.#incompatible.get(schemaId);
+    const why = (cause as Error).message;
+    const message = `schema ${schemaId} cannot be read as ours: ${why}`;
+    throw new MillraceError('DESERIALIZATION', message, { cause });
   }
 }
 
@@ -100,13 +108,4 @@ function readSchemaId(bytes: Buffer, start: number, end: number): number {
     });
   }
   return bytes.readInt32BE(start + 1);
-}
-
-/** Longs beyond 2^53 are refused by avsc in both directions. Throws SCHEMA_INCOMPATIBLE when it is no schema. */
-export function parse(schema: AvroSchema): avro.Type {
-  try {
-    return avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto' });
-  } catch (cause) {
-    throw new MillraceError('SCHEMA_INCOMPATIBLE', 'not an Avro schema', { cause });
-  }
 }

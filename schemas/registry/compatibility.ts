@@ -1,7 +1,7 @@
-/** Avro compatibility by trying: what one schema wrote, can the other read it? Pure. */
+/** Which schemas may follow which, by a subject's level. Pure. */
 import { unreachable } from '../../base/assert.ts';
-import { parse } from '../avro-serde.ts';
 import type { AvroSchema } from '../schema-registry.ts';
+import { cannotRead } from './can-read.ts';
 import type { CompatibilityLevel } from './registry-state.ts';
 
 /** Why the new schema may not follow the earlier ones (oldest first); empty = it may. */
@@ -15,40 +15,34 @@ export function incompatibilities(
     case 'NONE':
       return [];
     case 'BACKWARD':
-      return cannotRead(candidate, last, 'new', 'old');
+      return readsOld(candidate, last);
     case 'BACKWARD_TRANSITIVE':
-      return cannotRead(candidate, earlier, 'new', 'old');
+      return readsOld(candidate, earlier);
     case 'FORWARD':
-      return cannotBeRead(candidate, last);
+      return isReadByOld(candidate, last);
     case 'FORWARD_TRANSITIVE':
-      return cannotBeRead(candidate, earlier);
+      return isReadByOld(candidate, earlier);
     case 'FULL':
-      return [...cannotRead(candidate, last, 'new', 'old'), ...cannotBeRead(candidate, last)];
+      return [...readsOld(candidate, last), ...isReadByOld(candidate, last)];
     case 'FULL_TRANSITIVE':
-      return [...cannotRead(candidate, earlier, 'new', 'old'), ...cannotBeRead(candidate, earlier)];
+      return [...readsOld(candidate, earlier), ...isReadByOld(candidate, earlier)];
     default:
       return unreachable(level);
   }
 }
 
-function cannotRead(
-  reader: AvroSchema,
-  writers: readonly AvroSchema[],
-  readerName: string,
-  writerName: string,
-): string[] {
-  return writers.flatMap((writer) => {
-    try {
-      parse(reader).createResolver(parse(writer));
-      return [];
-    } catch (error) {
-      return [
-        `the ${readerName} schema cannot read data of the ${writerName} one: ${(error as Error).message}`,
-      ];
-    }
-  });
+function readsOld(reader: AvroSchema, writers: readonly AvroSchema[]): string[] {
+  return writers.flatMap((writer) =>
+    cannotRead(reader, writer).map(
+      ({ path, why }) => `the new schema cannot read data of the old one: ${why} (at ${path})`,
+    ),
+  );
 }
 
-function cannotBeRead(writer: AvroSchema, readers: readonly AvroSchema[]): string[] {
-  return readers.flatMap((reader) => cannotRead(reader, [writer], 'old', 'new'));
+function isReadByOld(writer: AvroSchema, readers: readonly AvroSchema[]): string[] {
+  return readers.flatMap((reader) =>
+    cannotRead(reader, writer).map(
+      ({ path, why }) => `the old schema cannot read data of the new one: ${why} (at ${path})`,
+    ),
+  );
 }

@@ -3,7 +3,10 @@
  *
  * R1. The log decides: of two records that claim the same version or the same id for another
  *     schema, the first stands and the second has no effect. So several registries may share a log.
- * R2. An id belongs to a schema for ever, even after all its versions are deleted.
+ * R2. An id belongs to one schema. Deleting versions does not free it; only a permanent delete of
+ *     its last use does, once compaction has removed the records and a registry has read the log anew.
+ * R3. Compaction keeps the LAST record of a key: a key whose last record has no effect is listed in
+ *     `shadowed()` until somebody writes the standing one again behind it.
  */
 export const COMPATIBILITY_LEVELS = [
   'NONE',
@@ -34,6 +37,8 @@ export class RegistryState {
   readonly #idByIdentity = new Map<string, number>();
   readonly #compatibility = new Map<string, CompatibilityLevel>();
   readonly #modes = new Map<string, Mode>();
+  /** Keys whose last record in the log has no effect, with what it claimed. */
+  readonly #shadowed = new Map<string, SchemaVersion>();
   #highestId = 0;
 
   /** One record of the log. Records that are not understood are passed over. */
@@ -44,18 +49,22 @@ export class RegistryState {
     const subject = typeof key['subject'] === 'string' ? key['subject'] : '';
     switch (key['keytype']) {
       case 'SCHEMA':
-        return this.#applySchema(subject, Number(key['version']), value);
+        this.#applySchema(keyText, subject, Number(key['version']), value);
+        break;
       case 'DELETE_SUBJECT':
-        return this.#applyDeleteSubject(subject, value);
+        this.#applyDeleteSubject(subject, value);
+        break;
       case 'CONFIG':
-        return setOrDelete(
+        setOrDelete(
           this.#compatibility,
           subject,
           value?.['compatibilityLevel'],
           COMPATIBILITY_LEVELS,
         );
+        break;
       case 'MODE':
-        return setOrDelete(this.#modes, subject, value?.['mode'], MODES);
+        setOrDelete(this.#modes, subject, value?.['mode'], MODES);
+        break;
     }
   }
 
@@ -98,6 +107,11 @@ export class RegistryState {
     );
   }
 
+  /** Claims that lost (R3), oldest first: the record each made without effect. */
+  shadowed(): readonly SchemaVersion[] {
+    return [...this.#shadowed.values()];
+  }
+
   nextId(): number {
     return this.#highestId + 1;
   }
@@ -123,23 +137,40 @@ export class RegistryState {
     return this.#modes.get(subject) ?? this.#modes.get('') ?? 'READWRITE';
   }
 
-  #applySchema(subject: string, version: number, value: Record<string, unknown> | null): void {
+  #applySchema(
+    key: string,
+    subject: string,
+    version: number,
+    value: Record<string, unknown> | null,
+  ): void {
+    this.#shadowed.delete(key);
     const versions = this.#subjects.get(subject) ?? new Map<number, SchemaVersion>();
-    if (value === null) return void versions.delete(version);
-    const { id, schema } = value;
+    if (value === null) {
+      versions.delete(version);
+      return;
+    }
+    const { id, schema, schemaType = 'AVRO' } = value;
     if (typeof id !== 'number' || typeof schema !== 'string') return;
-    const identity = identityOf(schema);
-    const known = this.#textById.get(id);
-    if (known !== undefined && identityOf(known) !== identity) return;
-    const standing = versions.get(version);
-    if (standing !== undefined && identityOf(standing.schema) !== identity) return;
-    const knownId = this.#idByIdentity.get(identity);
-    if (knownId !== undefined && knownId !== id) return;
-    this.#textById.set(id, known ?? schema);
-    this.#idByIdentity.set(identity, id);
+    // Whatever is registered under it, an id that somebody gave away is taken.
     this.#highestId = Math.max(this.#highestId, id);
-    versions.set(version, { subject, version, id, schema, deleted: value['deleted'] === true });
+    if (schemaType !== 'AVRO' || parseJson(schema) === undefined) return;
+    const claim = { subject, version, id, schema, deleted: value['deleted'] === true };
+    const identity = identityOf(schema);
+    if (!this.#mayStand(claim, identity, versions.get(version))) {
+      this.#shadowed.set(key, claim);
+      return;
+    }
+    if (!this.#textById.has(id)) this.#textById.set(id, schema);
+    if (!this.#idByIdentity.has(identity)) this.#idByIdentity.set(identity, id);
+    versions.set(version, claim);
     this.#subjects.set(subject, versions);
+  }
+
+  /** R1: neither the id nor the version belongs to another schema. */
+  #mayStand(claim: SchemaVersion, identity: string, standing: SchemaVersion | undefined): boolean {
+    const textOfId = this.#textById.get(claim.id);
+    if (textOfId !== undefined && identityOf(textOfId) !== identity) return false;
+    return standing === undefined || identityOf(standing.schema) === identity;
   }
 
   #applyDeleteSubject(subject: string, value: Record<string, unknown> | null): void {
@@ -151,7 +182,7 @@ export class RegistryState {
   }
 }
 
-/** Two texts with the same identity are the same schema: layout and order of attributes do not count. */
+/** Two texts with the same identity are the same schema: layout and order of attributes do not count. Throws for what is not JSON. */
 export function identityOf(schema: string): string {
   return JSON.stringify(sorted(JSON.parse(schema)));
 }
@@ -159,6 +190,8 @@ export function identityOf(schema: string): string {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
+  // { "type": "string" } is how some clients say "string".
+  if ('type' in value && Object.keys(value).length === 1) return sorted(value.type);
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -167,11 +200,15 @@ function sorted(value: unknown): unknown {
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
+  const value = parseJson(text);
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
