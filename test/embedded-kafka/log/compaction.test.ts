@@ -258,6 +258,26 @@ describe('compaction', () => {
     expect(tableOf(partition).get('a')).toBe('2');
   });
 
+  test('keeps the marker of an aborted transaction while a batch of it is there, empty as it may be', async () => {
+    const { partition, topics, clock, disk } = await openPartition(COMPACT);
+    const identity = { producerId: 4, transactional: true };
+    await appendTo(partition, batchOf([keyed('a', 'aborted')], identity));
+    const marker = { producerId: 4, producerEpoch: 0, coordinatorEpoch: 0, committed: false };
+    await partition.appendMarker(marker);
+    for (let round = 0; round < 4; round++) {
+      await closeSegments(partition);
+      await topics.maintain();
+      clock.advance(1500);
+    }
+    const bare = disk.killProcess();
+    removeAllButSegments(bare, topics);
+    const { partition: again } = await openPartition({}, bare, { clock });
+    expect(again.producers()).toMatchObject([
+      { producerId: 4, lastSequence: 0, currentTransactionStartOffset: -1 },
+    ]);
+    expect(again.lastStableOffset).toBe(again.highWatermark);
+  });
+
   test('takes several rounds when the keys do not fit into memory', async () => {
     const { partition, clock } = await openPartition(COMPACT);
     for (const round of [1, 2]) {
@@ -401,8 +421,12 @@ async function play(
       }
       case 'end': {
         const { producer, committed } = step;
-        const producerEpoch = ++epochs[producer]!;
-        sequences[producer] = 0;
+        // Producer 1 speaks transactions V2 (each marker brings a new epoch), producer 2 speaks V1.
+        if (producer === 1) {
+          epochs[producer]!++;
+          sequences[producer] = 0;
+        }
+        const producerEpoch = epochs[producer]!;
         const result = await partition.appendMarker({
           producerId: producer,
           producerEpoch,
@@ -439,6 +463,14 @@ function removeAllButSegments(disk: MemoryDisk, topics: TopicManager): void {
   const directory = `topics/${topics.topic('t')!.topicId}/0`;
   for (const name of disk.list(directory)) {
     if (!name.endsWith('.log')) disk.remove(`${directory}/${name}`);
+  }
+}
+
+function expectInOrder(partition: Partition): void {
+  let next = 0;
+  for (const { header } of partition.batches()) {
+    expect(header.baseOffset).toBeGreaterThanOrEqual(next);
+    next = lastOffset(header) + 1;
   }
 }
 
@@ -508,9 +540,11 @@ describe('a table built from a compacted log', () => {
         const killed = await operationsOf(at);
         const survivor = await openPartition({}, killed.disk.killProcess());
         expect(tableOf(survivor.partition)).toEqual(killed.expected);
+        expectInOrder(survivor.partition);
         const unpowered = await operationsOf(at);
         const second = await openPartition({}, unpowered.disk.powerLoss(seededRandom(at)));
         expect(tableOf(second.partition)).toEqual(unpowered.expected);
+        expectInOrder(second.partition);
         await second.topics.maintain();
         expect(tableOf(second.partition)).toEqual(unpowered.expected);
       }

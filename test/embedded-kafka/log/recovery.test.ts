@@ -50,12 +50,17 @@ describe('opening a log', () => {
 
   test('does so even when segments filled up while their syncs were out', async () => {
     const slow = new MemoryDisk({
-      syncDelay: () => new Promise((resolve) => setImmediate(resolve)),
+      syncDelay: () => new Promise((resolve) => setImmediate(() => setImmediate(resolve))),
     });
     const { partition, topics } = await openPartition(SMALL, slow);
+    const waiting: Promise<unknown>[] = [];
     for (let round = 0; round < 4; round++) {
-      await Promise.all(records.map((value) => appendTo(partition, batchOf([value]))));
+      for (const [index, value] of records.entries()) {
+        waiting.push(appendTo(partition, batchOf([value])));
+        if (index % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
     }
+    await Promise.all(waiting);
     const read = new Set<string>();
     const reopened = slow.killProcess({
       beforeOperation: ({ kind, path }) => {
