@@ -121,6 +121,13 @@ const SETTINGS = {
     default: '104857600',
     documentation: 'Size of the largest request that is read.',
   },
+  'queued.max.request.bytes': {
+    type: 'int',
+    min: 1,
+    default: '268435456',
+    documentation:
+      'Bytes of requests that may be received and not yet served, over all connections.',
+  },
   'connections.max.idle.ms': {
     type: 'long',
     min: 1,

@@ -71,6 +71,7 @@ async function openDoors(
     tcp = await listenTcp({
       ...shared,
       ...listen,
+      bufferedBytesMax: broker.config.number('queued.max.request.bytes'),
       idleMs: broker.config.number('connections.max.idle.ms'),
       connectionsMax: broker.config.number('max.connections'),
     });

@@ -14,6 +14,8 @@ export interface TcpServerOptions {
   /** 0 = any free one. */
   readonly port: number;
   readonly frameBytesMax: number;
+  /** Received and not yet served, over all connections: who goes beyond it is closed. */
+  readonly bufferedBytesMax: number;
   readonly idleMs: number;
   readonly connectionsMax: number;
   readonly handler: FrameHandler;
@@ -35,13 +37,21 @@ const READ_AHEAD_BYTES = 1024 * 1024;
 /** Rejects with PORT_TAKEN, or CONFIG_INVALID when the address cannot be listened on. */
 export async function listenTcp(options: TcpServerOptions): Promise<TcpServer> {
   const connections = new Set<TcpConnection>();
+  const isOverBudget = () => {
+    let bufferedBytes = 0;
+    for (const connection of connections) bufferedBytes += connection.bufferedBytes;
+    return bufferedBytes > options.bufferedBytesMax;
+  };
   const server = net.createServer({ noDelay: true, keepAlive: true }, (socket) => {
     if (connections.size >= options.connectionsMax) {
       options.log.warn({ connectionsMax: options.connectionsMax }, 'too many connections');
       socket.destroy();
       return;
     }
-    const connection = new TcpConnection(socket, options, () => connections.delete(connection));
+    const connection = new TcpConnection(socket, options, {
+      isOverBudget,
+      onClosed: () => connections.delete(connection),
+    });
     connections.add(connection);
   });
   await listen(server, options);
@@ -84,20 +94,26 @@ function listenError(cause: NodeJS.ErrnoException, host: string, port: number): 
   });
 }
 
+/** What a connection needs of all the others. */
+interface Neighbours {
+  readonly isOverBudget: () => boolean;
+  readonly onClosed: () => void;
+}
+
 class TcpConnection {
   readonly #socket: net.Socket;
   readonly #options: TcpServerOptions;
   readonly #reader: FrameReader;
   readonly #context: ConnectionContext;
-  readonly #onClosed: () => void;
+  readonly #neighbours: Neighbours;
   #isServing = false;
   #isClosed = false;
 
-  constructor(socket: net.Socket, options: TcpServerOptions, onClosed: () => void) {
+  constructor(socket: net.Socket, options: TcpServerOptions, neighbours: Neighbours) {
     this.#socket = socket;
     this.#options = options;
     this.#reader = new FrameReader(options.frameBytesMax);
-    this.#onClosed = onClosed;
+    this.#neighbours = neighbours;
     this.#context = {
       connectionId: options.nextConnectionId(),
       clientSoftwareName: 'unknown',
@@ -114,14 +130,24 @@ class TcpConnection {
     socket.on('close', () => this.#closed());
   }
 
+  get bufferedBytes(): number {
+    return this.#reader.bufferedBytes;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
 
   #receive(chunk: Buffer): void {
     this.#reader.push(chunk);
+    const isLarge = this.#reader.bufferedBytes > READ_AHEAD_BYTES;
     if (!this.#isServing) void this.#serve();
-    else if (this.#reader.bufferedBytes > READ_AHEAD_BYTES) this.#socket.pause();
+    else if (isLarge) this.#socket.pause();
+    if (isLarge && this.#neighbours.isOverBudget()) {
+      const { clientHost } = this.#context;
+      this.#options.log.warn({ clientHost }, 'too many bytes of unfinished requests');
+      this.close();
+    }
   }
 
   /** Serves what has been received completely, one after another. Never rejects. */
@@ -172,7 +198,7 @@ class TcpConnection {
   #closed(): void {
     this.#isClosed = true;
     this.#options.handler.connectionClosed(this.#context);
-    this.#onClosed();
+    this.#neighbours.onClosed();
   }
 }
 

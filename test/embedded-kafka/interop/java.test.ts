@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { kafkaClassPath, whyNoKafka } from '../../kit/apache-kafka.ts';
 import { BrokerChild } from './broker-child.ts';
 
@@ -44,34 +44,35 @@ function probe(
 
 describe.skipIf(missing !== undefined)('Apache Kafka’s Java clients', () => {
   let broker: BrokerChild;
-  beforeEach(async () => {
-    broker = await BrokerChild.start();
-  });
   afterEach(() => broker.remove());
 
-  test('administer, produce, consume as groups, and copy exactly once, as against Kafka itself', async () => {
-    expect(await probe('ClientsProbe', [broker.address])).toEqual({
-      'transaction.version': '2',
-      nodes: '1',
-      'created retention.ms': '3600000',
-      'cleanup.policy': 'delete,compact',
-      grown: '4',
-      deleted: 'true',
-      copied: '3000',
-      state: 'Stable',
-      distinct: '3000',
-      offsets: '3000',
-      transaction: 'CompleteCommit',
-      'offsets left': '2',
-      groups: '[copiers]',
-      earliest: '5',
-      zombie: 'ProducerFencedException',
-      owner: 'nothing',
-      slow: 'InvalidTxnStateException',
-    });
-  }, 120_000);
+  for (const version of ['1', '2']) {
+    test(`administer, consume as groups, and copy exactly once with transactions V${version}, as against Kafka itself`, async () => {
+      broker = await BrokerChild.start({ 'transaction.version': version });
+      expect(await probe('ClientsProbe', [broker.address])).toEqual({
+        'transaction.version': version,
+        nodes: '1',
+        'created retention.ms': '3600000',
+        'cleanup.policy': 'delete,compact',
+        grown: '4',
+        deleted: 'true',
+        copied: '3000',
+        state: 'Stable',
+        distinct: '3000',
+        offsets: '3000',
+        transaction: 'CompleteCommit',
+        'offsets left': '2',
+        groups: '[copiers]',
+        earliest: '5',
+        zombie: 'ProducerFencedException',
+        owner: 'nothing',
+        slow: version === '2' ? 'InvalidTxnStateException' : 'ProducerFencedException',
+      });
+    }, 120_000);
+  }
 
   test('count words exactly once in Kafka Streams, while the broker is killed again and again', async () => {
+    broker = await BrokerChild.start();
     let isOver = false;
     let killing = Promise.resolve();
     const killAgainAndAgain = async () => {

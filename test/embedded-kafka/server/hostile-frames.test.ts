@@ -14,7 +14,8 @@ import { apiVersionsApi } from '../../../kafka/protocol/messages/api-versions.ts
 import { metadataApi } from '../../../kafka/protocol/messages/metadata.ts';
 import { BrokerHarness } from '../kit/broker-harness.ts';
 
-const FRAME_BYTES_MAX = 1_000_000;
+const FRAME_BYTES_MAX = 2_500_000;
+const BUFFERED_BYTES_MAX = 5_000_000;
 
 let harness: BrokerHarness;
 let server: TcpServer;
@@ -27,6 +28,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     port: 0,
     frameBytesMax: FRAME_BYTES_MAX,
+    bufferedBytesMax: BUFFERED_BYTES_MAX,
     idleMs: 60_000,
     connectionsMax: 20,
     handler: harness.broker,
@@ -163,6 +165,22 @@ describe('a connection', () => {
       }
     }
     await expectServed(await connect(), 5);
+  });
+
+  test('that announces much and sends it slowly is closed when all together hold too much', async () => {
+    const bystander = await connect();
+    await expectServed(bystander, 1);
+    const hoarders = await Promise.all([connect(), connect(), connect()]);
+    // Not once(): a reset is an 'error' first, and as good an end as any.
+    const closed = hoarders.map((socket) => new Promise((end) => socket.on('close', end)));
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(FRAME_BYTES_MAX);
+    for (const socket of hoarders) {
+      socket.resume();
+      socket.write(Buffer.concat([size, Buffer.alloc(FRAME_BYTES_MAX - 1)]));
+    }
+    await Promise.race(closed);
+    await expectServed(bystander, 2);
   });
 
   test('beyond the limit is not taken', async () => {
