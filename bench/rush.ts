@@ -7,7 +7,15 @@ import cliProgress from 'cli-progress';
 import { TOPICS } from '../ticket-sales/records.ts';
 import { Gate } from './gate.ts';
 import { percentiles } from './percentiles.ts';
-import { connectToSale, endOffsets, openSale, purchaseNumber, readTopic, type Sale, type SaleClient } from './sale-client.ts';
+import {
+  connectToSale,
+  endOffsets,
+  openSale,
+  purchaseNumber,
+  readTopic,
+  type Sale,
+  type SaleClient,
+} from './sale-client.ts';
 import { isProven, proveSale } from './sale-proof.ts';
 
 const HELP = `npm run rush -- [options]      a bounded sale rush against a running sale
@@ -56,7 +64,10 @@ async function main(): Promise<number> {
       repeat: { type: 'string', default: '0.01' },
       url: { type: 'string', default: process.env['HTTP_URL'] ?? 'http://127.0.0.1:8080' },
       brokers: { type: 'string', default: process.env['KAFKA_BROKERS'] ?? '127.0.0.1:9092' },
-      registry: { type: 'string', default: process.env['SCHEMA_REGISTRY_URL'] ?? 'http://127.0.0.1:8081' },
+      registry: {
+        type: 'string',
+        default: process.env['SCHEMA_REGISTRY_URL'] ?? 'http://127.0.0.1:8081',
+      },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -74,7 +85,10 @@ async function main(): Promise<number> {
     repeat: number('repeat', values.repeat),
     json: values.json,
   };
-  const client = await connectToSale({ brokers: values.brokers, registryUrl: values.registry, httpUrl: values.url }, 15_000);
+  const client = await connectToSale(
+    { brokers: values.brokers, registryUrl: values.registry, httpUrl: values.url },
+    15_000,
+  );
   try {
     return await rush(client, options);
   } finally {
@@ -85,13 +99,29 @@ async function main(): Promise<number> {
 async function rush(client: SaleClient, options: RushOptions): Promise<number> {
   const sale = newSale(options);
   await openSale(client.addresses.httpUrl, sale);
-  const decided: Decided = { latenciesMs: new Float64Array(options.purchases), count: 0, firstMs: 0, lastMs: 0 };
+  const decided: Decided = {
+    latenciesMs: new Float64Array(options.purchases),
+    count: 0,
+    firstMs: 0,
+    lastMs: 0,
+  };
   const intendedMs = new Float64Array(options.purchases);
-  const bar = new cliProgress.SingleBar({ format: 'asked {asked}  decided {value}/{total} [{bar}] {duration_formatted}', clearOnComplete: false, stream: process.stderr }, cliProgress.Presets.shades_classic);
+  const bar = new cliProgress.SingleBar(
+    {
+      format: 'asked {asked}  decided {value}/{total} [{bar}] {duration_formatted}',
+      clearOnComplete: false,
+      stream: process.stderr,
+    },
+    cliProgress.Presets.shades_classic,
+  );
   if (!options.json) bar.start(options.purchases, 0, { asked: 0 });
   let asked = 0;
   const shown = setInterval(() => bar.update(decided.count, { asked }), 200);
-  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus, await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'));
+  const reader = await readTopic(
+    client.kafka,
+    TOPICS.purchaseStatus,
+    await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'),
+  );
   const watching = watch(client, reader, sale, options, intendedMs, decided);
   await ask(client, sale, options, intendedMs, () => asked++);
   const complete = await watching;
@@ -126,7 +156,11 @@ async function watch(
   return reader.read(
     (record) => {
       if (record.valueStart < 0) return;
-      const purchase = client.serdes.purchase.decode(record.buffer, record.valueStart, record.valueEnd);
+      const purchase = client.serdes.purchase.decode(
+        record.buffer,
+        record.valueStart,
+        record.valueEnd,
+      );
       if (purchase.eventId !== sale.eventId) return;
       const index = Number(purchase.buyerId.slice('buyer-'.length));
       if (seen[index] !== 0) return;
@@ -142,12 +176,19 @@ async function watch(
 }
 
 /** Open loop when a rate is given: the intended time counts, however late the sender is. */
-async function ask(client: SaleClient, sale: Sale, options: RushOptions, intendedMs: Float64Array, onAsked: () => void): Promise<void> {
+async function ask(
+  client: SaleClient,
+  sale: Sale,
+  options: RushOptions,
+  intendedMs: Float64Array,
+  onAsked: () => void,
+): Promise<void> {
   const gate = new Gate(options.via === 'http' ? HTTP_IN_FLIGHT : TOPIC_IN_FLIGHT);
   const startMs = performance.now();
   for (let index = 0; index < options.purchases; index++) {
     const dueMs = options.rate > 0 ? startMs + (index * 1_000) / options.rate : performance.now();
-    if (dueMs > performance.now()) await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+    if (dueMs > performance.now())
+      await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
     intendedMs[index] = options.rate > 0 ? dueMs : performance.now();
     const repeats = (index % 1_000) / 1_000 < options.repeat ? 2 : 1;
     for (let time = 0; time < repeats; time++) {
@@ -160,7 +201,12 @@ async function ask(client: SaleClient, sale: Sale, options: RushOptions, intende
   await gate.empty();
 }
 
-async function askOnce(client: SaleClient, sale: Sale, options: RushOptions, index: number): Promise<void> {
+async function askOnce(
+  client: SaleClient,
+  sale: Sale,
+  options: RushOptions,
+  index: number,
+): Promise<void> {
   const purchase = purchaseNumber(sale, index);
   if (options.via === 'topic') return client.send(purchase);
   const { eventId, zoneId, buyerId, quantity } = purchase;
@@ -175,11 +221,18 @@ async function askOnce(client: SaleClient, sale: Sale, options: RushOptions, ind
       if (answer.status !== 202) throw new Error(`POST /v1/purchases: ${answer.status} ${text}`);
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(answer.headers.get('retry-after') ?? 1)));
+    await new Promise((resolve) =>
+      setTimeout(resolve, 1_000 * Number(answer.headers.get('retry-after') ?? 1)),
+    );
   }
 }
 
-function report(options: RushOptions, decided: Decided, proof: Awaited<ReturnType<typeof proveSale>>, complete: boolean): void {
+function report(
+  options: RushOptions,
+  decided: Decided,
+  proof: Awaited<ReturnType<typeof proveSale>>,
+  complete: boolean,
+): void {
   const seconds = Math.max(0.001, (decided.lastMs - decided.firstMs) / 1_000);
   const latency = percentiles(decided.latenciesMs.subarray(0, decided.count));
   const perSecond = Math.round(decided.count / seconds);
@@ -198,22 +251,33 @@ function report(options: RushOptions, decided: Decided, proof: Awaited<ReturnTyp
     ['zones announced wrongly', proof.zonesWrong],
     ['told sold out wrongly', proof.refusedWrongly],
     ['decisions per second', perSecond],
-    ['latency ms p50 / p95 / p99 / max', `${latency.p50} / ${latency.p95} / ${latency.p99} / ${latency.max}`],
+    [
+      'latency ms p50 / p95 / p99 / max',
+      `${latency.p50} / ${latency.p95} / ${latency.p99} / ${latency.max}`,
+    ],
   ];
   for (const [name, value] of rows) console.log(`${name.padEnd(34)} ${value}`);
   for (const problem of proof.problems) console.log(`PROBLEM ${problem}`);
-  console.log(complete && isProven(proof) ? 'PROVEN' : complete ? 'VIOLATED' : 'NOT VALID: not everything was decided in time');
+  console.log(
+    complete && isProven(proof)
+      ? 'PROVEN'
+      : complete
+        ? 'VIOLATED'
+        : 'NOT VALID: not everything was decided in time',
+  );
 }
 
 function number(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new UsageError(`--${name} must be a number of at least 0`);
+  if (!Number.isFinite(value) || value < 0)
+    throw new UsageError(`--${name} must be a number of at least 0`);
   return value;
 }
 
 function positive(name: string, text: string): number {
   const value = number(name, text);
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${name} must be a whole number of at least 1`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new UsageError(`--${name} must be a whole number of at least 1`);
   return value;
 }
 
@@ -230,7 +294,10 @@ main().then(
   },
   (error: unknown) => {
     console.error((error as Error).message);
-    if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {
+    if (
+      error instanceof UsageError ||
+      (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
+    ) {
       console.error(`\n${HELP}`);
       process.exitCode = 2;
     } else process.exitCode = 1;

@@ -7,7 +7,12 @@ import { silentLog } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { createKafkaClient } from '../kafka/kafka-client.ts';
 import { partitionForKey } from '../kafka/murmur2.ts';
-import { type KafkaClient, type Producer, partitionKey, type TopicPartition } from '../kafka/ports.ts';
+import {
+  type KafkaClient,
+  type Producer,
+  partitionKey,
+  type TopicPartition,
+} from '../kafka/ports.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { RecordCursor } from '../kafka/records/types.ts';
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
@@ -15,7 +20,7 @@ import { toBytes } from '../schemas/serde.ts';
 import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { purchaseIdFor } from '../ticket-sales/domain/purchase-id.ts';
 import { zoneKey } from '../ticket-sales/domain/zone.ts';
-import { TOPICS, type TicketSerdes, ticketSerdes } from '../ticket-sales/records.ts';
+import { type TicketSerdes, TOPICS, ticketSerdes } from '../ticket-sales/records.ts';
 
 export interface SaleAddresses {
   /** host:port,host:port */
@@ -41,20 +46,29 @@ export interface SaleClient {
 }
 
 /** Connects to a sale that runs. Rejects when nobody answers within `patienceMs`. */
-export async function connectToSale(addresses: SaleAddresses, patienceMs: number): Promise<SaleClient> {
+export async function connectToSale(
+  addresses: SaleAddresses,
+  patienceMs: number,
+): Promise<SaleClient> {
   const brokers = addresses.brokers.split(',').map((text) => {
     const cut = text.lastIndexOf(':');
     return { host: text.slice(0, cut), port: Number(text.slice(cut + 1)) };
   });
   const connection = { kind: 'tcp', brokers, clientId: 'sale-client' } as const;
-  const kafka = createKafkaClient({ connection, clock: systemClock, random: systemRandom, log: silentLog });
+  const kafka = createKafkaClient({
+    connection,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  });
   await kafka.waitUntilReachable(AbortSignal.timeout(patienceMs), () => {});
   const serdes = ticketSerdes(confluentRegistryClient({ url: addresses.registryUrl }));
   await serdes.command.prepare?.(TOPICS.commands, 'value');
   await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
   await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
   const partitionCount = await kafka.partitionCount(TOPICS.commands);
-  if (partitionCount === undefined) throw new Error(`the topic ${TOPICS.commands} does not exist: is the sale running?`);
+  if (partitionCount === undefined)
+    throw new Error(`the topic ${TOPICS.commands} does not exist: is the sale running?`);
   const producer = kafka.producer({ deliveryTimeoutMs: 600_000, lingerMs: 0, compression: 'none' });
   return {
     kafka,
@@ -65,7 +79,10 @@ export async function connectToSale(addresses: SaleAddresses, patienceMs: number
     send: async (command) => {
       const key = Buffer.from(zoneKey(command.eventId, command.zoneId));
       const partition = partitionForKey(key, 0, key.length, partitionCount);
-      await producer.send(TOPICS.commands, partition, { key, value: toBytes(serdes.command, command) });
+      await producer.send(TOPICS.commands, partition, {
+        key,
+        value: toBytes(serdes.command, command),
+      });
     },
     close: async () => {
       await producer.close();
@@ -93,7 +110,8 @@ async function put(url: string, body: object, patienceMs: number): Promise<void>
       signal: AbortSignal.timeout(15_000),
     }).catch((error: unknown) => error as Error);
     if (answer instanceof Response && answer.ok) return void (await answer.arrayBuffer());
-    const what = answer instanceof Response ? `${answer.status} ${await answer.text()}` : answer.message;
+    const what =
+      answer instanceof Response ? `${answer.status} ${await answer.text()}` : answer.message;
     const definite = answer instanceof Response && answer.status < 500;
     if (definite || Date.now() > deadlineMs) throw new Error(`PUT ${url}: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -111,12 +129,20 @@ export function purchaseNumber(sale: Sale, index: number, quantity = 1): Purchas
 export interface TopicReader {
   readonly positions: ReadonlyMap<string, number>;
   /** Hands every visible record over until `until()` holds; false when nothing came for `idleMs`. */
-  read(visit: (record: RecordCursor, partition: number) => void, until: () => boolean, idleMs: number): Promise<boolean>;
+  read(
+    visit: (record: RecordCursor, partition: number) => void,
+    until: () => boolean,
+    idleMs: number,
+  ): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** Reads a whole topic with read_committed, from the given positions (default: its start). */
-export async function readTopic(kafka: KafkaClient, topic: string, from?: ReadonlyMap<string, number>): Promise<TopicReader> {
+export async function readTopic(
+  kafka: KafkaClient,
+  topic: string,
+  from?: ReadonlyMap<string, number>,
+): Promise<TopicReader> {
   const partitions = await partitionsOf(kafka, topic);
   const fetcher = kafka.fetcher({
     isolation: 'read_committed',
@@ -163,7 +189,11 @@ export async function partitionsOf(kafka: KafkaClient, topic: string): Promise<T
 }
 
 /** Offsets of the ends, by `<topic>-<partition>`. */
-export async function endOffsets(kafka: KafkaClient, topic: string, isolation: 'read_committed' | 'read_uncommitted'): Promise<Map<string, number>> {
+export async function endOffsets(
+  kafka: KafkaClient,
+  topic: string,
+  isolation: 'read_committed' | 'read_uncommitted',
+): Promise<Map<string, number>> {
   const ends = await kafka.admin.listOffsets(await partitionsOf(kafka, topic), 'latest', isolation);
   return new Map([...ends].map(([key, { offset }]) => [key, offset]));
 }

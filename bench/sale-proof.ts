@@ -34,37 +34,47 @@ export async function proveSale(client: SaleClient, sale: Sale): Promise<SalePro
   const capacities = new Map(sale.zones.map(({ zoneId, capacity }) => [zoneId, capacity]));
   let [doubled, oversold, ghosts] = [0, 0, 0];
 
-  await readAll(client, TOPICS.purchaseStatus, client.serdes.purchase.decode.bind(client.serdes.purchase), (purchase: Purchase, place) => {
-    if (purchase.eventId !== sale.eventId) return;
-    const first = outcomes.get(purchase.purchaseId);
-    if (first !== undefined) {
-      if (JSON.stringify(first) !== JSON.stringify(purchase)) {
-        doubled++;
-        problems.push(`${place}: ${purchase.purchaseId} has a second outcome`);
+  await readAll(
+    client,
+    TOPICS.purchaseStatus,
+    client.serdes.purchase.decode.bind(client.serdes.purchase),
+    (purchase: Purchase, place) => {
+      if (purchase.eventId !== sale.eventId) return;
+      const first = outcomes.get(purchase.purchaseId);
+      if (first !== undefined) {
+        if (JSON.stringify(first) !== JSON.stringify(purchase)) {
+          doubled++;
+          problems.push(`${place}: ${purchase.purchaseId} has a second outcome`);
+        }
+        return;
       }
-      return;
-    }
-    outcomes.set(purchase.purchaseId, purchase);
-    if (!asked.has(purchase.purchaseId)) {
-      ghosts++;
-      problems.push(`${place}: nobody asked for ${purchase.purchaseId}`);
-    }
-    if (purchase.state !== 'confirmed') return;
-    const sold = (soldByZone.get(purchase.zoneId) ?? 0) + purchase.quantity;
-    soldByZone.set(purchase.zoneId, sold);
-    const over = sold - (capacities.get(purchase.zoneId) ?? 0);
-    if (over > 0) {
-      oversold = Math.max(oversold, over);
-      problems.push(`${place}: zone ${purchase.zoneId} is oversold by ${over}`);
-    }
-  });
+      outcomes.set(purchase.purchaseId, purchase);
+      if (!asked.has(purchase.purchaseId)) {
+        ghosts++;
+        problems.push(`${place}: nobody asked for ${purchase.purchaseId}`);
+      }
+      if (purchase.state !== 'confirmed') return;
+      const sold = (soldByZone.get(purchase.zoneId) ?? 0) + purchase.quantity;
+      soldByZone.set(purchase.zoneId, sold);
+      const over = sold - (capacities.get(purchase.zoneId) ?? 0);
+      if (over > 0) {
+        oversold = Math.max(oversold, over);
+        problems.push(`${place}: zone ${purchase.zoneId} is oversold by ${over}`);
+      }
+    },
+  );
 
   const lost = [...asked.keys()].filter((purchaseId) => !outcomes.has(purchaseId));
   for (const purchaseId of lost.slice(0, 5)) problems.push(`${purchaseId} has no outcome`);
   const zonesWrong = await zonesThatDiffer(client, sale, soldByZone, problems);
   const rejected = [...outcomes.values()].filter(({ state }) => state === 'rejected');
-  const refusedWrongly = rejected.filter(({ zoneId, quantity, reason }) => reason === 'sold_out' && (capacities.get(zoneId) ?? 0) - (soldByZone.get(zoneId) ?? 0) >= quantity).length;
-  if (refusedWrongly > 0) problems.push(`${refusedWrongly} were told sold out although tickets were left`);
+  const refusedWrongly = rejected.filter(
+    ({ zoneId, quantity, reason }) =>
+      reason === 'sold_out' &&
+      (capacities.get(zoneId) ?? 0) - (soldByZone.get(zoneId) ?? 0) >= quantity,
+  ).length;
+  if (refusedWrongly > 0)
+    problems.push(`${refusedWrongly} were told sold out although tickets were left`);
   return {
     asked: asked.size,
     sold: [...soldByZone.values()].reduce((sum, count) => sum + count, 0),
@@ -80,36 +90,64 @@ export async function proveSale(client: SaleClient, sale: Sale): Promise<SalePro
 }
 
 export function isProven(proof: SaleProof): boolean {
-  const faults = proof.oversold + proof.lost + proof.doubled + proof.ghosts + proof.zonesWrong + proof.refusedWrongly;
+  const faults =
+    proof.oversold +
+    proof.lost +
+    proof.doubled +
+    proof.ghosts +
+    proof.zonesWrong +
+    proof.refusedWrongly;
   return proof.asked > 0 && faults === 0;
 }
 
 async function askedPurchases(client: SaleClient, sale: Sale): Promise<Map<string, number>> {
   const asked = new Map<string, number>();
-  await readAll(client, TOPICS.commands, client.serdes.command.decode.bind(client.serdes.command), (command) => {
-    if (command.kind === 'purchase' && command.eventId === sale.eventId) {
-      asked.set(command.purchaseId, (asked.get(command.purchaseId) ?? 0) + 1);
-    }
-  });
+  await readAll(
+    client,
+    TOPICS.commands,
+    client.serdes.command.decode.bind(client.serdes.command),
+    (command) => {
+      if (command.kind === 'purchase' && command.eventId === sale.eventId) {
+        asked.set(command.purchaseId, (asked.get(command.purchaseId) ?? 0) + 1);
+      }
+    },
+  );
   return asked;
 }
 
-async function zonesThatDiffer(client: SaleClient, sale: Sale, soldByZone: ReadonlyMap<string, number>, problems: string[]): Promise<number> {
+async function zonesThatDiffer(
+  client: SaleClient,
+  sale: Sale,
+  soldByZone: ReadonlyMap<string, number>,
+  problems: string[],
+): Promise<number> {
   const announced = new Map<string, InventoryUpdated>();
   let impossible = 0;
-  await readAll(client, TOPICS.inventory, client.serdes.inventory.decode.bind(client.serdes.inventory), (stock, place) => {
-    if (stock.eventId !== sale.eventId) return;
-    const before = announced.get(stock.zoneId);
-    const sound = stock.available >= 0 && stock.available + stock.held + stock.sold === stock.capacity && (before === undefined || before.version < stock.version);
-    if (!sound) {
-      impossible++;
-      problems.push(`${place}: zone ${stock.zoneId} announces an impossible stock`);
-    }
-    announced.set(stock.zoneId, stock);
-  });
-  const differing = sale.zones.filter(({ zoneId }) => (announced.get(zoneId)?.sold ?? 0) !== (soldByZone.get(zoneId) ?? 0));
+  await readAll(
+    client,
+    TOPICS.inventory,
+    client.serdes.inventory.decode.bind(client.serdes.inventory),
+    (stock, place) => {
+      if (stock.eventId !== sale.eventId) return;
+      const before = announced.get(stock.zoneId);
+      const sound =
+        stock.available >= 0 &&
+        stock.available + stock.held + stock.sold === stock.capacity &&
+        (before === undefined || before.version < stock.version);
+      if (!sound) {
+        impossible++;
+        problems.push(`${place}: zone ${stock.zoneId} announces an impossible stock`);
+      }
+      announced.set(stock.zoneId, stock);
+    },
+  );
+  const differing = sale.zones.filter(
+    ({ zoneId }) => (announced.get(zoneId)?.sold ?? 0) !== (soldByZone.get(zoneId) ?? 0),
+  );
   for (const { zoneId } of differing) {
-    problems.push(`zone ${zoneId}: announced ${announced.get(zoneId)?.sold}, decided ${soldByZone.get(zoneId) ?? 0}`);
+    problems.push(
+      `zone ${zoneId}: announced ${announced.get(zoneId)?.sold}, decided ${soldByZone.get(zoneId) ?? 0}`,
+    );
   }
   return differing.length + impossible;
 }
@@ -127,7 +165,10 @@ async function readAll<T>(
   const complete = await reader.read(
     (record, partition) => {
       if (record.valueStart < 0) return;
-      visit(decode(record.buffer, record.valueStart, record.valueEnd), `${topic}-${partition}@${record.offset}`);
+      visit(
+        decode(record.buffer, record.valueStart, record.valueEnd),
+        `${topic}-${partition}@${record.offset}`,
+      );
     },
     atEnd,
     30_000,

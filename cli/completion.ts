@@ -9,12 +9,20 @@ export function isShell(text: string): text is Shell {
 }
 
 export function completionScript(program: Command, shell: Shell): string {
-  const words = new Map(program.commands.map((command) => [command.name(), [...subcommands(command), ...flags(command)]]));
+  const words = new Map(
+    program.commands.map((command) => [
+      command.name(),
+      [...subcommands(command), ...flags(command)],
+    ]),
+  );
   switch (shell) {
     case 'fish':
       return [
         `complete -c millrace -f -n __fish_use_subcommand -a '${[...words.keys()].join(' ')}'`,
-        ...[...words].map(([name, rest]) => `complete -c millrace -f -n '__fish_seen_subcommand_from ${name}' -a '${rest.join(' ')}'`),
+        ...[...words].map(
+          ([name, rest]) =>
+            `complete -c millrace -f -n '__fish_seen_subcommand_from ${name}' -a '${rest.join(' ')}'`,
+        ),
         '',
       ].join('\n');
     case 'zsh':
@@ -25,7 +33,9 @@ export function completionScript(program: Command, shell: Shell): string {
 }
 
 function bash(words: ReadonlyMap<string, readonly string[]>): string {
-  const cases = [...words].map(([name, rest]) => `    ${name}) COMPREPLY=($(compgen -W "${rest.join(' ')}" -- "$word")) ;;`);
+  const cases = [...words].map(
+    ([name, rest]) => `    ${name}) COMPREPLY=($(compgen -W "${rest.join(' ')}" -- "$word")) ;;`,
+  );
   return `_millrace() {
   local word="\${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then

@@ -17,7 +17,9 @@ const program = new Command('millrace')
 
 program
   .command('start')
-  .description('start the ticket sale: embedded broker, registry and API in one process, or on KAFKA_BROKERS')
+  .description(
+    'start the ticket sale: embedded broker, registry and API in one process, or on KAFKA_BROKERS',
+  )
   .option('--no-demo', 'without the demo event')
   .action(async (options: { demo: boolean }) => {
     const { config, unknownNames } = readConfig(process.env);
@@ -32,8 +34,11 @@ program
   .action((options: { explain?: boolean }) => {
     const values = redacted(readConfig(process.env).config);
     for (const [name, value] of Object.entries(values)) {
-      const about = options.explain === true ? `    # ${SETTINGS[name as keyof typeof SETTINGS].about}` : '';
-      console.log(`${name}=${typeof value === 'object' ? JSON.stringify(value) : (value ?? '')}${about}`);
+      const about =
+        options.explain === true ? `    # ${SETTINGS[name as keyof typeof SETTINGS].about}` : '';
+      console.log(
+        `${name}=${typeof value === 'object' ? JSON.stringify(value) : (value ?? '')}${about}`,
+      );
     }
   });
 
@@ -50,7 +55,8 @@ program
   .description('print a completion script for bash, zsh or fish')
   .argument('<shell>')
   .action((shell: string) => {
-    if (!isShell(shell)) throw new CommanderError(2, 'millrace.shell', `${shell}: only bash, zsh and fish`);
+    if (!isShell(shell))
+      throw new CommanderError(2, 'millrace.shell', `${shell}: only bash, zsh and fish`);
     process.stdout.write(completionScript(program, shell));
   });
 

@@ -25,7 +25,9 @@ export async function runStart(config: AppConfig, log: Log, demo: boolean): Prom
   const ended = await Promise.race([signalled, app.failed]);
   if (ended instanceof Error) {
     await app.stop();
-    throw ended instanceof MillraceError ? ended : new MillraceError('INTERNAL', ended.message, { cause: ended });
+    throw ended instanceof MillraceError
+      ? ended
+      : new MillraceError('INTERNAL', ended.message, { cause: ended });
   }
   console.log(`${ended}: stopping`);
   const patience = setTimeout(() => {

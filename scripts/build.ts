@@ -10,14 +10,22 @@ const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 
 rmSync(dist, { recursive: true, force: true });
-const compiled = spawnSync('npx', ['--no-install', 'tsc', '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+const compiled = spawnSync('npx', ['--no-install', 'tsc', '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
   const file = join(entry.parentPath, entry.name);
   const text = readFileSync(file, 'utf8');
-  const rewritten = text.replace(/new URL\('(\.{1,2}\/[^']+)\.ts', import\.meta\.url\)/g, "new URL('$1.js', import.meta.url)");
+  const rewritten = text.replace(
+    /new URL\('(\.{1,2}\/[^']+)\.ts', import\.meta\.url\)/g,
+    "new URL('$1.js', import.meta.url)",
+  );
   if (rewritten !== text) writeFileSync(file, rewritten);
 }
-cpSync(join(root, 'schemas', 'ticket-sales'), join(dist, 'schemas', 'ticket-sales'), { recursive: true });
+cpSync(join(root, 'schemas', 'ticket-sales'), join(dist, 'schemas', 'ticket-sales'), {
+  recursive: true,
+});

@@ -6,7 +6,18 @@ import { ERROR_CODES } from '../base/errors.ts';
 import { PROBLEMS } from '../interactive-queries/http/problem.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const ROOMS = ['base', 'kafka', 'embedded-kafka', 'schemas', 'stores', 'topology', 'runtime', 'interactive-queries', 'ticket-sales', 'cli'] as const;
+const ROOMS = [
+  'base',
+  'kafka',
+  'embedded-kafka',
+  'schemas',
+  'stores',
+  'topology',
+  'runtime',
+  'interactive-queries',
+  'ticket-sales',
+  'cli',
+] as const;
 
 /** Room -> what it may import, as path prefixes; its own files always. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -38,8 +49,28 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'interactive-queries/queryable-streams.ts',
   ],
   'interactive-queries': ['base/', 'schemas/', 'stores/state-store.ts', 'topology/'],
-  'ticket-sales': ['base/', 'kafka/', 'embedded-kafka/', 'schemas/', 'stores/', 'topology/', 'runtime/', 'interactive-queries/'],
-  cli: ['base/', 'kafka/', 'embedded-kafka/', 'schemas/', 'stores/', 'topology/', 'runtime/', 'interactive-queries/', 'ticket-sales/', 'bench/'],
+  'ticket-sales': [
+    'base/',
+    'kafka/',
+    'embedded-kafka/',
+    'schemas/',
+    'stores/',
+    'topology/',
+    'runtime/',
+    'interactive-queries/',
+  ],
+  cli: [
+    'base/',
+    'kafka/',
+    'embedded-kafka/',
+    'schemas/',
+    'stores/',
+    'topology/',
+    'runtime/',
+    'interactive-queries/',
+    'ticket-sales/',
+    'bench/',
+  ],
 };
 
 /** Library -> the only files that may name it. */
@@ -72,7 +103,9 @@ function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, specifier]) => ({
     file,
-    target: specifier!.startsWith('.') ? relative(root, resolve(root, dirname(file), specifier!)) : specifier!,
+    target: specifier!.startsWith('.')
+      ? relative(root, resolve(root, dirname(file), specifier!))
+      : specifier!,
   }));
 }
 
@@ -81,14 +114,17 @@ const imports = files.flatMap(importsOf);
 
 describe('the repository', () => {
   test('is really read: every room has files and imports', () => {
-    for (const room of ROOMS) expect(files.filter((file) => file.startsWith(`${room}/`)).length).toBeGreaterThan(0);
+    for (const room of ROOMS)
+      expect(files.filter((file) => file.startsWith(`${room}/`)).length).toBeGreaterThan(0);
     expect(imports.length).toBeGreaterThan(100);
   });
 
   test('a room imports only what its row of the table allows', () => {
     const strangers = imports.filter(({ file, target }) => {
       const room = file.split('/')[0]!;
-      const ours = ROOMS.some((candidate) => target.startsWith(`${candidate}/`)) || /^(test|bench|scripts)\//.test(target);
+      const ours =
+        ROOMS.some((candidate) => target.startsWith(`${candidate}/`)) ||
+        /^(test|bench|scripts)\//.test(target);
       if (!ours || target.startsWith(`${room}/`)) return false;
       return !MAY_IMPORT[room]!.some((allowed) => target.startsWith(allowed));
     });
@@ -97,7 +133,9 @@ describe('the repository', () => {
 
   test('a library is named in one file', () => {
     const strangers = imports.filter(({ file, target }) => {
-      const library = Object.keys(ONE_FILE).find((name) => target === name || target.startsWith(`${name}/`));
+      const library = Object.keys(ONE_FILE).find(
+        (name) => target === name || target.startsWith(`${name}/`),
+      );
       return library !== undefined && !ONE_FILE[library]!.includes(file);
     });
     expect(strangers).toEqual([]);
@@ -105,12 +143,22 @@ describe('the repository', () => {
 
   test('every error code and every problem type is explained in docs/errors.md', () => {
     const text = readFileSync(join(root, 'docs/errors.md'), 'utf8');
-    const unexplained = [...ERROR_CODES, ...Object.keys(PROBLEMS)].filter((code) => !text.includes(`\`${code}\``));
+    const unexplained = [...ERROR_CODES, ...Object.keys(PROBLEMS)].filter(
+      (code) => !text.includes(`\`${code}\``),
+    );
     expect(unexplained).toEqual([]);
   });
 
   test('links between documents lead somewhere', () => {
-    const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs'), { recursive: true }).map(String).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+    const documents = [
+      'README.md',
+      'ARCHITECTURE.md',
+      'CONTRIBUTING.md',
+      ...readdirSync(join(root, 'docs'), { recursive: true })
+        .map(String)
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => `docs/${name}`),
+    ];
     const dead = documents.flatMap((document) => {
       const text = readFileSync(join(root, document), 'utf8');
       return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)]

@@ -7,7 +7,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type KafkaCluster, KAFKA_VERSION, startKafkaCluster, whyNoKafka } from './kit/apache-kafka.ts';
+import {
+  KAFKA_VERSION,
+  type KafkaCluster,
+  startKafkaCluster,
+  whyNoKafka,
+} from './kit/apache-kafka.ts';
 
 interface Tally {
   passed: number;
@@ -20,7 +25,15 @@ const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 function vitest(config: string, env: NodeJS.ProcessEnv): void {
   const report = join(scratch, `${config}.json`);
-  const args = ['vitest', 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const args = [
+    'vitest',
+    'run',
+    '--config',
+    config,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
   const result = spawnSync('npx', ['--no-install', ...args], { stdio: 'inherit', env });
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8')) as {

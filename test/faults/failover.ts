@@ -7,7 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Gate } from '../../bench/gate.ts';
-import { connectToSale, endOffsets, openSale, purchaseNumber, readTopic, type Sale, type SaleClient } from '../../bench/sale-client.ts';
+import {
+  connectToSale,
+  endOffsets,
+  openSale,
+  purchaseNumber,
+  readTopic,
+  type Sale,
+  type SaleClient,
+} from '../../bench/sale-client.ts';
 import { isProven, proveSale } from '../../bench/sale-proof.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
 import { startKafkaCluster, whyNoKafka } from '../kit/apache-kafka.ts';
@@ -47,7 +55,10 @@ async function main(): Promise<number> {
     return 1;
   }
   const directory = mkdtempSync(join(tmpdir(), 'millrace-failover-'));
-  const cluster = await startKafkaCluster({ directory: join(directory, 'apache'), nodeCount: values.nodes === '1' ? 1 : 3 });
+  const cluster = await startKafkaCluster({
+    directory: join(directory, 'apache'),
+    nodeCount: values.nodes === '1' ? 1 : 3,
+  });
   const instances: SaleProcess[] = [];
   try {
     const applicationId = `failover-${Date.now().toString(36)}`;
@@ -64,7 +75,10 @@ async function main(): Promise<number> {
         }),
       );
     }
-    const code = await run(instances, { purchases: Number(values.purchases), rate: Number(values.rate) });
+    const code = await run(instances, {
+      purchases: Number(values.purchases),
+      rate: Number(values.rate),
+    });
     if (code === 0) rmSync(directory, { recursive: true, force: true });
     return code;
   } finally {
@@ -73,14 +87,23 @@ async function main(): Promise<number> {
   }
 }
 
-async function run(instances: readonly SaleProcess[], load: { readonly purchases: number; readonly rate: number }): Promise<number> {
+async function run(
+  instances: readonly SaleProcess[],
+  load: { readonly purchases: number; readonly rate: number },
+): Promise<number> {
   const [one, two] = instances as [SaleProcess, SaleProcess];
   one.start();
   await one.ready();
   two.start();
   await two.ready();
-  await until('both instances have partitions', async () => (await ownedTasks(one)) > 0 && (await ownedTasks(two)) > 0);
-  const client = await connectToSale({ brokers: one.brokers, registryUrl: one.registryUrl, httpUrl: two.httpUrl }, 30_000);
+  await until(
+    'both instances have partitions',
+    async () => (await ownedTasks(one)) > 0 && (await ownedTasks(two)) > 0,
+  );
+  const client = await connectToSale(
+    { brokers: one.brokers, registryUrl: one.registryUrl, httpUrl: two.httpUrl },
+    30_000,
+  );
   const capacity = Math.ceil(load.purchases / 2 / ZONES);
   const sale: Sale = {
     eventId: `failover-${Date.now().toString(36)}`,
@@ -91,7 +114,9 @@ async function run(instances: readonly SaleProcess[], load: { readonly purchases
   const decidedAtMs = Array.from({ length: client.partitionCount }, () => [] as number[]);
   const queries: Queries = { right: 0, unavailable: 0, wrong: [] };
   const stopped = new AbortController();
-  const querying = Promise.all(instances.map((instance) => query(instance, sale, queries, stopped.signal)));
+  const querying = Promise.all(
+    instances.map((instance) => query(instance, sale, queries, stopped.signal)),
+  );
   const watching = watch(client, sale, load.purchases, decidedAtMs);
   const asking = ask(client, sale, load);
   await until('a third is decided', async () => total(decidedAtMs) > load.purchases / 3, 120_000);
@@ -103,11 +128,29 @@ async function run(instances: readonly SaleProcess[], load: { readonly purchases
   stopped.abort();
   await querying;
 
-  const takeoverMs = Math.max(...decidedAtMs.map((times) => (times.find((time) => time > killedAtMs) ?? Infinity) - killedAtMs));
+  const takeoverMs = Math.max(
+    ...decidedAtMs.map(
+      (times) => (times.find((time) => time > killedAtMs) ?? Infinity) - killedAtMs,
+    ),
+  );
   const proof = await proveSale(client, sale);
   await client.close();
-  console.log(JSON.stringify({ ...load, complete, sessionTimeoutMs: SESSION_TIMEOUT_MS, lastPartitionDecidesAgainAfterMs: Math.round(takeoverMs), queries: { ...queries, wrong: queries.wrong.slice(0, 5) }, ...proof }));
-  const ok = complete && isProven(proof) && queries.wrong.length === 0 && queries.right > 0 && Number.isFinite(takeoverMs);
+  console.log(
+    JSON.stringify({
+      ...load,
+      complete,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      lastPartitionDecidesAgainAfterMs: Math.round(takeoverMs),
+      queries: { ...queries, wrong: queries.wrong.slice(0, 5) },
+      ...proof,
+    }),
+  );
+  const ok =
+    complete &&
+    isProven(proof) &&
+    queries.wrong.length === 0 &&
+    queries.right > 0 &&
+    Number.isFinite(takeoverMs);
   console.log(ok ? 'PROVEN' : 'FAILED');
   return ok ? 0 : 1;
 }
@@ -120,7 +163,12 @@ async function ownedTasks(instance: SaleProcess): Promise<number> {
 }
 
 /** Asks this instance about all zones in turn, whoever owns them. A dead instance asks nothing any more. */
-async function query(instance: SaleProcess, sale: Sale, queries: Queries, signal: AbortSignal): Promise<void> {
+async function query(
+  instance: SaleProcess,
+  sale: Sale,
+  queries: Queries,
+  signal: AbortSignal,
+): Promise<void> {
   const lastSold = new Map<string, number>();
   for (let index = 0; !signal.aborted && !instance.hasEnded; index++) {
     const { zoneId, capacity } = sale.zones[index % sale.zones.length]!;
@@ -135,11 +183,20 @@ async function query(instance: SaleProcess, sale: Sale, queries: Queries, signal
       queries.unavailable++;
     } else if (answer.status !== 200) queries.wrong.push(`${answer.status} ${await answer.text()}`);
     else {
-      const stock = (await answer.json()) as { available: number; held: number; sold: number; capacity: number };
-      const sound = stock.capacity === capacity && stock.available >= 0 && stock.available + stock.held + stock.sold === capacity;
+      const stock = (await answer.json()) as {
+        available: number;
+        held: number;
+        sold: number;
+        capacity: number;
+      };
+      const sound =
+        stock.capacity === capacity &&
+        stock.available >= 0 &&
+        stock.available + stock.held + stock.sold === capacity;
       const before = lastSold.get(zoneId) ?? 0;
       if (!sound) queries.wrong.push(`impossible stock ${JSON.stringify(stock)}`);
-      else if (stock.sold < before) queries.wrong.push(`${zoneId}: sold went back from ${before} to ${stock.sold}`);
+      else if (stock.sold < before)
+        queries.wrong.push(`${zoneId}: sold went back from ${before} to ${stock.sold}`);
       else queries.right++;
       lastSold.set(zoneId, Math.max(before, stock.sold));
     }
@@ -147,13 +204,26 @@ async function query(instance: SaleProcess, sale: Sale, queries: Queries, signal
   }
 }
 
-async function watch(client: SaleClient, sale: Sale, purchases: number, decidedAtMs: number[][]): Promise<boolean> {
-  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus, await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'));
+async function watch(
+  client: SaleClient,
+  sale: Sale,
+  purchases: number,
+  decidedAtMs: number[][],
+): Promise<boolean> {
+  const reader = await readTopic(
+    client.kafka,
+    TOPICS.purchaseStatus,
+    await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'),
+  );
   const seen = new Set<string>();
   const complete = await reader.read(
     (record, partition) => {
       if (record.valueStart < 0) return;
-      const purchase = client.serdes.purchase.decode(record.buffer, record.valueStart, record.valueEnd);
+      const purchase = client.serdes.purchase.decode(
+        record.buffer,
+        record.valueStart,
+        record.valueEnd,
+      );
       if (purchase.eventId !== sale.eventId || seen.has(purchase.purchaseId)) return;
       seen.add(purchase.purchaseId);
       decidedAtMs[partition]!.push(performance.now());
@@ -165,7 +235,11 @@ async function watch(client: SaleClient, sale: Sale, purchases: number, decidedA
   return complete;
 }
 
-async function ask(client: SaleClient, sale: Sale, { purchases, rate }: { readonly purchases: number; readonly rate: number }): Promise<void> {
+async function ask(
+  client: SaleClient,
+  sale: Sale,
+  { purchases, rate }: { readonly purchases: number; readonly rate: number },
+): Promise<void> {
   const gate = new Gate(20_000);
   const startMs = performance.now();
   for (let index = 0; index < purchases; index++) {
@@ -181,7 +255,11 @@ function total(decidedAtMs: readonly (readonly number[])[]): number {
   return decidedAtMs.reduce((sum, times) => sum + times.length, 0);
 }
 
-async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+async function until(
+  what: string,
+  holds: () => Promise<boolean>,
+  timeoutMs = 60_000,
+): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadlineMs) throw new Error(`not in time: ${what}`);

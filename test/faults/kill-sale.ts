@@ -8,7 +8,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Gate } from '../../bench/gate.ts';
 import { percentiles } from '../../bench/percentiles.ts';
-import { connectToSale, endOffsets, openSale, purchaseNumber, readTopic, type Sale, type SaleClient } from '../../bench/sale-client.ts';
+import {
+  connectToSale,
+  endOffsets,
+  openSale,
+  purchaseNumber,
+  readTopic,
+  type Sale,
+  type SaleClient,
+} from '../../bench/sale-client.ts';
 import { isProven, proveSale } from '../../bench/sale-proof.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
 import { type KafkaCluster, startKafkaCluster, whyNoKafka } from '../kit/apache-kafka.ts';
@@ -54,7 +62,8 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const missing = values.on === 'kafka' && process.env['KAFKA_BROKERS'] === undefined ? whyNoKafka() : undefined;
+  const missing =
+    values.on === 'kafka' && process.env['KAFKA_BROKERS'] === undefined ? whyNoKafka() : undefined;
   if (missing !== undefined) {
     console.log(`SKIPPED: no Apache Kafka here (${missing})`);
     return 1;
@@ -66,11 +75,15 @@ async function main(): Promise<number> {
     if (values.on === 'kafka' && process.env['KAFKA_BROKERS'] === undefined) {
       cluster = await startKafkaCluster({ directory: join(directory, 'apache') });
     }
-    const kafkaBrokers = values.on === 'kafka' ? (process.env['KAFKA_BROKERS'] ?? cluster?.brokers) : undefined;
+    const kafkaBrokers =
+      values.on === 'kafka' ? (process.env['KAFKA_BROKERS'] ?? cluster?.brokers) : undefined;
     sale = await saleProcess({
       directory: join(directory, 'sale'),
       ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
-      env: { TICKETS_PARTITIONS: values.partitions, STREAMS_APPLICATION_ID: `kills-${Date.now().toString(36)}` },
+      env: {
+        TICKETS_PARTITIONS: values.partitions,
+        STREAMS_APPLICATION_ID: `kills-${Date.now().toString(36)}`,
+      },
     });
     const code = await run(sale, {
       kills: Number(values.kills),
@@ -90,7 +103,10 @@ async function main(): Promise<number> {
 async function run(process: SaleProcess, options: KillOptions): Promise<number> {
   process.start();
   await process.ready();
-  const client = await connectToSale({ brokers: process.brokers, registryUrl: process.registryUrl, httpUrl: process.httpUrl }, 30_000);
+  const client = await connectToSale(
+    { brokers: process.brokers, registryUrl: process.registryUrl, httpUrl: process.httpUrl },
+    30_000,
+  );
   const share = Math.floor(options.tickets / options.zones);
   const zones = Array.from({ length: options.zones }, (_, index) => ({
     zoneId: `zone-${index}`,
@@ -108,15 +124,27 @@ async function run(process: SaleProcess, options: KillOptions): Promise<number> 
   const proof = await proveSale(client, sale);
   await client.close();
   const restart = percentiles(Float64Array.from(watch.restartToDecisionMs));
-  console.log(JSON.stringify({ ...options, kills, complete, restartToDecisionMs: restart, ...proof }));
+  console.log(
+    JSON.stringify({ ...options, kills, complete, restartToDecisionMs: restart, ...proof }),
+  );
   const sellsOut = proof.sold === Math.min(options.tickets, options.purchases);
-  const ok = complete && kills >= options.kills && isProven(proof) && sellsOut && proof.asked === options.purchases;
+  const ok =
+    complete &&
+    kills >= options.kills &&
+    isProven(proof) &&
+    sellsOut &&
+    proof.asked === options.purchases;
   console.log(ok ? 'PROVEN' : 'FAILED');
   return ok ? 0 : 1;
 }
 
 /** Asks in step with the kills, so that each of them hits work in flight. */
-async function ask(client: SaleClient, sale: Sale, options: KillOptions, watch: Watch): Promise<void> {
+async function ask(
+  client: SaleClient,
+  sale: Sale,
+  options: KillOptions,
+  watch: Watch,
+): Promise<void> {
   const gate = new Gate(5_000);
   for (let index = 0; index < options.purchases; index++) {
     while (index - watch.decided > options.purchases / options.kills) await pause(5);
@@ -130,7 +158,11 @@ async function ask(client: SaleClient, sale: Sale, options: KillOptions, watch: 
   await gate.empty();
 }
 
-async function killAtRandom(process: SaleProcess, options: KillOptions, watch: Watch): Promise<number> {
+async function killAtRandom(
+  process: SaleProcess,
+  options: KillOptions,
+  watch: Watch,
+): Promise<number> {
   const step = options.purchases / (options.kills + 1);
   for (let kill = 1; kill <= options.kills; kill++) {
     const target = Math.min(options.purchases - 1, Math.floor(step * kill));
@@ -138,7 +170,8 @@ async function killAtRandom(process: SaleProcess, options: KillOptions, watch: W
     for (let before = watch.decided; watch.decided < target; await pause(2)) {
       if (watch.decided !== before) [before, stuckSinceMs] = [watch.decided, performance.now()];
       if (process.hasEnded) throw new Error(`the sale ended by itself, see ${process.logFile}`);
-      if (performance.now() - stuckSinceMs > 90_000) throw new Error(`the sale is stuck, see ${process.logFile}`);
+      if (performance.now() - stuckSinceMs > 90_000)
+        throw new Error(`the sale is stuck, see ${process.logFile}`);
     }
     await pause(Math.random() * 60);
     await process.kill('SIGKILL');
@@ -150,13 +183,26 @@ async function killAtRandom(process: SaleProcess, options: KillOptions, watch: W
   return options.kills;
 }
 
-async function watchDecisions(client: SaleClient, sale: Sale, options: KillOptions, watch: Watch): Promise<boolean> {
-  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus, await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'));
+async function watchDecisions(
+  client: SaleClient,
+  sale: Sale,
+  options: KillOptions,
+  watch: Watch,
+): Promise<boolean> {
+  const reader = await readTopic(
+    client.kafka,
+    TOPICS.purchaseStatus,
+    await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed'),
+  );
   const seen = new Uint8Array(options.purchases);
   const complete = await reader.read(
     (record) => {
       if (record.valueStart < 0) return;
-      const purchase = client.serdes.purchase.decode(record.buffer, record.valueStart, record.valueEnd);
+      const purchase = client.serdes.purchase.decode(
+        record.buffer,
+        record.valueStart,
+        record.valueEnd,
+      );
       if (purchase.eventId !== sale.eventId) return;
       const index = Number(purchase.buyerId.slice('buyer-'.length));
       if (seen[index] === 1) return;

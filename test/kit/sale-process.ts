@@ -33,7 +33,11 @@ export interface SaleProcess {
 export async function saleProcess(options: SaleProcessOptions): Promise<SaleProcess> {
   const { directory, kafkaBrokers } = options;
   mkdirSync(directory, { recursive: true });
-  const [httpPort, registryPort, kafkaPort] = [await freePort(), await freePort(), await freePort()];
+  const [httpPort, registryPort, kafkaPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
   const logFile = join(directory, 'sale.log');
   const httpUrl = `http://127.0.0.1:${httpPort}`;
   const env: Record<string, string | undefined> = {
@@ -47,7 +51,8 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
     ...options.env,
   };
   let child: ChildProcess | undefined;
-  const hasEnded = () => child === undefined || child.exitCode !== null || child.signalCode !== null;
+  const hasEnded = () =>
+    child === undefined || child.exitCode !== null || child.signalCode !== null;
   return {
     httpUrl,
     registryUrl: options.env?.['SCHEMA_REGISTRY_URL'] ?? `http://127.0.0.1:${registryPort}`,
@@ -60,7 +65,11 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
       return hasEnded();
     },
     start: () => {
-      child = spawn(process.execPath, ['cli/main.ts', 'start', '--no-demo'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      child = spawn(process.execPath, ['cli/main.ts', 'start', '--no-demo'], {
+        cwd: root,
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       const log = createWriteStream(logFile, { flags: 'a' });
       child.stdout?.pipe(log, { end: false });
       child.stderr?.pipe(log, { end: false });
@@ -71,7 +80,8 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
         if (hasEnded()) throw new Error(`the sale ended while starting, see ${logFile}`);
         const answer = await fetch(`${httpUrl}/readyz`).catch(() => undefined);
         if (answer?.ok === true) return;
-        if (performance.now() > deadlineMs) throw new Error(`the sale does not become ready, see ${logFile}`);
+        if (performance.now() > deadlineMs)
+          throw new Error(`the sale does not become ready, see ${logFile}`);
         await new Promise((resolveLater) => setTimeout(resolveLater, 25));
       }
     },

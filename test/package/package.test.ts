@@ -32,11 +32,24 @@ await driver.close();
 `;
 
 beforeAll(() => {
-  execFileSync('npm', ['pack', '--silent', '--pack-destination', scratch], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', scratch], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const tarball = readdirSync(scratch).find((name) => name.endsWith('.tgz'))!;
   mkdirSync(project);
-  writeFileSync(join(project, 'package.json'), '{ "name": "empty", "private": true, "type": "module" }');
-  const install = ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', join(scratch, tarball)];
+  writeFileSync(
+    join(project, 'package.json'),
+    '{ "name": "empty", "private": true, "type": "module" }',
+  );
+  const install = [
+    'install',
+    '--silent',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    join(scratch, tarball),
+  ];
   execFileSync('npm', install, { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
 }, 300_000);
 
@@ -44,7 +57,9 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('the published package', () => {
   test('ships JavaScript and types, and no TypeScript source', () => {
-    const files = readdirSync(join(project, 'node_modules', 'millrace'), { recursive: true }).map(String);
+    const files = readdirSync(join(project, 'node_modules', 'millrace'), { recursive: true }).map(
+      String,
+    );
     expect(files).toContain('dist/index.js');
     expect(files).toContain('dist/index.d.ts');
     expect(files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([]);
@@ -52,25 +67,54 @@ describe('the published package', () => {
 
   test('a word count type-checks against it and runs', () => {
     writeFileSync(join(project, 'word-count.ts'), WORD_COUNT);
-    const compilerOptions = { module: 'nodenext', target: 'es2024', lib: ['esnext'], strict: true, skipLibCheck: false, types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['word-count.ts'] }));
-    execFileSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], { stdio: 'inherit' });
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2024',
+      lib: ['esnext'],
+      strict: true,
+      skipLibCheck: false,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules', '@types')],
+    };
+    writeFileSync(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, include: ['word-count.ts'] }),
+    );
+    execFileSync(
+      process.execPath,
+      [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project],
+      { stdio: 'inherit' },
+    );
     expect(existsSync(join(project, 'word-count.js'))).toBe(true);
-    const printed = execFileSync(process.execPath, ['word-count.js'], { cwd: project, encoding: 'utf8' });
+    const printed = execFileSync(process.execPath, ['word-count.js'], {
+      cwd: project,
+      encoding: 'utf8',
+    });
     expect(JSON.parse(printed)).toEqual({ to: 2, be: 2, or: 1, not: 1 });
   }, 120_000);
 
   test('npx millrace start starts the sale', async () => {
-    const [httpPort, registryPort, kafkaPort] = [await freePort(), await freePort(), await freePort()];
+    const [httpPort, registryPort, kafkaPort] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
     const env = {
       ...process.env,
       HTTP_PORT: String(httpPort),
       EMBEDDED_REGISTRY_PORT: String(registryPort),
       EMBEDDED_LISTEN: `127.0.0.1:${kafkaPort}`,
     };
-    const sale = spawn(process.execPath, ['node_modules/millrace/dist/cli/main.js', 'start'], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const sale = spawn(process.execPath, ['node_modules/millrace/dist/cli/main.js', 'start'], {
+      cwd: project,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
-      const inventory = await untilAnswered(sale, `http://127.0.0.1:${httpPort}/v1/events/summer-night/zones/vip/inventory`);
+      const inventory = await untilAnswered(
+        sale,
+        `http://127.0.0.1:${httpPort}/v1/events/summer-night/zones/vip/inventory`,
+      );
       expect(inventory).toMatchObject({ capacity: 400, available: 400, sold: 0 });
     } finally {
       const ended = new Promise((resolveEnd) => sale.once('exit', resolveEnd));
