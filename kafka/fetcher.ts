@@ -13,6 +13,7 @@ import { backoffMs } from '../base/backoff.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { ClientDeps } from './client-deps.ts';
 import { FetchPartition } from './fetch/fetch-partition.ts';
+import { type NodeFetch, planFetches } from './fetch/fetch-plan.ts';
 import {
   buildFetchRequest,
   FETCH_VERSION_MAX,
@@ -28,8 +29,6 @@ import type { Cluster } from './wire.ts';
 const BACKOFF = { initialMs: 20, maxMs: 1_000 };
 /** Beyond the long poll, for the answer to travel. */
 const ANSWER_SLACK_MS = 10_000;
-/** Long poll while partitions of the same broker wait for their caller to make room. */
-const HELD_BACK_WAIT_MS = 20;
 /** This many failures in a row are worth a warning. */
 const FAILURES_TO_WARN = 5;
 
@@ -158,70 +157,34 @@ class PrefetchingFetcher implements Fetcher {
 
   /** Gives work to every broker that has none out. */
   #pump(): void {
-    if (this.#isClosed || this.#bufferedBytes >= this.#options.bufferedBytesMax) return;
-    const byNode = new Map<number, PartitionToFetch[]>();
-    const heldBackNodes = new Set<number>();
-    let isLeaderMissing = false;
-    for (const state of this.#partitions.values()) {
-      if (!this.#wantsFetch(state)) continue;
-      const leader = this.#cluster.leaderOf(state.topic, state.partition);
-      if (leader === undefined || state.stage === 'leader-unknown') {
-        isLeaderMissing = true;
-      } else if (state.bufferedBytes >= this.#options.partitionBytesMax) {
-        heldBackNodes.add(leader.nodeId);
-      } else if (!this.#busyNodes.has(leader.nodeId)) {
-        const toFetch = { state, leaderEpoch: leader.leaderEpoch };
-        const group = byNode.get(leader.nodeId);
-        if (group === undefined) byNode.set(leader.nodeId, [toFetch]);
-        else group.push(toFetch);
-      }
-    }
-    const freeBytes = this.#options.bufferedBytesMax - this.#bufferedBytes;
-    const answerBytesMax = Math.ceil(freeBytes / Math.max(1, byNode.size + this.#busyNodes.size));
-    for (const [nodeId, group] of byNode) {
-      const maxWaitMs = heldBackNodes.has(nodeId)
-        ? Math.min(HELD_BACK_WAIT_MS, this.#options.maxWaitMs)
-        : this.#options.maxWaitMs;
-      void this.#fetch(nodeId, group, { maxWaitMs, answerBytesMax });
-    }
-    if (isLeaderMissing) void this.#findLeaders();
+    if (this.#isClosed) return;
+    const { fetches, leaderless } = planFetches({
+      partitions: this.#partitions.values(),
+      leaderOf: (topic, partition) => this.#cluster.leaderOf(topic, partition),
+      busyNodes: this.#busyNodes,
+      bufferedBytes: this.#bufferedBytes,
+      limits: this.#options,
+    });
+    for (const fetch of fetches) void this.#fetch(fetch);
+    if (leaderless.length > 0) void this.#findLeaders(leaderless);
   }
 
-  #wantsFetch(state: FetchPartition): boolean {
-    if (state.isPaused || state.isInFlight) return false;
-    switch (state.stage) {
-      case 'ready':
-      case 'leader-unknown':
-        return true;
-      case 'backing-off':
-      case 'stopped':
-        return false;
-    }
-  }
-
-  async #fetch(
-    nodeId: number,
-    group: readonly PartitionToFetch[],
-    limits: { readonly maxWaitMs: number; readonly answerBytesMax: number },
-  ): Promise<void> {
+  async #fetch({ nodeId, partitions, maxWaitMs, answerBytesMax }: NodeFetch): Promise<void> {
+    const { channel, isolation, partitionBytesMax } = this.#options;
+    const timeoutMs = maxWaitMs + ANSWER_SLACK_MS;
     this.#busyNodes.add(nodeId);
-    for (const { state } of group) state.isInFlight = true;
+    for (const { state } of partitions) state.isInFlight = true;
     try {
       const response = await this.#cluster.request(
-        {
-          nodeId,
-          channel: this.#options.channel,
-          timeoutMs: limits.maxWaitMs + ANSWER_SLACK_MS,
-          versionAtMost: FETCH_VERSION_MAX,
-        },
+        { nodeId, channel, timeoutMs, versionAtMost: FETCH_VERSION_MAX },
         fetchApi,
-        buildFetchRequest(group, { ...this.#options, ...limits }),
+        buildFetchRequest(partitions, { maxWaitMs, answerBytesMax, partitionBytesMax, isolation }),
       );
-      this.#handle(group, response);
+      this.#handle(partitions, response);
     } catch (error) {
-      for (const { state } of group) this.#fail(state, 'leader-unknown', error);
+      for (const { state } of partitions) this.#fail(state, 'leader-unknown', error);
     } finally {
-      for (const { state } of group) state.isInFlight = false;
+      for (const { state } of partitions) state.isInFlight = false;
       this.#busyNodes.delete(nodeId);
       this.#schedulePump();
     }
@@ -294,29 +257,23 @@ class PrefetchingFetcher implements Fetcher {
     });
   }
 
-  /** One metadata request for all partitions that miss their leader; then each backs off. */
-  async #findLeaders(): Promise<void> {
+  /** One metadata request for all that miss their leader; then each is ready, or backs off. */
+  async #findLeaders(leaderless: readonly FetchPartition[]): Promise<void> {
     if (this.#isRefreshing) return;
     this.#isRefreshing = true;
-    const lost = [...this.#partitions.values()].filter(
-      (state) =>
-        this.#wantsFetch(state) &&
-        (state.stage === 'leader-unknown' ||
-          this.#cluster.leaderOf(state.topic, state.partition) === undefined),
-    );
     try {
-      await this.#cluster.refreshMetadata([...new Set(lost.map((state) => state.topic))]);
+      await this.#cluster.refreshMetadata([...new Set(leaderless.map(({ topic }) => topic))]);
     } catch (error) {
       this.#deps.log.debug({ error }, 'cannot fetch metadata, will try again');
-    } finally {
-      this.#isRefreshing = false;
-      for (const state of lost) {
-        const isFound = this.#cluster.leaderOf(state.topic, state.partition) !== undefined;
-        if (!isFound) state.failures++;
-        if (isFound && state.failures === 0) state.stage = 'ready';
-        else this.#backOff(state);
-      }
-      this.#schedulePump();
     }
+    this.#isRefreshing = false;
+    for (const state of leaderless) {
+      if (!state.wantsFetch) continue;
+      const isFound = this.#cluster.leaderOf(state.topic, state.partition) !== undefined;
+      if (!isFound) state.failures++;
+      if (isFound && state.failures === 0) state.stage = 'ready';
+      else this.#backOff(state);
+    }
+    this.#schedulePump();
   }
 }

@@ -51,6 +51,11 @@ export class FetchPartition {
     return this.#lastEpoch;
   }
 
+  get wantsFetch(): boolean {
+    const isStill = this.isPaused || this.isInFlight;
+    return !isStill && (this.stage === 'ready' || this.stage === 'leader-unknown');
+  }
+
   get hasBuffered(): boolean {
     return this.#buffered.length > 0;
   }
