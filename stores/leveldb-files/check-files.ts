@@ -70,13 +70,16 @@ async function checkLogs(
   let nextSequence: number | undefined;
   for (const number of numbers) {
     const log = readLogFile(await readFile(join(directory, fileName(number, 'log'))));
-    nextSequence = followSequences(log, nextSequence, manifest.lastSequence + 1);
+    const isOldest = number === numbers[0];
+    nextSequence = followSequences(log, nextSequence, isOldest ? manifest.lastSequence + 1 : 0);
   }
 }
 
 /**
- * Batches are numbered without gaps. What the first one follows is in a table, under a number that
- * the manifest knows only from above: whole batches cut off neatly in front would not be seen.
+ * Batches are numbered without gaps, also from one log to the next. What the very first one follows
+ * is in a table, under a number that the manifest knows only from above: whole batches cut off
+ * neatly in front of the oldest log would not be seen. Numbers begin at 1, so a `firstMax` of 0
+ * refuses any batch: no log but the oldest may begin without something to follow.
  */
 function followSequences(
   log: LogContents,

@@ -234,6 +234,42 @@ describe('a damaged state', () => {
     },
   );
 
+  describe('with two logs, as a process leaves it that is killed while a table is written', () => {
+    /**
+     * Cuts the log in two behind its tenth batch, says in the manifest that later batches had come
+     * when it was written (tag 4: last sequence 16,383), and then damages the older log.
+     */
+    const openWithTwoLogs = (damageOlder: (path: string, batches: readonly Buffer[]) => void) =>
+      openDamaged((dir) => {
+        const older = only(dir, LOG);
+        const { records } = readLogFile(readFileSync(older));
+        expect(records.length).toBeGreaterThan(15);
+        writeFileSync(older, writeLogFile(records.slice(0, 10)));
+        writeFileSync(join(dir, '000900.log'), writeLogFile(records.slice(10)));
+        edit(only(dir, MANIFEST), (manifest) =>
+          writeLogFile([...readLogFile(manifest).records, Buffer.of(4, 0xff, 0x7f)]),
+        );
+        damageOlder(older, records.slice(0, 10));
+      });
+
+    test('is sound as long as both are', async () => {
+      expect(await openWithTwoLogs(() => {})).toEqual({ offset: BATCHES });
+    });
+
+    test.each<[string, (path: string, batches: readonly Buffer[]) => void]>([
+      ['empty', (path) => writeFileSync(path, '')],
+      ['torn in its first batch', (path) => truncateSync(path, 100)],
+      ['torn at its end', (path) => cut(path, 1)],
+      [
+        'short of a batch',
+        (path, batches) => writeFileSync(path, writeLogFile(batches.slice(0, 9))),
+      ],
+      ['gone', (path) => rmSync(path)],
+    ])('is STORE_CORRUPT when the older one is %s', async (_, damage) => {
+      expect(await openWithTwoLogs(damage)).toEqual(CORRUPT);
+    });
+  });
+
   test('is an earlier state, with its own position, when the end of the log is missing', async () => {
     const outcomes = await Promise.all(
       [1, 100, 4000].map((by) => openDamaged((dir) => cut(only(dir, LOG), by))),
