@@ -7,23 +7,29 @@ import { MillraceError } from '../../base/errors.ts';
 import type { Disk } from '../ports.ts';
 
 const CRC_BYTES = 4;
+const HEADER_BYTES = CRC_BYTES + 1;
+/** Grows when the content of any sealed file changes its form: older ones are then as good as damaged. */
+const FORMAT_VERSION = 1;
 
 export function writeSealed(disk: Disk, path: string, body: Uint8Array): void {
-  const sealed = Buffer.allocUnsafe(CRC_BYTES + body.length);
-  sealed.writeUInt32BE(crc32c(body), 0);
-  sealed.set(body, CRC_BYTES);
+  const sealed = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  sealed.writeUInt8(FORMAT_VERSION, CRC_BYTES);
+  sealed.set(body, HEADER_BYTES);
+  sealed.writeUInt32BE(crc32c(sealed, CRC_BYTES), 0);
   disk.writeAtomically(path, sealed);
 }
 
-/** The body, or undefined when the file is absent or damaged. */
+/** The body, or undefined when the file is absent, damaged or of another version. */
 export function readSealed(disk: Disk, path: string): Buffer | undefined {
   if (!disk.exists(path)) return undefined;
   const file = disk.open(path, { create: false });
   try {
     const sealed = file.read(0, file.sizeBytes());
-    if (sealed.length < CRC_BYTES) return undefined;
-    const body = sealed.subarray(CRC_BYTES);
-    return crc32c(body) === sealed.readUInt32BE(0) ? body : undefined;
+    if (sealed.length < HEADER_BYTES) return undefined;
+    if (crc32c(sealed, CRC_BYTES) !== sealed.readUInt32BE(0)) return undefined;
+    return sealed.readUInt8(CRC_BYTES) === FORMAT_VERSION
+      ? sealed.subarray(HEADER_BYTES)
+      : undefined;
   } finally {
     file.close();
   }
@@ -39,13 +45,17 @@ export function readSealedJson(disk: Disk, path: string): unknown {
   return body === undefined ? undefined : JSON.parse(body.toString('utf8'));
 }
 
-/** For files that nothing can rebuild: absent is undefined, damaged is STORE_CORRUPT. */
+/** For files that nothing can rebuild: absent is undefined, unreadable is STORE_CORRUPT. */
 export function readSealedJsonOrFail(disk: Disk, path: string): unknown {
   const value = readSealedJson(disk, path);
   if (value === undefined && disk.exists(path)) {
-    throw new MillraceError('STORE_CORRUPT', `${path} is damaged`, {
-      hint: 'restore the data directory of the broker from a backup; this file cannot be rebuilt',
-    });
+    throw new MillraceError(
+      'STORE_CORRUPT',
+      `${path} is damaged, or was written by another version`,
+      {
+        hint: 'restore the data directory of the broker from a backup; this file cannot be rebuilt',
+      },
+    );
   }
   return value;
 }

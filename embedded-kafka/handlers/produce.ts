@@ -3,9 +3,9 @@
  * are begun in the same turn, in the order of the request, so that they share the disk's syncs.
  */
 
-import { isMillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { ReceivedRequestOf, WrittenResponseOf } from '../../kafka/protocol/define-api.ts';
-import { Errors } from '../../kafka/protocol/error-codes.ts';
+import { Errors, errorName } from '../../kafka/protocol/error-codes.ts';
 import { produceApi } from '../../kafka/protocol/messages/produce.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -66,7 +66,15 @@ async function handleProduce(
   const items = itemsOf(topics, request, context);
   await verifyTransactions(verifier, request, items, context.version);
   const appended = await Promise.all(items.map((item) => append(topics, request, item, context)));
-  if (request.acks === 0) return undefined;
+  if (request.acks === 0) {
+    const failed = appended.find(({ errorCode }) => errorCode !== Errors.NONE);
+    if (failed === undefined) return undefined;
+    // Closing the connection is the only way to tell a producer that waits for no answer.
+    throw new MillraceError(
+      'KAFKA_RETRIABLE',
+      `Produce with acks=0: ${errorName(failed.errorCode)}`,
+    );
+  }
   const answers = appended[Symbol.iterator]();
   const responses: TopicResponse[] = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,

@@ -19,7 +19,7 @@ import {
   firstAtTimestamp,
   readLog,
 } from '../log/log-reader.ts';
-import type { DerivedState, PartitionLog } from '../log/partition-log.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
 import type { RecentBytesBudget } from '../log/recent-bytes.ts';
 import { openLog } from '../log/recovery.ts';
 import type { Syncer } from '../log/syncer.ts';
@@ -34,12 +34,9 @@ import type {
   ReadResult,
   TransactionMarker,
 } from '../ports.ts';
-import {
-  compareLeaderEpoch,
-  type EpochStart,
-  LeaderEpochs,
-  UNDEFINED_EPOCH,
-} from './leader-epochs.ts';
+import { DurableWaiters } from './durable-waiters.ts';
+import { compareLeaderEpoch, LeaderEpochs, UNDEFINED_EPOCH } from './leader-epochs.ts';
+import { derivedState } from './partition-state.ts';
 import type { RememberedBatch } from './producer-entry.ts';
 import { ProducerStates } from './producer-states.ts';
 import { type RecordsRefusal, splitBatches, validateRecords } from './record-validation.ts';
@@ -67,14 +64,6 @@ export interface PartitionOptions {
   readonly config: () => TopicConfig;
 }
 
-/** An append that waits until what it wrote is durable. */
-interface Waiter {
-  readonly lastOffset: number;
-  readonly result: AppendResult;
-  readonly resolve: (result: AppendResult) => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class SegmentedPartition implements Partition {
   readonly topic: string;
   readonly partition: number;
@@ -84,8 +73,7 @@ export class SegmentedPartition implements Partition {
   readonly #environment: PartitionEnvironment;
   readonly #epochs = new LeaderEpochs();
   readonly #listeners = new Set<() => void>();
-  /** In the order of their offsets. */
-  #waiters: Waiter[] = [];
+  readonly #waiters = new DurableWaiters();
 
   /** Reads what is on the disk; call settle() before use. */
   constructor(environment: PartitionEnvironment, options: PartitionOptions) {
@@ -230,19 +218,10 @@ export class SegmentedPartition implements Partition {
     });
   }
 
-  #whenDurable(last: number, acks: number, result: AppendResult): Promise<AppendResult> {
-    if (acks !== ALL_REPLICAS || last < this.highWatermark) return Promise.resolve(result);
-    return new Promise((resolve, reject) => {
-      const waiter = { lastOffset: last, result, resolve, reject };
-      const isLast = (this.#waiters.at(-1)?.lastOffset ?? NO_OFFSET) <= last;
-      if (isLast) this.#waiters.push(waiter);
-      else
-        this.#waiters.splice(
-          this.#waiters.findIndex((other) => other.lastOffset > last),
-          0,
-          waiter,
-        );
-    });
+  async #whenDurable(last: number, acks: number, result: AppendResult): Promise<AppendResult> {
+    const isDurable = last < this.highWatermark;
+    if (acks === ALL_REPLICAS && !isDurable) await this.#waiters.wait(last);
+    return result;
   }
 
   #refuse({ error, message, recordErrors }: RecordsRefusal): Promise<AppendResult> {
@@ -265,10 +244,7 @@ export class SegmentedPartition implements Partition {
 
   #onSynced(offset: number): void {
     this.producerStates.synced(offset);
-    const pending = this.#waiters.findIndex((waiter) => waiter.lastOffset >= offset);
-    const done = pending < 0 ? this.#waiters : this.#waiters.slice(0, pending);
-    this.#waiters = pending < 0 ? [] : this.#waiters.slice(pending);
-    for (const waiter of done) waiter.resolve(waiter.result);
+    this.#waiters.release(offset);
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -395,35 +371,7 @@ export class SegmentedPartition implements Partition {
   }
 
   #dismiss(reason: MillraceError): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    this.#waiters.dismiss(reason);
     for (const listener of [...this.#listeners]) listener();
   }
-}
-
-/** Both kinds of state as the log sees them. */
-function derivedState(producers: ProducerStates, epochs: LeaderEpochs): DerivedState {
-  return {
-    reset: () => {
-      producers.reset();
-      epochs.reset();
-    },
-    restore: (saved) => {
-      const { producerEntries, epochStarts } = saved as SavedState;
-      producers.restore(producerEntries);
-      epochs.restore(epochStarts);
-    },
-    apply: (batch) => {
-      epochs.assign(batch.header.leaderEpoch, batch.header.baseOffset);
-      return producers.apply(batch);
-    },
-    save: (): SavedState => ({
-      producerEntries: producers.save(),
-      epochStarts: epochs.save(),
-    }),
-  };
-}
-
-interface SavedState {
-  readonly producerEntries: ReturnType<ProducerStates['save']>;
-  readonly epochStarts: readonly EpochStart[];
 }

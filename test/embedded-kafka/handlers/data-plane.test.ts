@@ -204,6 +204,12 @@ describe('Produce and Fetch', () => {
     await expect.poll(() => broker.topics.partition('t', 0)!.highWatermark).toBe(1);
   });
 
+  test('with acks=0 that cannot be appended close the connection', async () => {
+    const broker = await openBroker();
+    const request = produceRequest(broker, 9, [batchOf(['a'])], { acks: 0, topic: 'none' });
+    await expect(broker.send(produceApi, 9, request)).rejects.toThrow(/UNKNOWN_TOPIC/);
+  });
+
   test('of a transaction ask its coordinator first, and add partitions by themselves from version 12 on', async () => {
     for (const version of [11, 12]) {
       const broker = await openBroker();
