@@ -12,7 +12,6 @@ export class CommandQueue {
   readonly #wakeup: () => void;
   #commands: Command[] = [];
   #closed = false;
-  #onPush: (() => void)[] = [];
 
   constructor(wakeup: () => void) {
     this.#wakeup = wakeup;
@@ -28,15 +27,8 @@ export class CommandQueue {
     if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#commands.push({ kind, run, done: resolve });
-      for (const notify of this.#onPush.splice(0)) notify();
       this.#wakeup();
     });
-  }
-
-  /** Resolves as soon as a command waits. */
-  waiting(): Promise<void> {
-    if (this.#commands.length > 0 || this.#closed) return Promise.resolve();
-    return new Promise((resolve) => this.#onPush.push(resolve));
   }
 
   /** Runs the first that waits; false when there is none. Rejects with its failure. */
@@ -55,6 +47,5 @@ export class CommandQueue {
   close(): void {
     this.#closed = true;
     for (const { done } of this.#commands.splice(0)) done();
-    for (const notify of this.#onPush.splice(0)) notify();
   }
 }

@@ -199,7 +199,21 @@ export class KafkaStreams implements QueryableStreams {
   }
 
   async openLocal(storeName: string, partition: number): Promise<LocalStore> {
-    const id = taskId(this.#planOf(storeName).subTopology.id, partition);
+    const { subTopology } = this.#planOf(storeName);
+    const id = taskId(subTopology.id, partition);
+    if (
+      subTopology.stores.some(
+        ({ name, persistence }) => name === storeName && persistence === 'memory',
+      )
+    ) {
+      throw new MillraceError(
+        'QUERY_UNAVAILABLE',
+        `store ${storeName} is kept in memory by its task alone`,
+        {
+          hint: 'Declare it with persistence "leveldb" to query it.',
+        },
+      );
+    }
     const open = await this.#localStores.open(id, storeName);
     if (open !== undefined) return open;
     const task = this.tasks().find((info) => info.taskId === id);
@@ -289,8 +303,7 @@ export class KafkaStreams implements QueryableStreams {
     this.#threads.set(index, thread);
     void handle.done.then(
       () => this.#threadEnded(index, thread, undefined),
-      (error) =>
-        this.#threadEnded(index, thread, error instanceof Error ? error : new Error(String(error))),
+      (error) => this.#threadEnded(index, thread, asError(error)),
     );
   }
 
@@ -334,25 +347,31 @@ export class KafkaStreams implements QueryableStreams {
     for (const { handle } of this.#threads.values()) handle.listen(topics);
   }
 
-  #threadEnded(index: number, thread: RunningThread, error: Error | undefined): void {
-    if (this.#threads.get(index) !== thread) return;
+  async #threadEnded(
+    index: number,
+    thread: RunningThread,
+    error: Error | undefined,
+  ): Promise<void> {
+    const { memory, threadId } = thread.handle;
     thread.state = 'DEAD';
     thread.tasks = [];
-    if (error === undefined || this.#stopping.signal.aborted) return;
+    if (error === undefined) return;
+    // A worker that crashed has left its stores open.
+    await this.#localStores.threadEnded(memory);
+    if (threadId > 0) await this.#started!.directory.releaseThread(threadId);
+    if (this.#stopping.signal.aborted) return;
     this.#log.error({ thread: index, err: error }, 'a stream thread died');
     if (this.#onUncaught(error) === 'SHUTDOWN_CLIENT') {
-      this.#failure = error;
-      void this.#fail(error);
+      await this.#fail(error);
       return;
     }
     this.#derive();
-    this.#clock.after(REPLACE_DELAY_MS, () => {
-      if (!this.#stopping.signal.aborted) this.#startThread(index);
-    });
+    await this.#clock.sleep(REPLACE_DELAY_MS, this.#stopping.signal);
+    if (!this.#stopping.signal.aborted) this.#startThread(index);
   }
 
   async #fail(error: unknown): Promise<void> {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    this.#failure ??= asError(error);
     if (this.#state !== 'PENDING_SHUTDOWN' && this.#state !== 'NOT_RUNNING')
       this.#become('PENDING_ERROR');
     await this.close();
@@ -400,4 +419,8 @@ export class KafkaStreams implements QueryableStreams {
     if (found !== undefined) return found;
     throw new MillraceError('STORE_UNKNOWN', `no store is called ${storeName}`);
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

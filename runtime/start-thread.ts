@@ -71,6 +71,7 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
   return {
     name,
     memory,
+    threadId: 0,
     done,
     stop: () => thread.stop(),
     kill: () => client.close(),

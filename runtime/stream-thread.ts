@@ -215,18 +215,15 @@ export class StreamThread {
     events.committed({ sequence, taskIds, partitions, outputs, committedAtMs });
   }
 
-  /**
-   * For one transaction. Asked again after an ILLEGAL_GENERATION: then a join is under way; what comes
-   * out of it decides. A revocation that waits for this very transaction must not be waited for.
-   */
+  /** For one transaction. Asked again after an ILLEGAL_GENERATION: a join decides then. */
   #groupMetadata(tasks: readonly StreamTask[]): () => Promise<GroupMetadata | undefined> {
-    let isFirst = true;
+    let refused: GroupMetadata | undefined;
     return async () => {
       const { member } = this.#parts;
-      if (!isFirst) await Promise.race([member.settled(), this.#commands.waiting()]);
-      isFirst = false;
-      const owned = tasks.every(({ lifecycle }) => lifecycle.kind !== 'closed');
-      return owned && !this.#commands.hasLoss ? member.metadata() : undefined;
+      if (refused !== undefined) await member.settled(refused);
+      refused = member.metadata();
+      const isOwner = tasks.every(({ lifecycle }) => lifecycle.kind !== 'closed');
+      return isOwner && !this.#commands.hasLoss ? refused : undefined;
     };
   }
 

@@ -4,6 +4,8 @@ import type { ThreadMemory } from './thread-memory.ts';
 export interface ThreadHandle {
   readonly name: string;
   readonly memory: ThreadMemory;
+  /** Node's number of the worker; 0 in the caller's loop. */
+  readonly threadId: number;
   /** Resolves when the thread has stopped in order; rejects with what killed it. */
   readonly done: Promise<void>;
   stop(): void;

@@ -42,6 +42,8 @@ export function startWorker(start: ThreadStart, topology: TopologyModule): Threa
   };
   const transferList = connection.kind === 'message-port' ? [connection.port] : [];
   const worker = new Worker(ENTRY, { workerData, transferList, name: workerData.name });
+  // Gone from the worker object once it has exited.
+  const { threadId } = worker;
   const post = (message: ToWorker) => worker.postMessage(message);
   const events = start.events(memory);
   const done = new Promise<void>((resolve, reject) => {
@@ -63,6 +65,7 @@ export function startWorker(start: ThreadStart, topology: TopologyModule): Threa
   return {
     name: workerData.name,
     memory,
+    threadId,
     done,
     stop: () => post({ kind: 'stop' }),
     kill: async () => {

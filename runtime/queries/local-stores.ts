@@ -61,6 +61,13 @@ export class LocalStores {
     await reader?.close();
   }
 
+  /** A thread has ended, orderly or not: nothing of it may be read any more. */
+  async threadEnded(memory: ThreadMemory): Promise<void> {
+    for (const [taskId, task] of this.#tasks) {
+      if (task.memory === memory) await this.taskLeaving(taskId);
+    }
+  }
+
   announced(taskIds: readonly string[], sequence: number): void {
     for (const taskId of taskIds) {
       const task = this.#tasks.get(taskId);

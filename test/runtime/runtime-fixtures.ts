@@ -53,6 +53,7 @@ export function fetched(
     partition: 0,
     batches,
     nextOffset: end,
+    lastLeaderEpoch: 3,
     highWatermark: end,
     lastStableOffset: end,
     logStartOffset: 0,
