@@ -3,8 +3,7 @@
  * replays them all at start. What the records mean is the coordinator's business.
  */
 import type { Clock } from '../../base/clock.ts';
-import { MillraceError } from '../../base/errors.ts';
-import { Errors, errorName } from '../../kafka/protocol/error-codes.ts';
+import { Errors } from '../../kafka/protocol/error-codes.ts';
 import { BatchBuilder, sealBatch, stampProducer } from '../../kafka/records/batch-builder.ts';
 import { readControlMarker } from '../../kafka/records/control-batch.ts';
 import { isControl, isTransactional } from '../../kafka/records/record-batch.ts';
@@ -52,8 +51,9 @@ export class CoordinatorLog {
   /**
    * Appends the records as one batch, at once and in order of the calls; resolves when they are durable,
    * or only written if the caller says that this is enough (whatever is made durable later covers it).
-   * NONE, or why a transaction's records were refused (its producer has been fenced meanwhile).
-   * Rejects with STORE_IO: then the broker is about to stop.
+   * NONE; or COORDINATOR_NOT_AVAILABLE when there is no room on the disk, and nothing was written; or why
+   * a transaction's records were refused (its producer has been fenced meanwhile).
+   * Rejects when the disk has failed: then the broker is about to stop.
    */
   async append(
     partition: Partition,
@@ -63,22 +63,13 @@ export class CoordinatorLog {
       readonly until?: 'durable' | 'written';
     } = {},
   ): Promise<ErrorCodeNumber> {
-    const { error, errorMessage } = await partition.append({
+    const { error } = await partition.append({
       records: this.#encode(partition, records, options.transaction),
       acks: options.until === 'written' ? ACKS_LEADER : ACKS_ALL,
       transactionalId: null,
       internal: true,
     });
-    const isRefusal = options.transaction !== undefined && error !== Errors.KAFKA_STORAGE_ERROR;
-    if (error === Errors.NONE || isRefusal) return error;
-    const log = `${partition.topic}-${partition.partition}`;
-    throw new MillraceError(
-      'STORE_IO',
-      `${log} did not take its coordinator's records: ${errorName(error)}`,
-      {
-        facts: { reason: errorMessage },
-      },
-    );
+    return error === Errors.KAFKA_STORAGE_ERROR ? Errors.COORDINATOR_NOT_AVAILABLE : error;
   }
 
   #encode(

@@ -209,9 +209,12 @@ export class GroupCoordinator {
       entries.map((each) => encodeOffset({ groupId, ...each }, each.stored)),
       transaction,
     );
+    const isStored = refusal === Errors.NONE;
     for (const each of entries) {
-      if (transaction === undefined) entry.offsets.commit(each);
-      else if (refusal !== Errors.NONE) entry.offsets.dropPending(transaction.producerId, each);
+      if (transaction === undefined && isStored) entry.offsets.commit(each);
+      if (transaction !== undefined && !isStored) {
+        entry.offsets.dropPending(transaction.producerId, each);
+      }
     }
     return refusal;
   }
@@ -278,13 +281,22 @@ export class GroupCoordinator {
     if (entry.rebalancer.group.state.kind !== 'Empty') return Errors.NON_EMPTY_GROUP;
     // An open transaction would bring the group back when it commits.
     if (entry.offsets.hasPending) return Errors.NON_EMPTY_GROUP;
-    const tombstones = Array.from(entry.offsets.all(), (each) =>
-      encodeOffsetTombstone({ groupId, ...each }),
-    );
-    entry.rebalancer.close();
-    this.#forget(groupId);
-    await this.#append(groupId, [...tombstones, encodeGroupTombstone(groupId)]);
+    const order = this.#order++;
+    const offsets = Array.from(entry.offsets.all());
+    const tombstones = offsets.map((each) => encodeOffsetTombstone({ groupId, ...each }));
+    const error = await this.#append(groupId, [...tombstones, encodeGroupTombstone(groupId)]);
+    if (error !== Errors.NONE) return error;
+    for (const { topic, partition } of offsets) entry.offsets.delete(topic, partition, order);
+    // Whoever came meanwhile has made it a group of its own again.
+    if (this.#isUnused(entry)) {
+      entry.rebalancer.close();
+      this.#forget(groupId);
+    }
     return Errors.NONE;
+  }
+
+  #isUnused({ rebalancer: { group }, offsets }: GroupEntry): boolean {
+    return group.state.kind === 'Empty' && offsets.isEmpty && group.pendingMembers.size === 0;
   }
 
   /** OffsetDelete: one code per partition, in order, or one for the whole group. */
@@ -301,12 +313,9 @@ export class GroupCoordinator {
     const errors = partitions.map(({ topic }) =>
       subscribed.has(topic) ? Errors.GROUP_SUBSCRIBED_TO_TOPIC : Errors.NONE,
     );
-    await this.#deleteOffsets(
-      groupId,
-      entry,
-      partitions.filter((_, index) => errors[index] === Errors.NONE),
-    );
-    return errors;
+    const deletable = partitions.filter((_, index) => errors[index] === Errors.NONE);
+    const refusal = await this.#deleteOffsets(groupId, entry, deletable);
+    return refusal === Errors.NONE ? errors : refusal;
   }
 
   /** The topics are gone, and so are all offsets in them. */
@@ -327,12 +336,9 @@ export class GroupCoordinator {
         (each) => this.#unusedSinceMs(group, each) < expiredBeforeMs,
       );
       await this.#deleteOffsets(groupId, entry, expired);
-      const isGone =
-        group.state.kind === 'Empty' &&
-        entry.offsets.isEmpty &&
-        group.pendingMembers.size === 0 &&
-        group.stateSinceMs < expiredBeforeMs;
-      if (isGone) await this.deleteGroup(groupId);
+      if (this.#isUnused(entry) && group.stateSinceMs < expiredBeforeMs) {
+        await this.deleteGroup(groupId);
+      }
     }
   }
 
@@ -350,14 +356,16 @@ export class GroupCoordinator {
     groupId: string,
     entry: GroupEntry,
     partitions: readonly TopicPartition[],
-  ): Promise<void> {
-    if (partitions.length === 0) return;
+  ): Promise<ErrorCodeNumber> {
+    if (partitions.length === 0) return Errors.NONE;
     const order = this.#order++;
     const tombstones = partitions.map(({ topic, partition }) =>
       encodeOffsetTombstone({ groupId, topic, partition }),
     );
-    await this.#append(groupId, tombstones);
+    const error = await this.#append(groupId, tombstones);
+    if (error !== Errors.NONE) return error;
     for (const { topic, partition } of partitions) entry.offsets.delete(topic, partition, order);
+    return Errors.NONE;
   }
 
   // ── Plumbing ─────────────────────────────────────────────────────────────────────────────────
@@ -375,8 +383,7 @@ export class GroupCoordinator {
     assignments: ReadonlyMap<string, Buffer> | undefined,
   ): Promise<boolean> {
     try {
-      await this.#append(group.groupId, [encodeGroup(group, assignments)]);
-      return true;
+      return (await this.#append(group.groupId, [encodeGroup(group, assignments)])) === Errors.NONE;
     } catch (error) {
       this.#options.log.error({ groupId: group.groupId, error }, 'group not written');
       return false;

@@ -114,13 +114,12 @@ export class TransactionCoordinator implements TransactionVerifier {
     for (const orphan of ownerless) markers.write(orphan, [orphan], false).catch(failed);
   }
 
-  /** Stops the reaper and waits for what has been begun. */
+  /** Stops the reaper and waits for what has been begun, whether it succeeds or not. */
   async stop(): Promise<void> {
     this.#cancelReaper?.();
-    for (const entry of this.#entries.values()) {
-      await entry.transition;
-      await entry.completion;
-    }
+    const entries = Array.from(this.#entries.values());
+    await Promise.allSettled(entries.map((entry) => entry.transition));
+    await Promise.allSettled(entries.map((entry) => entry.completion));
   }
 
   async initProducerId(request: {
@@ -145,7 +144,8 @@ export class TransactionCoordinator implements TransactionVerifier {
       const decision = decideInit(entry.current, request, allocate, clock.nowMs());
       if (decision.kind === 'answer') return refused(decision.error);
       const { next } = decision;
-      await this.#change(entry, next);
+      const error = await this.#change(entry, next);
+      if (error !== Errors.NONE) return refused(error);
       // An open transaction was fenced off: when its markers are out, bump again for this client.
       if (next.phase.kind !== 'ending') {
         const { producerId, producerEpoch } = next;
@@ -250,35 +250,43 @@ export class TransactionCoordinator implements TransactionVerifier {
     until: 'durable' | 'written',
   ): Promise<ErrorCodeNumber> {
     if (decision.kind === 'answer') return decision.error;
-    if (entry !== undefined) await this.#change(entry, decision.next, until);
-    return Errors.NONE;
+    return entry === undefined ? Errors.NONE : this.#change(entry, decision.next, until);
   }
 
-  /** Makes `next` durable, then current. Nobody else may be changing the entry. */
-  #change(
+  /** Makes `next` durable, then current; nothing has changed when it cannot. Nobody else may be changing the entry. */
+  async #change(
     entry: Entry,
     next: TransactionMetadata,
     until: 'durable' | 'written' = 'durable',
-  ): Promise<void> {
-    const transition = this.#persist(next, until).then(() => {
-      entry.current = next;
-      entry.transition = undefined;
-      this.#completeIfEnding(entry);
-    });
+  ): Promise<ErrorCodeNumber> {
+    const persisting = this.#persist(next, until);
+    const transition = persisting.then(
+      (error) => {
+        entry.transition = undefined;
+        if (error !== Errors.NONE) return;
+        entry.current = next;
+        this.#completeIfEnding(entry);
+      },
+      () => {
+        entry.transition = undefined;
+      },
+    );
     entry.transition = transition;
-    return transition;
+    await transition;
+    return persisting;
   }
 
-  async #persist(next: TransactionMetadata, until: 'durable' | 'written'): Promise<void> {
+  #persist(next: TransactionMetadata, until: 'durable' | 'written'): Promise<ErrorCodeNumber> {
     const partition = partitionForKey(this.#options.topic, next.transactionalId);
-    await this.#options.records.append(partition, [encodeTransaction(next)], { until });
+    return this.#options.records.append(partition, [encodeTransaction(next)], { until });
   }
 
   #completeIfEnding(entry: Entry): void {
-    if (entry.current.phase.kind !== 'ending') return;
+    const isEnding = entry.current.phase.kind === 'ending' && entry.completion === undefined;
+    if (!isEnding) return;
     entry.completion = this.#complete(entry)
       .catch((error: unknown) => {
-        // Only a disk that fails ends here. The outcome is durable: the next start sends the markers again.
+        // The outcome is durable: the reaper, or the next start, sends the markers again.
         const { transactionalId } = entry.current;
         this.#options.log.error({ transactionalId, error }, 'transaction markers not written');
       })
@@ -295,8 +303,8 @@ export class TransactionCoordinator implements TransactionVerifier {
     const next = complete(current, phase, this.#options.clock.nowMs());
     // Written is enough: if it is lost, the markers are sent once more and find nothing open, and
     // whatever this id does next becomes durable behind it in the same log.
-    await this.#persist(next, 'written');
-    entry.current = next;
+    const error = await this.#persist(next, 'written');
+    if (error === Errors.NONE) entry.current = next;
   }
 
   /** Waits until nothing is under way; false when that takes too long. */
@@ -341,6 +349,7 @@ export class TransactionCoordinator implements TransactionVerifier {
     const nowMs = clock.nowMs();
     for (const entry of this.#entries.values()) {
       const { current } = entry;
+      this.#completeIfEnding(entry);
       if (current.phase.kind !== 'ongoing' || entry.transition !== undefined) continue;
       if (startedAtMs(current.phase) + current.timeoutMs > nowMs) continue;
       const { transactionalId, timeoutMs } = current;

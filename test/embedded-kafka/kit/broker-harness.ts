@@ -7,7 +7,7 @@ import { silentLog } from '../../../base/log.ts';
 import { ManualClock } from '../../../base/manual-clock.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
 import { type Broker, createBroker } from '../../../embedded-kafka/broker.ts';
-import { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
+import { type DiskOperation, MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
 import type { ConnectionContext } from '../../../embedded-kafka/ports.ts';
 import {
   decodeResponse,
@@ -24,7 +24,14 @@ export class BrokerHarness {
   readonly clock = new ManualClock(1_700_000_000_000);
   readonly random: Random;
   readonly #config: Readonly<Record<string, string>>;
-  readonly #diskOptions = { syncDelay: () => this.#syncTurn() };
+  /** May throw what a disk would (osError). */
+  beforeDisk: (operation: DiskOperation) => void = () => {};
+  /** What the broker told its owner; a test that expects a failure reads it. */
+  readonly failures: string[] = [];
+  readonly #diskOptions = {
+    syncDelay: () => this.#syncTurn(),
+    beforeOperation: (operation: DiskOperation) => this.beforeDisk(operation),
+  };
   disk = new MemoryDisk(this.#diskOptions);
   broker!: Broker;
   #freeSyncs = Number.POSITIVE_INFINITY;
@@ -58,7 +65,7 @@ export class BrokerHarness {
       config: this.#config,
       onFatal: (error) => {
         // A broker that was killed hears that its disk is gone: that is what was wanted.
-        if (this.disk === disk) throw error;
+        if (this.disk === disk) this.failures.push(error.code);
       },
     });
   }
