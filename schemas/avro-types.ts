@@ -152,7 +152,10 @@ function readLong(tap: Tap): number {
 
 /** Doubling is exact but for great negative numbers: those go the slow way. */
 function writeLong(tap: Tap, value: number): void {
-  if (value > -(2 ** 52)) return tap.writeLong(value);
+  if (value > -(2 ** 52)) {
+    tap.writeLong(value);
+    return;
+  }
   for (let rest = BigInt(value) * -2n - 1n; ; rest >>= 7n) {
     const more = rest > 0x7fn;
     if (tap.pos < tap.buf.length) tap.buf[tap.pos] = Number(rest & 0x7fn) | (more ? 0x80 : 0);

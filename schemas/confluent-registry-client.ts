@@ -30,8 +30,16 @@ export function confluentRegistryClient(options: ConfluentRegistryOptions): Sche
     host: url,
     ...credentials(basicAuth),
     middlewares: [
-      // Its requests have no timeout of their own.
-      () => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: timeoutMs }) }),
+      () => ({
+        // Its requests have no timeout of their own,
+        prepareRequest: async (next) => (await next()).enhance({ timeout: timeoutMs }),
+        // and it takes a login page for a schema that it cannot read.
+        response: async (next) => {
+          const answer = await next();
+          if (typeof answer.data() === 'object') return answer;
+          throw new Error(`${url} answers, but not as a schema registry`);
+        },
+      }),
     ],
   });
 

@@ -74,7 +74,7 @@ function listSubjects(service: SchemaRegistryService, { query }: Call): string[]
 function lookUp(service: SchemaRegistryService, { parts, query, body }: Call): object {
   const subject = parts[0]!;
   knownVersions(service, subject, true);
-  const found = service.state.findBySchema(subject, schemaOf(body), isTrue(query, 'deleted'));
+  const found = service.find(subject, schemaOf(body), isTrue(query, 'deleted'));
   if (found === undefined) throw new RegistryError(404, 40403, 'Schema not found');
   return versionView(found);
 }

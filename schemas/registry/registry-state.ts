@@ -166,11 +166,12 @@ export class RegistryState {
     this.#subjects.set(subject, versions);
   }
 
-  /** R1: neither the id nor the version belongs to another schema. */
+  /** R1: neither the id nor the version belongs to another schema, nor the version to another id. */
   #mayStand(claim: SchemaVersion, identity: string, standing: SchemaVersion | undefined): boolean {
     const textOfId = this.#textById.get(claim.id);
     if (textOfId !== undefined && identityOf(textOfId) !== identity) return false;
-    return standing === undefined || identityOf(standing.schema) === identity;
+    if (standing === undefined) return true;
+    return standing.id === claim.id && identityOf(standing.schema) === identity;
   }
 
   #applyDeleteSubject(subject: string, value: Record<string, unknown> | null): void {

@@ -103,6 +103,11 @@ export class SchemaRegistryService implements SchemaRegistry {
     throw new RegistryError(409, 409, `${what}, details: [${problems.join('; ')}]`);
   }
 
+  find(subject: string, schema: string, withDeleted: boolean): SchemaVersion | undefined {
+    checkSchema(schema);
+    return this.#state.findBySchema(subject, schema, withDeleted);
+  }
+
   /** Against the subject's versions at its level, or against one version. */
   checkCompatibility(subject: string, schema: string, against?: SchemaVersion): string[] {
     const candidate = checkSchema(schema);

@@ -1,6 +1,11 @@
 /** One ordered log in memory that several registries share, each reading at its own pace. */
 import type { SchemaLog, SchemaLogRecord } from '../../schemas/registry/schema-log.ts';
 
+export interface LogHooks {
+  readonly beforeAppend?: () => Promise<void>;
+  readonly afterAppend?: () => Promise<void>;
+}
+
 export class SharedSchemaLog {
   #records: SchemaLogRecord[] = [];
 
@@ -8,8 +13,11 @@ export class SharedSchemaLog {
     return this.#records;
   }
 
-  /** `beforeAppend` decides when the record enters the log, and whether its writer hears of it. */
-  open(beforeAppend: () => Promise<void> = async () => {}): SchemaLog & { readAll(): void } {
+  /** The hooks decide when a record enters the log, and whether its writer hears of it. */
+  open({
+    beforeAppend = async () => {},
+    afterAppend = async () => {},
+  }: LogHooks = {}): SchemaLog & { readAll(): void } {
     let listener: (record: SchemaLogRecord) => void = () => {};
     let position = 0;
     const readUpTo = (offset: number) => {
@@ -22,7 +30,9 @@ export class SharedSchemaLog {
     return {
       append: async (key, value) => {
         await beforeAppend();
-        return this.#append(key, value);
+        const offset = this.#append(key, value);
+        await afterAppend();
+        return offset;
       },
       readUpTo: async (offset) => readUpTo(offset),
       readAll: () => readUpTo(Number.POSITIVE_INFINITY),
