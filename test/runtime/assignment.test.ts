@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { silentLog } from '../../base/log.ts';
+import { ManualClock } from '../../base/manual-clock.ts';
+import { seededRandom } from '../../base/random.ts';
+import type { Admin, MemberSubscription, TopicDescription, TopicSpec } from '../../kafka/ports.ts';
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from '../../runtime/assignment/assignment-codec.ts';
+import { internalTopics, prepareTopics } from '../../runtime/assignment/internal-topics.ts';
+import { assignMembers } from '../../runtime/assignment/streams-group.ts';
+import { planTopics } from '../../runtime/assignment/topic-plan.ts';
+import { instances, locate } from '../../runtime/queries/host-map.ts';
+import { streamsConfig } from '../../runtime/streams-config.ts';
+import { countingTopology, wordCountTopology } from '../kafka/streams/topologies.ts';
+
+const config = streamsConfig({ applicationId: 'app' });
+const topics = { input: 'lines', output: 'counts' };
+
+test('internal topics get the partitions of the widest source, through a repartition', () => {
+  const specs = internalTopics(wordCountTopology(topics), config, new Map([['lines', 6]]));
+  expect(specs.map(({ name, partitions }) => `${name}:${partitions}`).sort()).toEqual([
+    'app-word-counts-changelog:6',
+    'app-words.dlq:6',
+    'app-words:6',
+    'lines.dlq:6',
+  ]);
+  const changelog = specs.find(({ name }) => name.endsWith('changelog'))!;
+  expect(changelog.configs).toMatchObject({
+    'cleanup.policy': 'compact',
+    'delete.retention.ms': '604800000',
+  });
+});
+
+/** A cluster that has these topics, and takes new ones. */
+function fakeAdmin(existing: Record<string, number>): {
+  readonly admin: Admin;
+  readonly created: string[];
+} {
+  const known = new Map(Object.entries(existing));
+  const created: string[] = [];
+  const describe = (name: string): TopicDescription => ({
+    name,
+    topicId: name,
+    partitions: known.get(name)!,
+  });
+  const admin = {
+    describeTopics: async (names: readonly string[]) =>
+      new Map(names.filter((name) => known.has(name)).map((name) => [name, describe(name)])),
+    createTopics: async (specs: readonly TopicSpec[]) => {
+      for (const { name, partitions } of specs) {
+        known.set(name, partitions);
+        created.push(name);
+      }
+    },
+  };
+  return { admin: admin as unknown as Admin, created };
+}
+
+function prepare(
+  admin: Admin,
+  onMissing: (names: readonly string[]) => void = () => {},
+  clock = new ManualClock(),
+) {
+  const context = { admin, clock, random: seededRandom(1), onMissing };
+  return prepareTopics(context, countingTopology(topics), config, new AbortController().signal);
+}
+
+test('a changelog with another partition count refuses the start, and tells the way out', async () => {
+  const { admin, created } = fakeAdmin({ lines: 4, 'app-counts-changelog': 2 });
+  await expect(prepare(admin)).rejects.toMatchObject({
+    code: 'PARTITIONS_CHANGED',
+    facts: { topic: 'app-counts-changelog', existing: 2, needed: 4 },
+    hint: expect.stringContaining('application id'),
+  });
+  expect(created).toEqual([]);
+});
+
+test('a dead-letter topic may have any partition count', async () => {
+  const { admin } = fakeAdmin({ lines: 4, 'lines.dlq': 1 });
+  expect((await prepare(admin)).get('lines.dlq')?.partitions).toBe(1);
+});
+
+test('source topics that do not exist are waited for, visibly', async () => {
+  const { admin } = fakeAdmin({});
+  const clock = new ManualClock();
+  const missing: string[] = [];
+  const prepared = prepare(
+    admin,
+    (names) => {
+      missing.push(...names);
+      if (missing.length === 2)
+        void admin.createTopics([
+          { name: 'lines', partitions: 2, replicationFactor: 1, configs: {} },
+        ]);
+    },
+    clock,
+  );
+  while (missing.length < 2) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1_000);
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(10_000);
+  expect((await prepared).get('app-counts-changelog')?.partitions).toBe(2);
+  expect(missing).toEqual(['lines', 'lines']);
+});
+
+const endpoint = { host: 'a.example', port: 8080 };
+
+test('subscription and assignment survive the wire', () => {
+  const subscription = {
+    processId: 'p',
+    endpoint,
+    active: ['0_1'],
+    standby: ['0_2'],
+    onDisk: new Map([['0_3', 7]]),
+  };
+  expect(decodeSubscription(encodeSubscription(subscription))).toEqual(subscription);
+  const assignment = {
+    standby: ['0_2'],
+    hosts: [{ processId: 'p', endpoint, active: ['0_1'], standby: [] }],
+  };
+  expect(decodeAssignment(encodeAssignment(assignment))).toEqual(assignment);
+});
+
+test('whatever bytes another member sends, decoding never throws', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.uint8Array(),
+        fc.json().map((text) => Buffer.from(text)),
+      ),
+      (bytes) => {
+        expect(() => decodeSubscription(Buffer.from(bytes))).not.toThrow();
+        expect(() => decodeAssignment(Buffer.from(bytes))).not.toThrow();
+      },
+    ),
+  );
+});
+
+test.each(['user@evil', 'a b', 'x/../y', '', '-a', 'http://h', 'h\r\nX: y'])(
+  'an endpoint that is no plain host (%j) is left out',
+  (host) => {
+    const bytes = encodeSubscription({
+      processId: 'p',
+      endpoint: { host, port: 80 },
+      active: [],
+      standby: [],
+      onDisk: new Map(),
+    });
+    expect(decodeSubscription(bytes)?.endpoint).toBeNull();
+  },
+);
+
+function subscriptionOf(memberId: string, processId: string | null): MemberSubscription {
+  const data = {
+    endpoint: { host: `${processId}.example`, port: 80 },
+    active: [],
+    standby: [],
+    onDisk: new Map(),
+  };
+  return {
+    memberId,
+    groupInstanceId: null,
+    topics: ['lines'],
+    ownedPartitions: [],
+    userData:
+      processId === null ? Buffer.from('garbage') : encodeSubscription({ processId, ...data }),
+  };
+}
+
+test('the leader gives every member its inputs, and all of them the same host map', () => {
+  const names = ['lines', 'counts', 'app-counts-changelog'];
+  const described = new Map(names.map((name) => [name, { name, topicId: name, partitions: 4 }]));
+  const topology = countingTopology(topics);
+  const plan = planTopics('app', topology, described);
+  const members = [
+    subscriptionOf('m1', 'p'),
+    subscriptionOf('m2', 'q'),
+    subscriptionOf('stranger', null),
+  ];
+  const assigned = assignMembers({ plan, standbyReplicas: 0, log: silentLog }, members);
+  const partitions = [...assigned.values()].flatMap(({ partitions }) =>
+    partitions.map(({ partition }) => partition),
+  );
+  expect(partitions.sort()).toEqual([0, 1, 2, 3]);
+  const { hosts } = decodeAssignment(assigned.get('m2')!.userData)!;
+  expect(assigned.get('m1')!.userData).toEqual(assigned.get('m2')!.userData);
+  const owned = assigned.get('m1')!.partitions[0]!.partition;
+  expect(locate(hosts, 'q', { subTopologyId: 0, partition: owned })).toEqual({
+    partition: owned,
+    active: { host: 'p.example', port: 80 },
+    standbys: [],
+    isLocal: false,
+  });
+  expect(instances(hosts, 'p', topology).filter(({ isLocal }) => isLocal)).toMatchObject([
+    {
+      processId: 'p',
+      active: new Map([
+        ['counts', assigned.get('m1')!.partitions.map(({ partition }) => partition)],
+      ]),
+    },
+  ]);
+});
