@@ -8,6 +8,7 @@ export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): str
   const nobody = () => Promise.reject(new Error('a description needs no registry'));
   const description = ticketTopology(
     ticketSerdes({ register: nobody, schemaById: nobody }),
+    1,
   ).describe();
   switch (format) {
     case 'text':

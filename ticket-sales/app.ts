@@ -7,7 +7,10 @@ import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
-import { type EmbeddedBroker, startEmbeddedBroker } from '../embedded-kafka/server/embedded-broker.ts';
+import {
+  type EmbeddedBroker,
+  startEmbeddedBroker,
+} from '../embedded-kafka/server/embedded-broker.ts';
 import { createHttpApp, type HttpApp } from '../interactive-queries/http/http-app.ts';
 import { Metrics } from '../interactive-queries/metrics.ts';
 import { OwnerRouting } from '../interactive-queries/owner-routing.ts';
@@ -55,7 +58,11 @@ export interface AppHooks {
 const version = readVersion();
 
 /** Starts everything. Rejects with a named error and leaves nothing running. */
-export async function startTicketApp(config: AppConfig, log: Log, hooks: AppHooks): Promise<TicketApp> {
+export async function startTicketApp(
+  config: AppConfig,
+  log: Log,
+  hooks: AppHooks,
+): Promise<TicketApp> {
   const stops: (() => Promise<void>)[] = [];
   const stop = once(async () => {
     for (const step of stops.reverse()) {
@@ -78,13 +85,27 @@ async function start(
   stop: () => Promise<void>,
 ): Promise<TicketApp> {
   const kafkaSide = await reachKafka(config, log, stops);
-  const kafka = createKafkaClient({ connection: kafkaSide.connect(), clock: systemClock, random: systemRandom, log });
+  const kafka = createKafkaClient({
+    connection: kafkaSide.connect(),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
   stops.push(() => kafka.close());
-  await kafka.waitUntilReachable(hooks.signal, (error) => hooks.onWaiting(`Kafka at ${kafkaSide.brokers}: ${error.message}`));
+  await kafka.waitUntilReachable(hooks.signal, (error) =>
+    hooks.onWaiting(`Kafka at ${kafkaSide.brokers}: ${error.message}`),
+  );
   if (hooks.signal.aborted) throw new MillraceError('STREAMS_STATE', 'stopped while starting');
-  const producer = kafka.producer({ deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS, lingerMs: 0, compression: config.KAFKA_COMPRESSION_TYPE });
+  const producer = kafka.producer({
+    deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
+    lingerMs: 0,
+    compression: config.KAFKA_COMPRESSION_TYPE,
+  });
   stops.push(() => producer.close());
-  await ensureTopics(kafka.admin, ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR));
+  await ensureTopics(
+    kafka.admin,
+    ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR),
+  );
   const registry = await reachRegistry(config, kafka, log, hooks, stops);
 
   const serdes = ticketSerdes(registry.registry);
@@ -99,9 +120,14 @@ async function start(
   const argument: TicketModuleArgument = {
     registryUrl: registry.url,
     registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
+    commandPartitions: (await kafka.partitionCount(TOPICS.commands)) ?? config.TICKETS_PARTITIONS,
   };
   const streams = new KafkaStreams({
-    topology: { module: new URL('./ticket-module.ts', import.meta.url).href, export: 'createTicketTopology', args: argument },
+    topology: {
+      module: new URL('./ticket-module.ts', import.meta.url).href,
+      export: 'createTicketTopology',
+      args: argument,
+    },
     connection: kafkaSide.connect,
     log,
     config: {
@@ -126,7 +152,11 @@ async function start(
   });
   stops.push(async () => {
     const inTime = await streams.close({ timeoutMs: config.SHUTDOWN_GRACE_MS });
-    if (!inTime) log.warn({}, 'the engine did not stop in time: it goes on from its last commit at the next start');
+    if (!inTime)
+      log.warn(
+        {},
+        'the engine did not stop in time: it goes on from its last commit at the next start',
+      );
   });
 
   const http = createHttp(config, { streams, kafka, producer, serdes, log, self });
@@ -156,7 +186,11 @@ interface KafkaSide {
   readonly failed: Promise<Error>;
 }
 
-async function reachKafka(config: AppConfig, log: Log, stops: (() => Promise<void>)[]): Promise<KafkaSide> {
+async function reachKafka(
+  config: AppConfig,
+  log: Log,
+  stops: (() => Promise<void>)[],
+): Promise<KafkaSide> {
   if (config.KAFKA_BROKERS !== undefined) {
     const connection = outsideKafka(config);
     return {
@@ -166,7 +200,12 @@ async function reachKafka(config: AppConfig, log: Log, stops: (() => Promise<voi
       failed: new Promise(() => {}),
     };
   }
-  const broker: EmbeddedBroker = await startEmbeddedBroker({ dataDirectory: config.EMBEDDED_DATA_DIR, listen: config.EMBEDDED_LISTEN, config: {}, log });
+  const broker: EmbeddedBroker = await startEmbeddedBroker({
+    dataDirectory: config.EMBEDDED_DATA_DIR,
+    listen: config.EMBEDDED_LISTEN,
+    config: {},
+    log,
+  });
   stops.push(() => broker.stop());
   const { host, port } = broker.address ?? config.EMBEDDED_LISTEN;
   return {
@@ -194,23 +233,38 @@ async function reachRegistry(
   const outside = config.SCHEMA_REGISTRY_URL;
   if (outside !== undefined) {
     const basicAuth = config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO;
-    const registry = confluentRegistryClient({ url: outside, ...(basicAuth === undefined ? {} : { basicAuth }) });
+    const registry = confluentRegistryClient({
+      url: outside,
+      ...(basicAuth === undefined ? {} : { basicAuth }),
+    });
     return { url: outside, registry };
   }
   await createSchemasTopic(kafka, config.STREAMS_REPLICATION_FACTOR);
-  const producer = kafka.producer({ deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS, lingerMs: 0, compression: 'none' });
+  const producer = kafka.producer({
+    deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
+    lingerMs: 0,
+    compression: 'none',
+  });
   stops.push(() => producer.close());
   const service = new SchemaRegistryService(kafkaSchemaLog(kafka, producer, log));
   stops.push(() => service.close());
   hooks.onWaiting('the schemas to be read');
   await service.start();
-  const server: RegistryServer = await startRegistryServer(service, config.EMBEDDED_REGISTRY_HOST, config.EMBEDDED_REGISTRY_PORT);
+  const server: RegistryServer = await startRegistryServer(
+    service,
+    config.EMBEDDED_REGISTRY_HOST,
+    config.EMBEDDED_REGISTRY_PORT,
+  );
   stops.push(() => server.close());
   return { url: server.url, registry: service };
 }
 
 /** A registry that is away is waited for, visibly; one that refuses stops the start. */
-async function waitForRegistry(hooks: AppHooks, url: string, attempt: () => Promise<void>): Promise<void> {
+async function waitForRegistry(
+  hooks: AppHooks,
+  url: string,
+  attempt: () => Promise<void>,
+): Promise<void> {
   for (;;) {
     try {
       return await attempt();
@@ -234,30 +288,64 @@ interface HttpDeps {
   readonly self: { readonly host: string; readonly port: number };
 }
 
-function createHttp(config: AppConfig, deps: HttpDeps): { readonly app: HttpApp; readonly stopping: () => void } {
+function createHttp(
+  config: AppConfig,
+  deps: HttpDeps,
+): { readonly app: HttpApp; readonly stopping: () => void } {
   const { streams, serdes, log, self } = deps;
   let isStopping = false;
-  const peers = new Peers({ allowedHosts: allowedHosts(config, self.host), token: config.PEER_TOKEN, timeoutMs: config.QUERY_TIMEOUT_MS });
-  const routing = new OwnerRouting({ streams, peers, self, clock: systemClock, queryTimeoutMs: config.QUERY_TIMEOUT_MS });
+  const peers = new Peers({
+    allowedHosts: allowedHosts(config, self.host),
+    token: config.PEER_TOKEN,
+    timeoutMs: config.QUERY_TIMEOUT_MS,
+  });
+  const routing = new OwnerRouting({
+    streams,
+    peers,
+    self,
+    clock: systemClock,
+    queryTimeoutMs: config.QUERY_TIMEOUT_MS,
+  });
   const metrics = new Metrics(streams, version);
-  const waiters = new DecisionWaiters(serdes.purchase, systemClock, (purchase) => metrics.decided(purchase.state, purchase.reason));
-  streams.onCommitted([TOPICS.purchaseStatus], () => waiters.isWanted(), (notice) => waiters.onCommitted(notice));
+  const waiters = new DecisionWaiters(serdes.purchase, systemClock, (purchase) =>
+    metrics.decided(purchase.state, purchase.reason),
+  );
+  streams.onCommitted(
+    [TOPICS.purchaseStatus],
+    () => waiters.isWanted(),
+    (notice) => waiters.onCommitted(notice),
+  );
   const sender = createCommandSender(deps.kafka, deps.producer);
   const commands = { topic: TOPICS.commands, serde: serdes.command };
   const events = { topic: TOPICS.events, serde: serdes.event };
   const zones = new ZoneDirectory(streams, routing, peers);
   const routes = [
-    ...purchaseRoutes({ streams, routing, peers, waiters, sender, commands, zones, clock: systemClock }),
+    ...purchaseRoutes({
+      streams,
+      routing,
+      peers,
+      waiters,
+      sender,
+      commands,
+      zones,
+      clock: systemClock,
+    }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
     ...storeRoutes({ streams, routing }),
     ...probeRoutes({ streams, isStopping: () => isStopping }),
   ];
-  const info = { title: 'Millrace ticket sales', version, description: 'Commands go into the log, outcomes come from it; state is read where it is owned.' };
+  const info = {
+    title: 'Millrace ticket sales',
+    version,
+    description:
+      'Commands go into the log, outcomes come from it; state is read where it is owned.',
+  };
   const app = createHttpApp({
     routes: [...routes, ...documentRoutes(routes, info, metrics)],
     bodyLimitBytes: config.HTTP_BODY_LIMIT,
     log,
-    onAnswered: (route, method, status, durationMs) => metrics.answered(route, method, status, durationMs),
+    onAnswered: (route, method, status, durationMs) =>
+      metrics.answered(route, method, status, durationMs),
     headers: {},
     monotonicMs: () => performance.now(),
   });
@@ -270,7 +358,11 @@ function createHttp(config: AppConfig, deps: HttpDeps): { readonly app: HttpApp;
 }
 
 function allowedHosts(config: AppConfig, ownHost: string): ReadonlySet<string> {
-  const listed = config.PEER_ALLOW?.split(',').map((host) => host.trim()) ?? ['127.0.0.1', 'localhost', '[::1]'];
+  const listed = config.PEER_ALLOW?.split(',').map((host) => host.trim()) ?? [
+    '127.0.0.1',
+    'localhost',
+    '[::1]',
+  ];
   return new Set([...listed, ownHost]);
 }
 
@@ -285,7 +377,9 @@ function once(action: () => Promise<void>): () => Promise<void> {
 function readVersion(): string {
   for (const path of ['../package.json', '../../package.json']) {
     try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+      return (
+        JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }
+      ).version;
     } catch {
       // The published package has one more folder between.
     }

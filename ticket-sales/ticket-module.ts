@@ -7,12 +7,12 @@ import { ticketTopology } from './ticket-topology.ts';
 export interface TicketModuleArgument {
   readonly registryUrl: string;
   readonly registryBasicAuth: string | null;
+  readonly commandPartitions: number;
 }
 
 export function createTicketTopology(argument: TicketModuleArgument): BuiltTopology {
-  const { registryUrl, registryBasicAuth } = argument;
+  const { registryUrl, registryBasicAuth, commandPartitions } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
-  return ticketTopology(
-    ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth })),
-  ).build();
+  const serdes = ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth }));
+  return ticketTopology(serdes, commandPartitions).build();
 }

@@ -5,8 +5,11 @@
  * P1. Refusals without an outcome record (operators' commands, unusable ones) are thrown before any
  *     effect, so that the record goes to the dead letters whole.
  * P2. A zone's stock is announced once per commit, however often it changed.
+ * P3. A zone lives in the partition of its key: elsewhere it is never created and never refused as
+ *     unknown. Partition and names are looked at only where no zone is found: off the fast path.
  */
-
+import { unreachable } from '../base/assert.ts';
+import { partitionForKey } from '../kafka/murmur2.ts';
 import type { KeyValueStore } from '../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
 import type {
@@ -40,7 +43,13 @@ export class TicketProcessor
   #context!: ProcessorContext<string, Purchase | InventoryUpdated>;
   #zones!: KeyValueStore<string, Zone>;
   #purchases!: KeyValueStore<string, Purchase>;
+  readonly #commandPartitions: number;
   readonly #changedZones = new Set<string>();
+
+  /** `commandPartitions`: how many the topic of commands has. */
+  constructor(commandPartitions: number) {
+    this.#commandPartitions = commandPartitions;
+  }
 
   init(context: ProcessorContext<string, Purchase | InventoryUpdated>): void {
     this.#context = context;
@@ -51,18 +60,21 @@ export class TicketProcessor
   process(record: StreamRecord<string, TicketCommand>): void {
     const command = record.value;
     if (record.key !== zoneKey(command.eventId, command.zoneId)) {
-      throw new CommandRefused(`the key is not ${zoneKey(command.eventId, command.zoneId)}`);
+      throw new CommandRefused('the key is not <eventId>/<zoneId> of the value');
     }
     const place = {
       nowMs: record.timestampMs,
       offset: this.#context.recordMetadata()?.offset ?? -1,
     };
+    const zone = this.#zones.get(record.key);
+    if (zone === undefined) this.#mustBelongHere(record.key, command);
     switch (command.kind) {
       case 'purchase':
       case 'cancel':
-        return this.#decide(record.key, command, place);
+        this.#decide(record.key, zone, command, place);
+        break;
       default:
-        return this.#change(record.key, command, place);
+        this.#change(record.key, zone, command, place);
     }
   }
 
@@ -75,12 +87,26 @@ export class TicketProcessor
     this.#changedZones.clear();
   }
 
-  #decide(key: string, command: PurchaseCommand | CancelCommand, place: LogPlace): void {
+  #mustBelongHere(key: string, command: TicketCommand): void {
+    if (!isId(command.eventId) || !isId(command.zoneId)) {
+      throw new CommandRefused('eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
+    }
+    const bytes = Buffer.from(key);
+    const partition = partitionForKey(bytes, 0, bytes.length, this.#commandPartitions);
+    if (partition === this.#context.partition) return;
+    throw new CommandRefused(`the key belongs to partition ${partition}`);
+  }
+
+  #decide(
+    key: string,
+    zone: Zone | undefined,
+    command: PurchaseCommand | CancelCommand,
+    place: LogPlace,
+  ): void {
     if (!isPurchaseId(command.purchaseId)) throw new CommandRefused('purchaseId is not a UUID');
     if (command.kind === 'purchase' && !isId(command.buyerId)) {
       throw new CommandRefused('buyerId is 1 to 64 of A-Z a-z 0-9 . _ ~ -');
     }
-    const zone = this.#zones.get(key);
     const previous = this.#purchases.get(command.purchaseId);
     const decision =
       command.kind === 'purchase'
@@ -90,19 +116,25 @@ export class TicketProcessor
   }
 
   #carryOut(key: string, decision: PurchaseDecision, place: LogPlace): void {
-    const { purchase } = decision;
-    if (decision.kind === 'decided') {
-      this.#purchases.put(purchase.purchaseId, purchase);
-      if (decision.zone !== undefined) this.#putZone(key, decision.zone);
+    switch (decision.kind) {
+      case 'refused':
+        throw new CommandRefused(decision.why);
+      case 'decided':
+        this.#purchases.put(decision.purchase.purchaseId, decision.purchase);
+        if (decision.zone !== undefined) this.#putZone(key, decision.zone);
+        break;
+      case 'repeated':
+      case 'conflict':
+        break;
+      default:
+        unreachable(decision);
     }
+    const { purchase } = decision;
     this.#forward(purchase.purchaseId, purchase, place.nowMs, SINKS.purchaseStatus);
   }
 
-  #change(key: string, command: ZoneCommand, place: LogPlace): void {
-    if (!isId(command.eventId) || !isId(command.zoneId)) {
-      throw new CommandRefused('eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
-    }
-    const decision = decideZone(this.#zones.get(key), command, place);
+  #change(key: string, zone: Zone | undefined, command: ZoneCommand, place: LogPlace): void {
+    const decision = decideZone(zone, command, place);
     if (decision.kind === 'refused') throw new CommandRefused(decision.why);
     if (decision.kind === 'changed') this.#putZone(key, decision.zone);
   }

@@ -15,14 +15,19 @@ import { SINKS, STORES, TicketProcessor } from './ticket-processor.ts';
 
 export const EVENT_STORES = { events: 'events', sales: 'event-sales' } as const;
 
-export function ticketTopology(serdes: TicketSerdes): Topology {
+/** `commandPartitions`: how many the topic of commands has, to know a zone's own partition. */
+export function ticketTopology(serdes: TicketSerdes, commandPartitions: number): Topology {
   const builder = new StreamsBuilder();
   defineEvents(builder, serdes);
   sumUpEvents(builder, serdes);
-  return sellTickets(builder.build(), serdes);
+  return sellTickets(builder.build(), serdes, commandPartitions);
 }
 
-function sellTickets(topology: Topology, serdes: TicketSerdes): Topology {
+function sellTickets(
+  topology: Topology,
+  serdes: TicketSerdes,
+  commandPartitions: number,
+): Topology {
   const ofTask = ({ taskPartition }: { taskPartition: number }) => taskPartition;
   return topology
     .addSource({
@@ -33,7 +38,11 @@ function sellTickets(topology: Topology, serdes: TicketSerdes): Topology {
       nullKeys: false,
       nullValues: false,
     })
-    .addProcessor({ name: 'tickets', supplier: () => new TicketProcessor(), parents: ['commands'] })
+    .addProcessor({
+      name: 'tickets',
+      supplier: () => new TicketProcessor(commandPartitions),
+      parents: ['commands'],
+    })
     .addStateStore(logged(STORES.zones, serdes.zone), 'tickets')
     .addStateStore(logged(STORES.purchases, serdes.purchase), 'tickets')
     .addSink({
@@ -54,8 +63,18 @@ function sellTickets(topology: Topology, serdes: TicketSerdes): Topology {
     });
 }
 
-function logged<V>(name: string, valueSerde: StoreSpec<string, V>['valueSerde']): StoreSpec<string, V> {
-  return { kind: 'keyValue', name, keySerde: stringSerde, valueSerde, persistence: 'leveldb', changelog: { configs: {} } };
+function logged<V>(
+  name: string,
+  valueSerde: StoreSpec<string, V>['valueSerde'],
+): StoreSpec<string, V> {
+  return {
+    kind: 'keyValue',
+    name,
+    keySerde: stringSerde,
+    valueSerde,
+    persistence: 'leveldb',
+    changelog: { configs: {} },
+  };
 }
 
 function defineEvents(builder: StreamsBuilder, serdes: TicketSerdes): void {
@@ -89,7 +108,12 @@ function sumUpEvents(builder: StreamsBuilder, serdes: TicketSerdes): void {
     );
 }
 
-function changeSums(eventId: string, stock: InventoryUpdated, sums: EventSales, sign: 1 | -1): EventSales {
+function changeSums(
+  eventId: string,
+  stock: InventoryUpdated,
+  sums: EventSales,
+  sign: 1 | -1,
+): EventSales {
   return {
     eventId,
     zones: sums.zones + sign,

@@ -7,7 +7,7 @@
 import type { CancelCommand, LogPlace, PurchaseCommand } from './command.ts';
 import { times } from './money.ts';
 import type { Purchase, Reason } from './purchase.ts';
-import { available, type Zone } from './zone.ts';
+import { available, changed, type Zone } from './zone.ts';
 
 export type PurchaseDecision =
   /** Something new is known of the purchase; `zone` is there when the stock changed. */
@@ -16,8 +16,8 @@ export type PurchaseDecision =
   | { readonly kind: 'repeated'; readonly purchase: Purchase }
   /** The id belongs to another request: that one stays as it is. */
   | { readonly kind: 'conflict'; readonly purchase: Purchase }
-  /** Nothing to act on; the answer is not stored. */
-  | { readonly kind: 'refused'; readonly purchase: Purchase };
+  /** Nothing of this zone to act on: no purchase may look changed by it. Why, for the dead letter. */
+  | { readonly kind: 'refused'; readonly why: string };
 
 export function decidePurchase(
   zone: Zone | undefined,
@@ -46,10 +46,9 @@ export function decideCancel(
   command: CancelCommand,
   place: LogPlace,
 ): PurchaseDecision {
-  if (zone === undefined || previous === undefined) {
-    const nobody = { ...command, buyerId: '', quantity: 0 };
-    const purchase = outcome(nobody, place, { state: 'rejected', reason: 'invalid_command' });
-    return { kind: 'refused', purchase };
+  // Another zone of this partition may have it: that zone's stock is not ours to give back.
+  if (zone === undefined || previous === undefined || !isOfZone(previous, command)) {
+    return { kind: 'refused', why: 'the zone has no such purchase' };
   }
   if (previous.state !== 'confirmed') return { kind: 'repeated', purchase: previous };
   return {
@@ -71,20 +70,12 @@ export function isSameRequest(
   return (
     purchase.quantity === request.quantity &&
     purchase.buyerId === request.buyerId &&
-    purchase.zoneId === request.zoneId &&
-    purchase.eventId === request.eventId
+    isOfZone(purchase, request)
   );
 }
 
-/** A zone after a command: the only way a zone changes, so that version and place never lag behind. */
-export function changed(zone: Zone, place: LogPlace, changes: Partial<Zone>): Zone {
-  return {
-    ...zone,
-    ...changes,
-    version: zone.version + 1,
-    updatedAtMs: place.nowMs,
-    commandOffset: place.offset,
-  };
+function isOfZone(purchase: Purchase, address: Pick<CancelCommand, 'eventId' | 'zoneId'>): boolean {
+  return purchase.zoneId === address.zoneId && purchase.eventId === address.eventId;
 }
 
 function reasonToReject(zone: Zone | undefined, command: PurchaseCommand): Reason {

@@ -1,8 +1,8 @@
 /** Decides what operators ask of a zone: pure. */
 import { unreachable } from '../../base/assert.ts';
 import type { CreateZoneCommand, LogPlace, ZoneCommand } from './command.ts';
-import { changed } from './decide-purchase.ts';
-import { CAPACITY_MAX, QUANTITY_MAX, type Zone } from './zone.ts';
+import { AMOUNT_MINOR_MAX, isMoney } from './money.ts';
+import { CAPACITY_MAX, changed, QUANTITY_MAX, type Zone } from './zone.ts';
 
 export type ZoneDecision =
   | { readonly kind: 'changed'; readonly zone: Zone }
@@ -48,6 +48,10 @@ function createZone(
   if (!isCount(command.capacity, CAPACITY_MAX)) return refusedCapacity();
   if (!isCount(command.quantityMax, QUANTITY_MAX) || command.quantityMax === 0) {
     return { kind: 'refused', why: `quantityMax must be 1 to ${QUANTITY_MAX}` };
+  }
+  if (command.price !== null && !isMoney(command.price)) {
+    const why = `price must be 0 to ${AMOUNT_MINOR_MAX} minor units of a currency like EUR`;
+    return { kind: 'refused', why };
   }
   if (zone !== undefined) {
     return isSameZone(zone, command)

@@ -4,6 +4,16 @@ export interface Money {
   readonly currency: string;
 }
 
+/** Times QUANTITY_MAX it is still an exact number. */
+export const AMOUNT_MINOR_MAX = 1_000_000_000;
+export const CURRENCY_PATTERN = '^[A-Z]{3}$';
+const currencyPattern = new RegExp(CURRENCY_PATTERN);
+
+export function isMoney({ amountMinor, currency }: Money): boolean {
+  const isAmount = Number.isInteger(amountMinor) && amountMinor >= 0;
+  return isAmount && amountMinor <= AMOUNT_MINOR_MAX && currencyPattern.test(currency);
+}
+
 export function times(price: Money, quantity: number): Money {
   return { amountMinor: price.amountMinor * quantity, currency: price.currency };
 }

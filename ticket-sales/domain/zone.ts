@@ -2,6 +2,8 @@
  * The zone: the unit that is serialized. Plain data and what follows from it; no I/O.
  * Invariant 1: 0 <= held + sold <= capacity, in every Zone that exists.
  */
+import { assert } from '../../base/assert.ts';
+import type { LogPlace } from './command.ts';
 import type { Money } from './money.ts';
 
 export interface Zone {
@@ -24,6 +26,23 @@ export interface Zone {
 
 export function available(zone: Zone): number {
   return zone.capacity - zone.held - zone.sold;
+}
+
+/** A zone after a command: the only way a zone changes, so that version and place never lag behind. */
+export function changed(zone: Zone, place: LogPlace, changes: Partial<Zone>): Zone {
+  const next = {
+    ...zone,
+    ...changes,
+    version: zone.version + 1,
+    updatedAtMs: place.nowMs,
+    commandOffset: place.offset,
+  };
+  const taken = next.held + next.sold;
+  assert(
+    next.held >= 0 && next.sold >= 0 && taken <= next.capacity,
+    `zone ${zoneKey(zone.eventId, zone.zoneId)} would have ${taken} of ${next.capacity} taken`,
+  );
+  return next;
 }
 
 /** `<eventId>/<zoneId>`: the key of commands, stock and outcomes, hence what decides the partition. */

@@ -1,7 +1,7 @@
 /** What the API shows: plain JSON made from domain values, and the schemas of it. */
 import Type from 'typebox';
 import type { EventDefinition } from '../domain/event.ts';
-import type { Money } from '../domain/money.ts';
+import { AMOUNT_MINOR_MAX, CURRENCY_PATTERN, type Money } from '../domain/money.ts';
 import { PURCHASE_STATES, type Purchase, REASONS } from '../domain/purchase.ts';
 import { available, CAPACITY_MAX, ID_PATTERN, QUANTITY_MAX, type Zone } from '../domain/zone.ts';
 
@@ -22,8 +22,8 @@ const textSchema = Type.String({
 
 export const moneySchema = Type.Object(
   {
-    amountMinor: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
-    currency: Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217' }),
+    amountMinor: Type.Integer({ minimum: 0, maximum: AMOUNT_MINOR_MAX }),
+    currency: Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' }),
   },
   { additionalProperties: false },
 );
