@@ -61,6 +61,8 @@ interface Started {
   readonly client: KafkaClient;
   readonly directory: StateDirectory;
   readonly probe: KafkaProbe;
+  /** Task id -> changelog records applied, of tasks that ran here before. */
+  readonly onDisk: ReadonlyMap<string, number>;
 }
 
 interface RunningThread {
@@ -214,9 +216,11 @@ export class KafkaStreams implements QueryableStreams {
         },
       );
     }
-    const open = await this.#localStores.open(id, storeName);
-    if (open !== undefined) return open;
     const task = this.tasks().find((info) => info.taskId === id);
+    const lag = (role: TaskInfo['role']) =>
+      role === 'active' ? 0 : (task?.remainingRestoreRecords ?? 0);
+    const open = await this.#localStores.open(id, storeName, lag);
+    if (open !== undefined) return open;
     if (task === undefined) return { kind: 'not-here' };
     return { kind: 'restoring', remainingRecords: task.remainingRestoreRecords };
   }
@@ -259,7 +263,13 @@ export class KafkaStreams implements QueryableStreams {
       const topics = await prepareTopics(context, topology, this.config, signal);
       const plan = planTopics(applicationId, topology, topics);
       const probe = new KafkaProbe(client.admin, parts, [...plan.bySourceTopic.keys()].slice(0, 1));
-      return { topology, plan, client, directory, probe };
+      const onDisk = new Map(
+        (await directory.dormantTasks(new Set())).map(({ taskId: id, positions }) => [
+          id,
+          [...positions.changelogs.values()].reduce((sum, { offset }) => sum + offset, 0),
+        ]),
+      );
+      return { topology, plan, client, directory, probe, onDisk };
     } catch (error) {
       await client.close();
       await directory.close();
@@ -294,6 +304,7 @@ export class KafkaStreams implements QueryableStreams {
       createClient: () => this.#createClient(),
       storeEngine: this.#options.storeEngine,
       listenedTopics: this.#commitListeners.topics(),
+      onDisk: this.#started!.onDisk,
       clock: this.#clock,
       random: this.#random,
       log: this.#log.child({ thread: index }),
@@ -322,13 +333,14 @@ export class KafkaStreams implements QueryableStreams {
         this.#hosts = hosts;
       },
       committed: (commit) => this.#committed(commit),
-      taskRunning: (id, directory) => {
+      taskRunning: (id, directory, role) => {
         const { plan } = this.#started!;
         const found = plan.subTopologies.find(({ subTopology }) =>
           id.startsWith(`${subTopology.id}_`),
         );
         if (directory === undefined || found === undefined) return;
-        this.#localStores.taskRunning(id, { directory, specs: found.subTopology.stores, memory });
+        const specs = found.subTopology.stores;
+        this.#localStores.taskRunning(id, { directory, specs, memory, role });
       },
       taskLeaving: (id) => this.#localStores.taskLeaving(id),
       restoreProgress: (progress) => {

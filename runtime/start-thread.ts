@@ -29,6 +29,8 @@ export interface ThreadStart {
   readonly createClient: () => KafkaClient;
   readonly storeEngine: BytesStoreEngine | undefined;
   readonly listenedTopics: readonly string[];
+  /** As ThreadContext.onDisk. */
+  readonly onDisk: ReadonlyMap<string, number>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -62,6 +64,7 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
     events: start.events(memory),
     memory,
     listenedTopics,
+    onDisk: start.onDisk,
     clock,
     random,
     log,

@@ -33,7 +33,7 @@ const events: ThreadEvents = {
   tasksChanged: (tasks) => post({ kind: 'tasks', tasks }),
   hostsChanged: (hosts) => post({ kind: 'hosts', hosts }),
   committed: (commit) => post({ kind: 'committed', commit }),
-  taskRunning: (taskId, directory) => post({ kind: 'running', taskId, directory }),
+  taskRunning: (taskId, directory, role) => post({ kind: 'running', taskId, directory, role }),
   taskLeaving: (taskId) =>
     new Promise((resolve) => {
       leaving.set(taskId, resolve);
@@ -80,6 +80,7 @@ async function run(): Promise<void> {
     events,
     memory: new ThreadMemory(start.memory),
     listenedTopics,
+    onDisk: start.onDisk,
     clock,
     random,
     log,

@@ -293,7 +293,10 @@ export class StreamThread {
   async #assigned(added: readonly TopicPartition[], data: AssignmentData): Promise<void> {
     this.#hasAssignment = true;
     this.#context.events.hostsChanged(data.hosts);
-    await this.#parts.tasks.assign(added);
+    const { tasks, standbys } = this.#parts;
+    // Stores change hands within the thread: a standby closes before its task becomes active.
+    await standbys.assign(data.standby.filter((id) => tasks.get(id) === undefined));
+    await tasks.assign(added);
   }
 
   /** The generation is still ours, or the new one's: what is processed is committed before it goes. */
@@ -335,7 +338,8 @@ export class StreamThread {
 
   #publishTasks(): void {
     const facts = { thread: this.#context.name, isPaused: this.#paused };
-    this.#context.events.tasksChanged(this.#parts.tasks.all().map((task) => taskInfo(task, facts)));
+    const active = this.#parts.tasks.all().map((task) => taskInfo(task, facts));
+    this.#context.events.tasksChanged([...active, ...this.#parts.standbys.infos()]);
   }
 
   #become(state: ThreadState): void {
@@ -352,6 +356,7 @@ export class StreamThread {
     await this.#quietly(member.stop({ leave: !isStatic }));
     await this.#quietly(this.#parts.committer.applied());
     await this.#quietly(this.#parts.restorer.close());
+    await this.#quietly(this.#parts.standbys.close());
     await this.#quietly(tasks.close(tasks.all()));
     await this.#quietly(this.#parts.close());
     this.#publishTasks();

@@ -29,7 +29,7 @@ export interface ThreadEvents {
   hostsChanged(hosts: readonly HostTasks[]): void;
   committed(commit: ThreadCommit): void;
   /** Its stores may be read; directory undefined = they live in memory. */
-  taskRunning(taskId: string, directory: string | undefined): void;
+  taskRunning(taskId: string, directory: string | undefined, role: TaskInfo['role']): void;
   /** Resolves when nobody reads its stores any more: they are closed next. */
   taskLeaving(taskId: string): Promise<void>;
   restoreProgress(progress: RestoreProgress): void;

@@ -14,6 +14,7 @@ import { RecordCollector } from './commit/record-collector.ts';
 import { RepartitionPurge } from './commit/repartition-purge.ts';
 import { prepareSerdes } from './prepare-serdes.ts';
 import { Restorer } from './restore/restorer.ts';
+import { StandbyTasks } from './restore/standby-tasks.ts';
 import type { StreamsConfig } from './streams-config.ts';
 import type { StreamTask } from './tasks/stream-task.ts';
 import { TaskManager } from './tasks/task-manager.ts';
@@ -36,6 +37,8 @@ export interface ThreadContext {
   readonly memory: ThreadMemory;
   /** Real topic names whose committed batches are told while somebody wants them. */
   readonly listenedTopics: ReadonlySet<string>;
+  /** Task id -> changelog records that this process had applied on disk when it started. */
+  readonly onDisk: ReadonlyMap<string, number>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -58,6 +61,7 @@ export interface ThreadParts {
   readonly committer: Committer;
   readonly target: CommitTarget;
   readonly restorer: Restorer;
+  readonly standbys: StandbyTasks;
   readonly purge: RepartitionPurge;
   prepareSerdes(signal: AbortSignal): Promise<void>;
   /** Fetcher, producers, connections. */
@@ -102,10 +106,25 @@ export function openThreadParts(context: ThreadContext, callbacks: ThreadCallbac
     starter: { admin: client.admin, restorer, states: context.states, config, clock, random, log },
     onChange: callbacks.onTasksChange,
     onProgress: (progress) => events.restoreProgress(progress),
-    onRunning: (task) => events.taskRunning(task.taskId, task.state?.directory),
+    onRunning: (task) => events.taskRunning(task.taskId, task.state?.directory, 'active'),
     onLeaving: (task) => events.taskLeaving(task.taskId),
   });
-  const subscription = () => subscriptionData(context, tasks);
+  const standbys = new StandbyTasks({
+    thread: context.name,
+    plan,
+    admin: client.admin,
+    fetcher: openFetcher(client, `${context.name}-standby`, RESTORE_BYTES_MAX),
+    cursor: createRecordCursor(),
+    states: context.states,
+    deleteRetentionMs: config.changelogDeleteRetentionMs,
+    clock,
+    random,
+    log,
+    onChange: callbacks.onTasksChange,
+    onRunning: (taskId, directory) => events.taskRunning(taskId, directory, 'standby'),
+    onLeaving: (taskId) => events.taskLeaving(taskId),
+  });
+  const subscription = () => subscriptionData(context, tasks, standbys);
   const protocol = streamsGroupProtocol(
     { plan, standbyReplicas: config.numStandbyReplicas, log, subscription },
     callbacks.group,
@@ -134,6 +153,7 @@ export function openThreadParts(context: ThreadContext, callbacks: ThreadCallbac
     committer,
     target,
     restorer,
+    standbys,
     purge: new RepartitionPurge({
       admin: client.admin,
       topics: plan.repartitionTopics,
@@ -176,12 +196,16 @@ function openTarget({
   );
 }
 
-function subscriptionData(context: ThreadContext, tasks: TaskManager): SubscriptionData {
+function subscriptionData(
+  context: ThreadContext,
+  tasks: TaskManager,
+  standbys: StandbyTasks,
+): SubscriptionData {
   return {
     processId: context.processId,
     endpoint: context.config.applicationServer,
     active: tasks.all().map(({ taskId }) => taskId),
-    standby: [],
-    onDisk: new Map(),
+    standby: standbys.taskIds(),
+    onDisk: context.onDisk,
   };
 }

@@ -38,6 +38,7 @@ export function startWorker(start: ThreadStart, topology: TopologyModule): Threa
     directory,
     connection,
     listenedTopics,
+    onDisk: start.onDisk,
     memory: memory.buffer,
   };
   const transferList = connection.kind === 'message-port' ? [connection.port] : [];
@@ -100,7 +101,7 @@ function carry(
       events.committed(withBuffers(message.commit));
       break;
     case 'running':
-      events.taskRunning(message.taskId, message.directory);
+      events.taskRunning(message.taskId, message.directory, message.role);
       break;
     case 'leaving': {
       const { taskId } = message;

@@ -23,6 +23,7 @@ export interface WorkerStart {
   readonly directory: string;
   readonly connection: KafkaConnection;
   readonly listenedTopics: readonly string[];
+  readonly onDisk: ReadonlyMap<string, number>;
   readonly memory: SharedArrayBuffer;
 }
 
@@ -39,7 +40,12 @@ export type FromWorker =
   | { readonly kind: 'tasks'; readonly tasks: readonly TaskInfo[] }
   | { readonly kind: 'hosts'; readonly hosts: readonly HostTasks[] }
   | { readonly kind: 'committed'; readonly commit: ThreadCommit }
-  | { readonly kind: 'running'; readonly taskId: string; readonly directory: string | undefined }
+  | {
+      readonly kind: 'running';
+      readonly taskId: string;
+      readonly directory: string | undefined;
+      readonly role: TaskInfo['role'];
+    }
   | { readonly kind: 'leaving'; readonly taskId: string }
   | { readonly kind: 'restore'; readonly progress: RestoreProgress }
   | {

@@ -97,19 +97,17 @@ function assignActive(
   }
   for (const { id } of tasks) {
     if (!unassigned.has(id)) continue;
-    place(bestFor(id, loads), id);
+    const free = loads.filter(({ active }) => active.size < floor + (ceilings > 0 ? 1 : 0));
+    const load = free.reduce((best, each) => (isBetterActive(each, best, id) ? each : best));
+    if (load.active.size >= floor) ceilings--;
+    place(load, id);
   }
 }
 
-/** Among the least loaded: the one with most of the state on its disk, then the first by id. */
-function bestFor(id: string, loads: readonly Load[]): Load {
-  const least = Math.min(...loads.map(({ active }) => active.size));
-  let best: Load | undefined;
-  for (const load of loads) {
-    if (load.active.size !== least) continue;
-    if (best === undefined || applied(load, id) > applied(best, id)) best = load;
-  }
-  return best!;
+/** Most of the state on its disk; then the least loaded; then the first by id. */
+function isBetterActive(load: Load, than: Load, id: string): boolean {
+  if (applied(load, id) !== applied(than, id)) return applied(load, id) > applied(than, id);
+  return load.active.size < than.active.size;
 }
 
 /** Keeps standbys that may stay, fills up with the least loaded, then evens out. */
@@ -174,6 +172,7 @@ function isBetterStandby(load: Load, than: Load, id: string): boolean {
   return applied(load, id) > applied(than, id);
 }
 
+/** Changelog records on the member's disk; a standby has followed to the end. */
 function applied({ member }: Load, id: string): number {
-  return member.onDisk.get(id) ?? -1;
+  return member.standby.has(id) ? Infinity : (member.onDisk.get(id) ?? -1);
 }

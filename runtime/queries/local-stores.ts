@@ -4,7 +4,7 @@
  * gives its stores away.
  */
 import type { Log } from '../../base/log.ts';
-import type { LocalStore } from '../../interactive-queries/queryable-streams.ts';
+import type { LocalStore, TaskInfo } from '../../interactive-queries/queryable-streams.ts';
 import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
 import type { StoreSpec, TaskReader } from '../../stores/state-store.ts';
 import { openTaskReader } from '../../stores/task-reader.ts';
@@ -15,6 +15,7 @@ const APPLIED_TIMEOUT_MS = 2_000;
 
 interface OpenTask {
   readonly memory: ThreadMemory;
+  readonly role: TaskInfo['role'];
   readonly reader: Promise<TaskReader | undefined>;
   /** Last commit of its thread that changed this task and was announced. */
   announcedSequence: number;
@@ -36,11 +37,12 @@ export class LocalStores {
       readonly directory: string;
       readonly specs: readonly StoreSpec[];
       readonly memory: ThreadMemory;
+      readonly role: TaskInfo['role'];
     },
   ): void {
     // A thread that starts its tasks anew keeps their stores open, and so does the reader.
     if (this.#tasks.has(taskId)) return;
-    const { directory, specs, memory } = task;
+    const { directory, specs, memory, role } = task;
     const options = {
       directory,
       specs,
@@ -50,7 +52,7 @@ export class LocalStores {
       this.#log.warn({ taskId, err: error }, 'cannot read the stores of a running task');
       return undefined;
     });
-    this.#tasks.set(taskId, { memory, reader, announcedSequence: 0 });
+    this.#tasks.set(taskId, { memory, role, reader, announcedSequence: 0 });
   }
 
   /** Resolves when the reader is closed. */
@@ -76,7 +78,11 @@ export class LocalStores {
   }
 
   /** Committed state, not older than what has been announced. */
-  async open(taskId: string, storeName: string): Promise<LocalStore | undefined> {
+  async open(
+    taskId: string,
+    storeName: string,
+    lag: (role: TaskInfo['role']) => number,
+  ): Promise<LocalStore | undefined> {
     const task = this.#tasks.get(taskId);
     if (task === undefined) return undefined;
     const reader = await task.reader;
@@ -87,10 +93,10 @@ export class LocalStores {
     const store = reader.store<unknown, unknown>(storeName);
     return {
       kind: 'available',
-      role: 'active',
+      role: task.role,
       store,
       position: reader.positions().inputs,
-      lag: 0,
+      lag: lag(task.role),
     };
   }
 

@@ -12,6 +12,7 @@ import { type FetchedPartition, type Fetcher, partitionKey } from '../../kafka/p
 import type { RecordCursor } from '../../kafka/records/types.ts';
 import type { TaskState } from '../../stores/state-store.ts';
 import { TaskStoreFailed } from '../tasks/task-failures.ts';
+import { applyChangelog } from './apply-changelog.ts';
 
 /** What one store still needs of its changelog. */
 export interface RestoreRange {
@@ -155,26 +156,10 @@ export class Restorer {
     const entry = job.pending.get(key)!;
     const { range } = entry;
     try {
-      for (const batch of fetched.batches) {
-        this.#cursor.open(batch);
-        while (this.#cursor.next()) {
-          const { offset } = this.#cursor;
-          if (offset >= entry.position && offset < range.endOffset)
-            state.restore(range.storeName, this.#cursor);
-        }
-      }
-      entry.position = Math.min(Math.max(entry.position, fetched.nextOffset), range.endOffset);
-      const { topicId } = range;
-      // Past the end that was sampled, the epoch of the record before it is not known.
-      const isWithin = fetched.nextOffset <= range.endOffset;
-      const leaderEpoch = isWithin ? fetched.lastLeaderEpoch : -1;
-      const positionAtMs = this.#clock.nowMs();
-      await state.flushRestored(range.storeName, {
-        offset: entry.position,
-        leaderEpoch,
-        topicId,
-        positionAtMs,
-      });
+      const { storeName, topicId, endOffset } = range;
+      const { position } = entry;
+      const target = { state, storeName, topicId, position, endOffset, nowMs: this.#clock.nowMs() };
+      entry.position = await applyChangelog(target, fetched, this.#cursor);
     } catch (error) {
       return new TaskStoreFailed(taskId, error);
     }

@@ -24,11 +24,12 @@ import {
 } from '../restore/restorer.ts';
 import type { StreamsConfig } from '../streams-config.ts';
 import type { StreamTask } from './stream-task.ts';
+import { TaskStoreFailed } from './task-failures.ts';
 
 /** The stores of tasks, as the state directory gives them. */
 export interface TaskStates {
   /** undefined for a task without stores. Wipes and opens again what is corrupt. */
-  open(task: StreamTask): Promise<TaskState | undefined>;
+  open(task: Pick<StreamTask, 'taskId' | 'plan'>): Promise<TaskState | undefined>;
   /** Deletes what a closed task has on disk. */
   destroy(taskId: string): Promise<void>;
 }
@@ -61,7 +62,9 @@ export async function prepareTask(
     stableOffsets(context, task, partitions, signal),
   );
   for (;;) {
-    if (task.state === undefined) task.open(await context.states.open(task));
+    if (task.state === undefined) {
+      task.open(await patiently(context, signal, () => openStores(context, task)));
+    }
     const { state } = task;
     if (state === undefined) break;
     const ranges = await patiently(context, signal, () =>
@@ -73,6 +76,18 @@ export async function prepareTask(
     await state.wipe();
   }
   return patiently(context, signal, () => withStartOffsets(context, task, committed));
+}
+
+async function openStores(
+  { states }: TaskStarterContext,
+  task: StreamTask,
+): Promise<TaskState | undefined> {
+  try {
+    return await states.open(task);
+  } catch (error) {
+    if (!isMillraceError(error, 'STORE_IO', 'STORE_DISK_FULL', 'STORE_CORRUPT')) throw error;
+    throw new TaskStoreFailed(task.taskId, error);
+  }
 }
 
 async function stableOffsets(
@@ -184,8 +199,11 @@ async function patiently<T>(
     try {
       return await attemptOnce();
     } catch (error) {
-      if (!isMillraceError(error, 'KAFKA_RETRIABLE', 'KAFKA_UNAVAILABLE')) throw error;
-      log.warn({ attempt, err: error }, 'Kafka does not answer; trying again');
+      // A lock is another thread's that is still closing the same stores.
+      if (!isMillraceError(error, 'KAFKA_RETRIABLE', 'KAFKA_UNAVAILABLE', 'STATE_DIR_LOCKED')) {
+        throw error;
+      }
+      log.warn({ attempt, err: error }, 'a task cannot start yet; trying again');
       await clock.sleep(backoffMs(attempt, RETRY, random), signal);
       if (signal.aborted)
         throw new MillraceError('STREAMS_STATE', 'stopped while waiting for Kafka', {

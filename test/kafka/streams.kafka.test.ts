@@ -166,6 +166,58 @@ describe.skipIf(brokers === '')('streams on a real Kafka', { timeout: 180_000 },
     await streams.close();
   });
 
+  test('a standby follows, answers reads with its lag, and takes over without reading the log again', async () => {
+    const { config, topics } = await application();
+    const open = async () => {
+      const standby = { stateDir: stateDirectory(), numStandbyReplicas: 1 };
+      const options = { ...config, ...standby, sessionTimeoutMs: 6_000, heartbeatIntervalMs: 300 };
+      const streams = new KafkaStreams({
+        config: options,
+        topology: countingTopology(topics),
+        connection: connection(),
+      });
+      const restored: number[] = [];
+      streams.onRestore(({ totalRecords }) => restored.push(totalRecords));
+      await streams.start();
+      return { streams, restored };
+    };
+    const [a, b] = [await open(), await open()];
+    const roles = (streams: KafkaStreams, role: string) =>
+      streams.tasks().filter((task) => task.role === role).length;
+    await until('both have active tasks and standbys', () =>
+      [a, b].every(({ streams }) => roles(streams, 'active') > 0 && roles(streams, 'standby') > 0),
+    );
+    await send(topics.input, 3_000);
+    await drained(config, topics.input);
+    const readAs = async (role: string, partition: number) => {
+      for (const { streams } of [a, b]) {
+        const local = await streams.openLocal('counts', partition);
+        if (local.kind === 'available' && local.role === role)
+          return local.store.get(`${partition}-3`);
+      }
+      return undefined;
+    };
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      expect(await readAs('active', partition)).toBe(50);
+      await until(
+        'the standby has followed',
+        async () => (await readAs('standby', partition)) === 50,
+      );
+    }
+    await a.streams.close();
+    b.restored.length = 0;
+    await until(
+      'one has all',
+      () => roles(b.streams, 'active') === PARTITIONS && b.streams.state() === 'RUNNING',
+    );
+    // Nothing but a few markers is left to read.
+    expect(Math.max(0, ...b.restored)).toBeLessThan(100);
+    await send(topics.input, 300);
+    await drained(config, topics.input);
+    expect(await counts(topics.output)).toEqual({ total: 3_300, wrong: [] });
+    await b.streams.close();
+  });
+
   test('killed again and again, one instance loses and doubles nothing', async () => {
     const { config, topics } = await application();
     const start = () => new Instance({ config, topology: countingTopology.name, topics });
