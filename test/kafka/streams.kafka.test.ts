@@ -235,6 +235,47 @@ describe.skipIf(brokers === '')('streams on a real Kafka', { timeout: 180_000 },
     expect(await counts(topics.output)).toEqual({ total: 18_000, wrong: [] });
   });
 
+  test('an instance that hangs, is replaced, and wakes up again commits nothing of what it had', async () => {
+    const { config, topics } = await application();
+    const fast = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 500 };
+    const start = () =>
+      new Instance({
+        config: { ...config, ...fast, stateDir: stateDirectory() },
+        topology: countingTopology.name,
+        topics,
+      });
+    const zombie = start();
+    await until('it runs', () => zombie.isRunning);
+    let isSending = true;
+    let sent = 0;
+    const sending = (async () => {
+      while (isSending) {
+        await send(topics.input, 300);
+        sent += 300;
+      }
+    })();
+    await until('it has counted', async () => (await counts(topics.output)).total > 1_000);
+    zombie.signal('SIGSTOP');
+    const successor = start();
+    await until('the other one runs', () => successor.isRunning);
+    const before = (await counts(topics.output)).total;
+    await until(
+      'the other one counts',
+      async () => (await counts(topics.output)).total > before + 1_000,
+    );
+    zombie.signal('SIGCONT');
+    await until(
+      'both run',
+      () => zombie.states.length > 3 && zombie.isRunning && successor.isRunning,
+    );
+    isSending = false;
+    await sending;
+    await drained(config, topics.input);
+    await zombie.kill('SIGTERM');
+    await successor.kill('SIGTERM');
+    expect(await counts(topics.output)).toEqual({ total: sent, wrong: [] });
+  });
+
   test('instances come and go by kill and by stop, and nothing is lost or doubled', async () => {
     const { config, topics } = await application();
     const fast = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 500 };

@@ -180,6 +180,11 @@ export class Instance {
     return this.states.at(-1) === 'RUNNING';
   }
 
+  /** SIGSTOP: it hangs, its sockets stay open. SIGCONT: it goes on as if nothing had happened. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+
   async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill(signal);
