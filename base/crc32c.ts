@@ -28,7 +28,7 @@ function makeTables(): Int32Array {
 
 /** Making a view costs as much as summing 150 bytes, and slabs are summed piece by piece. */
 let lastMemory: ArrayBufferLike | undefined;
-let lastView = new DataView(new ArrayBuffer(0));
+let lastView: DataView = new DataView(new ArrayBuffer(0));
 
 function viewOf(memory: ArrayBufferLike): DataView {
   if (memory !== lastMemory) {
