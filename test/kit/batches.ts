@@ -16,7 +16,7 @@ export function encodedBatch(
   values: readonly string[],
 ): EncodedBatch {
   const builder = new BatchBuilder({ sizeBytesMax: 1_000_000 });
-  for (const value of values) builder.append(0, Buffer.from('key'), Buffer.from(value));
+  for (const value of values) builder.append(Date.now(), Buffer.from('key'), Buffer.from(value));
   return builder.finish(topic, partition, 'none');
 }
 
