@@ -18,7 +18,7 @@ import {
   type TopicPartition,
 } from '../../kafka/ports.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
-import type { ChangelogPosition, KeyValueStore, TaskState } from '../../stores/state-store.ts';
+import type { KeyValueStore, TaskState } from '../../stores/state-store.ts';
 import type {
   Cancellable,
   PunctuationType,
@@ -33,11 +33,13 @@ import {
 } from '../../topology/processor-graph.ts';
 import type { SinkNode } from '../../topology/sub-topology.ts';
 import { type SubTopologyPlan, taskId } from '../assignment/topic-plan.ts';
+import { changelogPositions } from '../commit/changelog-positions.ts';
 import { encodeOffsetMetadata, streamTimeOf } from '../commit/offset-metadata.ts';
 import type { RecordCollector } from '../commit/record-collector.ts';
 import { PunctuationQueue, punctuationStartMs } from '../punctuation-queue.ts';
 import type { StreamsConfig } from '../streams-config.ts';
 import { CountedStore, EffectCounter } from './effect-counter.ts';
+import { InputSelector } from './input-selector.ts';
 import { type DecoderContext, RecordDecoder } from './record-decoder.ts';
 import { RecordFailures } from './record-failures.ts';
 import { RecordQueue } from './record-queue.ts';
@@ -73,6 +75,7 @@ export class StreamTask implements GraphHost {
   readonly #context: StreamTaskContext;
   readonly #effects = new EffectCounter();
   readonly #failures: RecordFailures;
+  readonly #inputs: InputSelector;
   #lifecycle: TaskLifecycle = { kind: 'created' };
   #state: TaskState | undefined;
   #graph: ProcessorGraph | undefined;
@@ -84,7 +87,6 @@ export class StreamTask implements GraphHost {
   #committedEffects = 0;
   #commitRequested = false;
   #committedPositions: readonly number[] = [];
-  #idleSinceMs: number | undefined;
 
   constructor(
     plan: SubTopologyPlan,
@@ -106,6 +108,8 @@ export class StreamTask implements GraphHost {
         const parts = { cursor: createRecordCursor(), decoder, onUnparked: context.wakeup };
         return new RecordQueue(source, partition, parts);
       });
+    const { clock, config } = context;
+    this.#inputs = new InputSelector(this.queues, { maxTaskIdleMs: config.maxTaskIdleMs, clock });
   }
 
   // ── Life ─────────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +185,7 @@ export class StreamTask implements GraphHost {
 
   /** True when process() would do something now. */
   hasInput(): boolean {
-    return this.isRunning && this.#nextQueue() !== undefined;
+    return this.isRunning && this.#inputs.next(this.#streamTimeMs) !== undefined;
   }
 
   /** Records processed. Throws RollbackNeeded, TaskStoreFailed, or PROCESSING_FAILED ('fail'). */
@@ -189,7 +193,7 @@ export class StreamTask implements GraphHost {
     const { clock } = this.#context;
     let count = 0;
     while (count < budget.recordsMax) {
-      const queue = this.#nextQueue();
+      const queue = this.#inputs.next(this.#streamTimeMs);
       if (queue === undefined) break;
       const pending = this.#processHead(queue);
       if (pending !== undefined) await pending;
@@ -309,41 +313,16 @@ export class StreamTask implements GraphHost {
     const state = this.#state;
     if (state === undefined) return;
     try {
-      const changelogs = this.#changelogPositions(produced, offsets, nowMs);
+      const before = state.positions().changelogs;
+      const task = { changelogs: this.plan.changelogs, partition: this.partition };
+      const transaction = { produced, offsets, committedAtMs: nowMs };
+      const changelogs = changelogPositions(task, before, transaction);
       const inputs = new Map([...offsets].map(([key, { offset }]) => [key, offset]));
       await state.apply({ changelogs, inputs });
       if (state.checkpointDue()) await state.checkpointFlushed();
     } catch (error) {
       throw new TaskStoreFailed(this.taskId, error);
     }
-  }
-
-  #changelogPositions(
-    produced: ReadonlyMap<string, ProducedRange>,
-    offsets: ReadonlyMap<string, TopicPartition & OffsetToCommit>,
-    positionAtMs: number,
-  ): ReadonlyMap<string, ChangelogPosition> {
-    const before = this.#state!.positions().changelogs;
-    const positions = new Map<string, ChangelogPosition>();
-    for (const { spec, topic, topicId, isSourceTopic } of this.plan.changelogs) {
-      const key = partitionKey(topic, this.partition);
-      const old = before.get(spec.name);
-      if (isSourceTopic) {
-        const { offset, leaderEpoch } = offsets.get(key)!;
-        positions.set(spec.name, { offset, leaderEpoch, topicId, positionAtMs });
-        continue;
-      }
-      // No range: nothing was written, or a duplicate's acknowledgement told no offset. The old
-      // position is then right or early, and replay is harmless; its time is now, as we own the log.
-      const range = produced.get(key);
-      const { offset, leaderEpoch } =
-        range === undefined
-          ? { offset: old?.offset, leaderEpoch: old?.leaderEpoch ?? -1 }
-          : { offset: range.nextOffset, leaderEpoch: range.leaderEpoch };
-      if (offset !== undefined)
-        positions.set(spec.name, { offset, leaderEpoch, topicId, positionAtMs });
-    }
-    return positions;
   }
 
   // ── What the graph asks of its host ──────────────────────────────────────────────────────────
@@ -390,30 +369,6 @@ export class StreamTask implements GraphHost {
   }
 
   // ── Parts ────────────────────────────────────────────────────────────────────────────────────
-
-  /** The queue with the smallest timestamp; undefined when there is nothing, or an empty one is waited for. */
-  #nextQueue(): RecordQueue | undefined {
-    let best: RecordQueue | undefined;
-    let awaited = false;
-    for (const queue of this.queues) {
-      const kind = queue.head(this.#streamTimeMs);
-      if (kind === 'parked') continue;
-      if (kind === 'none') awaited ||= this.#isAwaited(queue);
-      else if (best === undefined || queue.headTimestampMs < best.headTimestampMs) best = queue;
-    }
-    if (best === undefined || !awaited) {
-      this.#idleSinceMs = undefined;
-      return best;
-    }
-    const nowMs = this.#context.clock.monotonicMs();
-    this.#idleSinceMs ??= nowMs;
-    return nowMs - this.#idleSinceMs > this.#context.config.maxTaskIdleMs ? best : undefined;
-  }
-
-  #isAwaited(queue: RecordQueue): boolean {
-    const { maxTaskIdleMs } = this.#context.config;
-    return maxTaskIdleMs > 0 || (maxTaskIdleMs === 0 && queue.isBehind);
-  }
 
   /** A promise only when the graph returned one. */
   #processHead(queue: RecordQueue): Promise<void> | undefined {

@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import { silentLog } from '../../base/log.ts';
+import { ManualClock } from '../../base/manual-clock.ts';
+import { seededRandom } from '../../base/random.ts';
+import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
+import { InputSelector } from '../../runtime/tasks/input-selector.ts';
+import { RecordDecoder } from '../../runtime/tasks/record-decoder.ts';
+import { RecordQueue } from '../../runtime/tasks/record-queue.ts';
+import { stringSerde } from '../../schemas/serdes.ts';
+import type { SourceNode } from '../../topology/sub-topology.ts';
+import { fetched, fetchedBatch } from './runtime-fixtures.ts';
+
+function rig(maxTaskIdleMs: number) {
+  const clock = new ManualClock();
+  const queues = ['left', 'right'].map((topic) => {
+    const node: SourceNode = {
+      kind: 'source',
+      name: topic,
+      topics: [topic],
+      keySerde: stringSerde,
+      valueSerde: stringSerde,
+      children: [],
+    };
+    const decoder = new RecordDecoder(node, { clock, random: seededRandom(1), log: silentLog });
+    const cursor = createRecordCursor();
+    return new RecordQueue({ name: topic, topic, node }, 0, {
+      cursor,
+      decoder,
+      onUnparked: () => {},
+    });
+  });
+  for (const queue of queues) queue.seek(0, -1);
+  const selector = new InputSelector(queues, { maxTaskIdleMs, clock });
+  const [left, right] = queues as [RecordQueue, RecordQueue];
+  return { clock, left, right, next: () => selector.next(-1)?.source.topic };
+}
+
+const at = (...timestampsMs: number[]) =>
+  fetched('any', [
+    fetchedBatch(
+      0,
+      timestampsMs.map((timestampMs) => ({ timestampMs })),
+    ),
+  ]);
+
+test('the input with the smallest timestamp comes first', () => {
+  const { left, right, next } = rig(-1);
+  left.add(at(10, 30));
+  right.add(at(20));
+  const order: (string | undefined)[] = [];
+  for (let topic = next(); topic !== undefined; topic = next()) {
+    order.push(topic);
+    (topic === 'left' ? left : right).consume();
+  }
+  expect(order).toEqual(['left', 'right', 'left']);
+});
+
+test('an empty input is not waited for once it is known to be at its end', () => {
+  const { left, next } = rig(0);
+  left.add(at(10));
+  expect(next()).toBe('left');
+});
+
+test('an empty input of which the log has more is waited for, unless idling is off', () => {
+  const more = { ...fetched('any', [], 1), lastStableOffset: 5 };
+  for (const [maxTaskIdleMs, expected] of [
+    [0, undefined],
+    [-1, 'left'],
+  ] as const) {
+    const { left, right, next, clock } = rig(maxTaskIdleMs);
+    left.add(at(10));
+    right.add(more);
+    clock.advance(60_000);
+    expect(next()).toBe(expected);
+  }
+});
+
+test('an empty input at its end is waited for as long as idling may take', () => {
+  const { left, next, clock } = rig(100);
+  left.add(at(10));
+  expect(next()).toBeUndefined();
+  clock.advance(99);
+  expect(next()).toBeUndefined();
+  clock.advance(1);
+  expect(next()).toBe('left');
+});
