@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { decideCancel, decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
+import { cancelCommand, PLACE, purchaseCommand, purchaseWith, zoneWith } from './samples.ts';
+
+describe('a purchase', () => {
+  test('is confirmed, and takes its tickets, at the time and place of the log', () => {
+    const price = { amountMinor: 4_900, currency: 'EUR' };
+    const decision = decidePurchase(
+      zoneWith({ sold: 10, price }),
+      undefined,
+      purchaseCommand(),
+      PLACE,
+    );
+    expect(decision).toEqual({
+      kind: 'decided',
+      purchase: purchaseWith({
+        requestedAtMs: PLACE.nowMs,
+        decidedAtMs: PLACE.nowMs,
+        commandOffset: PLACE.offset,
+        price: { amountMinor: 9_800, currency: 'EUR' },
+      }),
+      zone: zoneWith({
+        sold: 12,
+        price,
+        version: 2,
+        updatedAtMs: PLACE.nowMs,
+        commandOffset: PLACE.offset,
+      }),
+    });
+  });
+
+  test('may take the very last tickets', () => {
+    const decision = decidePurchase(zoneWith({ sold: 98 }), undefined, purchaseCommand(), PLACE);
+    expect(decision).toMatchObject({ purchase: { state: 'confirmed' }, zone: { sold: 100 } });
+  });
+
+  test.each([
+    ['more than is left', zoneWith({ sold: 99 }), {}, 'sold_out'],
+    ['more than is left beside what is held', zoneWith({ held: 60, sold: 39 }), {}, 'sold_out'],
+    ['of a zone without capacity', zoneWith({ capacity: 0 }), {}, 'sold_out'],
+    ['of an unknown zone', undefined, {}, 'unknown_zone'],
+    ['when the sale is closed', zoneWith({ sale: 'closed' }), {}, 'sale_closed'],
+    ['over the limit of a purchase', zoneWith(), { quantity: 11 }, 'quantity_over_limit'],
+    [
+      'over limit and stock: the limit is told',
+      zoneWith({ sold: 100 }),
+      { quantity: 11 },
+      'quantity_over_limit',
+    ],
+    ['of nothing', zoneWith(), { quantity: 0 }, 'invalid_command'],
+    ['of less than nothing', zoneWith(), { quantity: -5 }, 'invalid_command'],
+  ] as const)('%s is rejected: %j', (_, zone, properties, reason) => {
+    const decision = decidePurchase(zone, undefined, purchaseCommand(properties), PLACE);
+    expect(decision).toMatchObject({
+      kind: 'decided',
+      purchase: { state: 'rejected', reason, price: null, commandOffset: PLACE.offset },
+    });
+    expect(decision).not.toHaveProperty('zone');
+  });
+
+  test.each(['confirmed', 'rejected', 'cancelled'] as const)(
+    'that was %s is answered with itself when it comes again, whatever the zone is by now',
+    (state) => {
+      const previous = purchaseWith({ state });
+      for (const zone of [zoneWith({ sold: 100 }), zoneWith({ sale: 'closed' }), undefined]) {
+        const decision = decidePurchase(zone, previous, purchaseCommand(), PLACE);
+        expect(decision).toEqual({ kind: 'repeated', purchase: previous });
+      }
+    },
+  );
+
+  test.each([{ quantity: 3 }, { buyerId: 'bob' }, { zoneId: 'balcony' }, { eventId: 'ball' }])(
+    'under an id that another request has is a conflict: %j',
+    (properties) => {
+      const previous = purchaseWith();
+      const decision = decidePurchase(zoneWith(), previous, purchaseCommand(properties), PLACE);
+      expect(decision).toEqual({ kind: 'conflict', purchase: previous });
+    },
+  );
+
+  test('a clock at the buyer makes no other request of it', () => {
+    const again = purchaseCommand({ requestedAtMs: 99 });
+    expect(decidePurchase(zoneWith(), purchaseWith(), again, PLACE).kind).toBe('repeated');
+  });
+});
+
+describe('a cancellation', () => {
+  test('gives the tickets back, at the time and place of the log', () => {
+    const decision = decideCancel(zoneWith({ sold: 10 }), purchaseWith(), cancelCommand(), PLACE);
+    expect(decision).toEqual({
+      kind: 'decided',
+      purchase: purchaseWith({
+        state: 'cancelled',
+        decidedAtMs: PLACE.nowMs,
+        commandOffset: PLACE.offset,
+      }),
+      zone: zoneWith({
+        sold: 8,
+        version: 2,
+        updatedAtMs: PLACE.nowMs,
+        commandOffset: PLACE.offset,
+      }),
+    });
+  });
+
+  test.each(['cancelled', 'rejected'] as const)(
+    'of a purchase that is %s changes nothing',
+    (state) => {
+      const previous = purchaseWith({ state });
+      const decision = decideCancel(zoneWith({ sold: 10 }), previous, cancelCommand(), PLACE);
+      expect(decision).toEqual({ kind: 'repeated', purchase: previous });
+    },
+  );
+
+  test.each([
+    ['an unknown purchase', zoneWith(), undefined],
+    ['a purchase in an unknown zone', undefined, purchaseWith()],
+    ['a purchase of another zone', zoneWith({ sold: 10 }), purchaseWith({ zoneId: 'balcony' })],
+    ['a purchase of another event', zoneWith({ sold: 10 }), purchaseWith({ eventId: 'ball' })],
+  ])('of %s is refused: no purchase and no stock may look changed by it', (_, zone, previous) => {
+    expect(decideCancel(zone, previous, cancelCommand(), PLACE)).toEqual({
+      kind: 'refused',
+      why: 'the zone has no such purchase',
+    });
+  });
+
+  test('that would give back more than was sold crashes rather than make stock from nothing', () => {
+    expect(() =>
+      decideCancel(zoneWith({ sold: 1 }), purchaseWith(), cancelCommand(), PLACE),
+    ).toThrow('assertion failed: zone gala/floor');
+  });
+});

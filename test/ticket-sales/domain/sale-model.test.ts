@@ -1,0 +1,136 @@
+/**
+ * Any sequence of commands, with every kind of repetition and mistake, against what must hold after
+ * each of them. The fold over outcomes is this test's own.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import { decideCancel, decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
+import { decideZone } from '../../../ticket-sales/domain/decide-zone.ts';
+import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
+import { available, type Zone, zoneKey } from '../../../ticket-sales/domain/zone.ts';
+
+const address = { eventId: fc.constant('gala'), zoneId: fc.constantFrom('floor', 'balcony') };
+/** Few ids, so that they meet again: in the same zone, in another, with another body. */
+const purchaseId = fc.constantFrom('p1', 'p2', 'p3', 'p4', 'p5', 'p6');
+
+const command: fc.Arbitrary<TicketCommand> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('purchase' as const),
+      ...address,
+      purchaseId,
+      buyerId: fc.constantFrom('ada', 'bob'),
+      quantity: fc.integer({ min: -1, max: 6 }),
+      requestedAtMs: fc.nat(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('cancel' as const), ...address, purchaseId }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('createZone' as const),
+      ...address,
+      capacity: fc.constantFrom(10, 10, 12, -1),
+      quantityMax: fc.constant(5),
+      price: fc.constant(null),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('changeCapacity' as const),
+      ...address,
+      capacity: fc.integer({ min: -1, max: 15 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('openSale' as const, 'closeSale' as const),
+      ...address,
+    }),
+  },
+);
+
+test('no sequence of commands oversells, changes an outcome, or loses a ticket', () => {
+  const seen = { confirmed: 0, cancelled: 0, soldOut: 0, conflict: 0, repeated: 0, refused: 0 };
+  fc.assert(
+    fc.property(fc.array(command, { minLength: 1, maxLength: 80, size: 'max' }), (commands) => {
+      const zones = new Map<string, Zone>();
+      const purchases = new Map<string, Purchase>();
+      for (const [offset, each] of commands.entries()) {
+        const before = { zones: new Map(zones), purchases: new Map(purchases) };
+        const result = apply(each, { nowMs: offset * 10, offset }, zones, purchases);
+        if (result in seen) seen[result as keyof typeof seen]++;
+        check(each, offset, before, { zones, purchases });
+      }
+    }),
+    { numRuns: 1_500 },
+  );
+  for (const [what, count] of Object.entries(seen))
+    expect([what, count > 100]).toEqual([what, true]);
+});
+
+interface World {
+  readonly zones: ReadonlyMap<string, Zone>;
+  readonly purchases: ReadonlyMap<string, Purchase>;
+}
+
+/** What the processor does with a decision. */
+function apply(
+  each: TicketCommand,
+  place: { nowMs: number; offset: number },
+  zones: Map<string, Zone>,
+  purchases: Map<string, Purchase>,
+): string {
+  const key = zoneKey(each.eventId, each.zoneId);
+  const zone = zones.get(key);
+  if (each.kind !== 'purchase' && each.kind !== 'cancel') {
+    const decision = decideZone(zone, each, place);
+    if (decision.kind === 'changed') zones.set(key, decision.zone);
+    return decision.kind;
+  }
+  const previous = purchases.get(each.purchaseId);
+  const decision =
+    each.kind === 'purchase'
+      ? decidePurchase(zone, previous, each, place)
+      : decideCancel(zone, previous, each, place);
+  if (decision.kind !== 'decided') return decision.kind;
+  purchases.set(each.purchaseId, decision.purchase);
+  if (decision.zone !== undefined) zones.set(key, decision.zone);
+  const { state, reason } = decision.purchase;
+  return reason === 'sold_out' ? 'soldOut' : state;
+}
+
+function check(each: TicketCommand, offset: number, before: World, after: World): void {
+  for (const [key, zone] of after.zones) {
+    const old = before.zones.get(key);
+    const confirmed = [...after.purchases.values()].filter(
+      ({ state, eventId, zoneId }) => state === 'confirmed' && zoneKey(eventId, zoneId) === key,
+    );
+    // Invariant 1, and every sold ticket belongs to exactly one confirmed purchase.
+    expect(available(zone)).toBeGreaterThanOrEqual(0);
+    expect(zone.sold).toBe(confirmed.reduce((sum, { quantity }) => sum + quantity, 0));
+    if (old === zone) continue;
+    expect(key).toBe(zoneKey(each.eventId, each.zoneId));
+    expect([zone.version, zone.commandOffset]).toEqual([(old?.version ?? 0) + 1, offset]);
+  }
+  for (const [id, purchase] of after.purchases) {
+    const old = before.purchases.get(id);
+    if (old === undefined || old === purchase) continue;
+    // The only way that an outcome changes.
+    expect([each.kind, old.state, purchase.state]).toEqual(['cancel', 'confirmed', 'cancelled']);
+    expect({ ...purchase, state: 0, decidedAtMs: 0, commandOffset: 0 }).toEqual({
+      ...old,
+      state: 0,
+      decidedAtMs: 0,
+      commandOffset: 0,
+    });
+  }
+  expect(after.purchases.size).toBeGreaterThanOrEqual(before.purchases.size);
+}
