@@ -1,7 +1,10 @@
 /**
  * One transaction from its first request to EndTxn, in the order that its protocol wants:
  *   V2: Produce, then TxnOffsetCommit, then EndTxn.
- *   V1: AddPartitionsToTxn, AddOffsetsToTxn, then Produce beside TxnOffsetCommit, then EndTxn.
+ *   V1: AddPartitionsToTxn, AddOffsetsToTxn, then likewise.
+ * TxnOffsetCommit comes after Produce and not beside it under V1 too: brokers from 3.6 on verify both with
+ * the coordinator, one at a time per transactional id, and refuse the other (97-117 transactions/s beside,
+ * 135-149 one after the other, on 4.3).
  * Nothing is repaired in place: the first thing that cannot go on ends it.
  */
 import { assert } from '../../base/assert.ts';
@@ -36,10 +39,7 @@ export async function runTransaction(
   identity: ProducerIdentity,
 ): Promise<TransactionResult> {
   const queue = new ProduceQueue(transaction.batches);
-  const ending =
-    context.protocol === 'V2'
-      ? await sendAllV2(context, transaction, queue, identity)
-      : await sendAllV1(context, transaction, queue, identity);
+  const ending = await sendAll(context, transaction, queue, identity);
   if (ending !== undefined) return { kind: 'ended', ending, mayBeCommitted: false };
   return endIt(context, queue, identity);
 }
@@ -70,39 +70,42 @@ function nextIdentity(response: ProducerIdentity): ProducerIdentity {
   return { producerId, producerEpoch };
 }
 
-async function sendAllV2(
+async function sendAll(
   context: TransactionContext,
   transaction: Transaction,
   queue: ProduceQueue,
   identity: ProducerIdentity,
 ): Promise<Ending | undefined> {
   const { produce } = channelsOf(context.transactionalId);
+  if (context.protocol === 'V2') {
+    return (
+      (await produceAll(context, queue, produce)) ??
+      (await sendOffsets(context, transaction, identity, await askGroup(context, transaction)))
+    );
+  }
+  const group = await askGroup(context, transaction);
+  if ('as' in group) return group;
   return (
+    (await addParticipants(context, queue, identity, group)) ??
     (await produceAll(context, queue, produce)) ??
-    (await sendOffsets(context, transaction, identity, await askGroup(context, transaction)))
+    (await sendOffsets(context, transaction, identity, group))
   );
 }
 
-async function sendAllV1(
+/** V1: what the transaction will write to, before it is written. */
+async function addParticipants(
   context: TransactionContext,
-  transaction: Transaction,
   queue: ProduceQueue,
   identity: ProducerIdentity,
+  { groupId }: GroupMetadata,
 ): Promise<Ending | undefined> {
-  const group = await askGroup(context, transaction);
-  if ('as' in group) return group;
   if (!queue.isEmpty) {
     const added = await addPartitions(context, identity, queue.partitions);
     if (added.kind === 'ended') return added.ending;
   }
-  const added = await addOffsets(context, identity, group.groupId);
-  if (added.kind === 'ended') return added.ending;
-  const { produce } = channelsOf(context.transactionalId);
-  const [produceEnding, offsetsEnding] = await Promise.all([
-    produceAll(context, queue, produce),
-    sendOffsets(context, transaction, identity, group),
-  ]);
-  return produceEnding ?? offsetsEnding;
+  // After the partitions, not beside them: the coordinator takes one change at a time.
+  const added = await addOffsets(context, identity, groupId);
+  return added.kind === 'ended' ? added.ending : undefined;
 }
 
 /** TxnOffsetCommit under the generation that holds now; under a newer one when that is refused. */
