@@ -104,7 +104,7 @@ class Fetch {
       currentLeaderEpoch: wanted.currentLeaderEpoch,
       lastFetchedEpoch: wanted.lastFetchedEpoch,
       // The first one with data makes progress even when its batch is larger than all limits.
-      atLeastOneBatch: isFirst && leftBytes > 0,
+      atLeastOneBatch: isFirst,
     });
   }
 

@@ -14,6 +14,15 @@ const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 const READ_COMMITTED = 1;
 
+/** The version that brought each of these; asking for them in an older one, or for others, is a mistake. */
+const SPECIAL_TIMESTAMPS: ReadonlyMap<number, number> = new Map([
+  [LATEST, 1],
+  [EARLIEST, 1],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+]);
+
 interface Found {
   readonly errorCode: ErrorCodeNumber;
   readonly timestamp: number;
@@ -24,13 +33,14 @@ interface Found {
 const NOTHING = { timestamp: -1, offset: -1, leaderEpoch: -1 };
 
 export function listOffsetsHandler(topics: TopicManager): AnyHandler {
-  return defineHandler(listOffsetsApi, (request) => ({
+  return defineHandler(listOffsetsApi, (request, { version }) => ({
     throttleTimeMs: 0,
     topics: request.topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map((wanted) => ({
         partitionIndex: wanted.partitionIndex,
         ...find(topics.partition(name, wanted.partitionIndex), {
+          version,
           timestamp: wanted.timestamp,
           currentLeaderEpoch: wanted.currentLeaderEpoch,
           isCommitted: request.isolationLevel === READ_COMMITTED,
@@ -41,6 +51,7 @@ export function listOffsetsHandler(topics: TopicManager): AnyHandler {
 }
 
 interface Wanted {
+  readonly version: number;
   readonly timestamp: number;
   readonly currentLeaderEpoch: number;
   readonly isCommitted: boolean;
@@ -49,6 +60,10 @@ interface Wanted {
 function find(partition: Partition | undefined, wanted: Wanted): Found {
   if (partition === undefined) {
     return { ...NOTHING, errorCode: Errors.UNKNOWN_TOPIC_OR_PARTITION };
+  }
+  const sinceVersion = SPECIAL_TIMESTAMPS.get(wanted.timestamp) ?? Number.POSITIVE_INFINITY;
+  if (wanted.timestamp < 0 && wanted.version < sinceVersion) {
+    return { ...NOTHING, errorCode: Errors.UNSUPPORTED_VERSION };
   }
   const errorCode = compareLeaderEpoch(wanted.currentLeaderEpoch, partition.leaderEpoch);
   if (errorCode !== Errors.NONE) return { ...NOTHING, errorCode };

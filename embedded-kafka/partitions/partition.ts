@@ -127,10 +127,6 @@ export class SegmentedPartition implements Partition {
 
   #appendClient(request: AppendRequest): Promise<AppendResult> {
     const config = this.config();
-    if (request.acks === ALL_REPLICAS && config.minInsyncReplicas > 1) {
-      const message = `min.insync.replicas is ${config.minInsyncReplicas}, this broker is alone`;
-      return this.#refuse({ error: Errors.NOT_ENOUGH_REPLICAS, message });
-    }
     const validated = validateRecords(request.records, config, this.#environment.clock.nowMs());
     if (validated.kind === 'refused') return this.#refuse(validated.refusal);
     const { batch } = validated;
@@ -290,7 +286,7 @@ export class SegmentedPartition implements Partition {
       records: NOTHING,
       highWatermark: this.highWatermark,
       lastStableOffset: this.lastStableOffset,
-      logStartOffset: this.logStartOffset,
+      logStartOffset: error === Errors.NONE ? this.logStartOffset : -1,
       abortedTransactions: null,
     };
   }

@@ -12,6 +12,7 @@ import {
   isControl,
   isTransactional,
   readBatchHeader,
+  TIMESTAMP_TYPE_FLAG,
   usesLogAppendTime,
   verifyBatch,
   writeInt64,
@@ -46,24 +47,47 @@ export function validateRecords(
   config: TopicConfig,
   nowMs: number,
 ): ValidatedRecords {
-  const refuse = (error: ErrorCodeNumber, message: string): ValidatedRecords => ({
-    kind: 'refused',
-    refusal: { error, message },
-  });
   const misshapen = refuseShape(records, config);
   if (misshapen !== undefined) return { kind: 'refused', refusal: misshapen };
-  const buffer = Buffer.from(records);
+  const batch = readWhole(Buffer.from(records));
+  const unsound = refused(Errors.CORRUPT_MESSAGE, () => verifyBatch(batch.buffer, batch.header));
+  if (unsound !== undefined) return unsound;
+  const contradiction = refuseHeader(batch);
+  if (contradiction !== undefined) return invalidRecord(contradiction);
+  const own = withoutAppendTime(batch);
+  let validated: ValidatedRecords = { kind: 'valid', batch: own };
+  const unreadable = refused(Errors.INVALID_RECORD, () => {
+    validated = validateEach(own, config, nowMs);
+  });
+  return unreadable ?? validated;
+}
+
+/** The refusal with this code when `check` finds RECORD_CORRUPT. */
+function refused(error: ErrorCodeNumber, check: () => void): ValidatedRecords | undefined {
   try {
-    const header = readBatchHeader(buffer, 0)!;
-    const batch = { buffer, header };
-    verifyBatch(buffer, header);
-    const unsound = refuseHeader(batch);
-    if (unsound !== undefined) return refuse(Errors.INVALID_RECORD, unsound);
-    return validateEach(batch, config, nowMs);
-  } catch (error) {
-    if (!isMillraceError(error, 'RECORD_CORRUPT')) throw error;
-    return refuse(Errors.CORRUPT_MESSAGE, error.message);
+    check();
+    return undefined;
+  } catch (cause) {
+    if (!isMillraceError(cause, 'RECORD_CORRUPT')) throw cause;
+    return { kind: 'refused', refusal: { error, message: cause.message } };
   }
+}
+
+function invalidRecord(message: string): ValidatedRecords {
+  return { kind: 'refused', refusal: { error: Errors.INVALID_RECORD, message } };
+}
+
+function readWhole(buffer: Buffer): FetchedBatch {
+  return { buffer, header: readBatchHeader(buffer, 0)! };
+}
+
+/** Append time is the broker's to set: a producer that says so is read by its records' own times. */
+function withoutAppendTime(batch: FetchedBatch): FetchedBatch {
+  const { buffer, header } = batch;
+  if (!usesLogAppendTime(header)) return batch;
+  buffer.writeInt16BE(header.attributes & ~TIMESTAMP_TYPE_FLAG, BATCH_LAYOUT.attributes);
+  sealBatch(buffer);
+  return readWhole(buffer);
 }
 
 /** Exactly one batch, of the right format, not too large. */
@@ -72,17 +96,15 @@ function refuseShape(records: Buffer, config: TopicConfig): RecordsRefusal | und
     return { error: Errors.INVALID_RECORD, message: 'a partition without a record batch' };
   }
   if (records.length < BATCH_HEADER_BYTES) {
-    return { error: Errors.CORRUPT_MESSAGE, message: 'a record batch shorter than its header' };
+    return { error: Errors.INVALID_RECORD, message: 'a record batch shorter than its header' };
   }
   if (records.readInt8(BATCH_LAYOUT.magic) !== CURRENT_MAGIC) {
     return { error: Errors.INVALID_RECORD, message: 'only record batches of magic 2 are taken' };
   }
   const sizeBytes = records.readInt32BE(BATCH_LAYOUT.batchLength) + BATCH_LAYOUT.leaderEpoch;
   if (sizeBytes < BATCH_HEADER_BYTES || sizeBytes > records.length) {
-    return {
-      error: Errors.CORRUPT_MESSAGE,
-      message: `a batch of ${sizeBytes} bytes in ${records.length}`,
-    };
+    const message = `a batch of ${sizeBytes} bytes in ${records.length}`;
+    return { error: Errors.INVALID_RECORD, message };
   }
   if (sizeBytes > config.maxMessageBytes) {
     const message = `a batch of ${sizeBytes} bytes, max.message.bytes is ${config.maxMessageBytes}`;
@@ -118,9 +140,6 @@ function validateEach(batch: FetchedBatch, config: TopicConfig, nowMs: number): 
   const latestMs = nowMs + config.timestampAfterMaxMs;
   const badKeys: RecordError[] = [];
   const badTimes: RecordError[] = [];
-  if (usesLogAppendTime(header)) {
-    badTimes.push({ batchIndex: 0, message: 'a producer must not set LogAppendTime' });
-  }
   let maxTimestampMs = NO_TIMESTAMP;
   let batchIndex = 0;
   cursor.open(batch);
@@ -159,7 +178,7 @@ function invalidRecords(
 function withMaxTimestamp({ buffer }: FetchedBatch, maxTimestampMs: number): FetchedBatch {
   writeInt64(buffer, maxTimestampMs, BATCH_LAYOUT.maxTimestamp);
   sealBatch(buffer);
-  return { buffer, header: readBatchHeader(buffer, 0)! };
+  return readWhole(buffer);
 }
 
 /** The batches of a coordinator's own append, as copies that may be stamped. Throws RECORD_CORRUPT. */

@@ -3,6 +3,7 @@
  * broker works with, and validation. What this broker cannot honour is refused. Hints about file
  * handling (segment.jitter.ms, segment.index.bytes, preallocate, flush.*, file.delete.delay.ms) are
  * taken and need nothing done: every append is flushed, and files are small and removed at once.
+ * As in Kafka, min.insync.replicas never asks for more replicas than the topic has: one.
  */
 
 type ConfigType =
@@ -73,7 +74,6 @@ export interface TopicConfig {
   readonly timestampType: 'CreateTime' | 'LogAppendTime';
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
-  readonly minInsyncReplicas: number;
   readonly deleteRetentionMs: number;
   readonly minCleanableDirtyRatio: number;
   readonly minCompactionLagMs: number;
@@ -104,7 +104,6 @@ export function effectiveConfig(overrides: ReadonlyMap<string, string>): TopicCo
       text('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
     timestampBeforeMaxMs: number('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: number('message.timestamp.after.max.ms'),
-    minInsyncReplicas: number('min.insync.replicas'),
     deleteRetentionMs: number('delete.retention.ms'),
     minCleanableDirtyRatio: number('min.cleanable.dirty.ratio'),
     minCompactionLagMs: number('min.compaction.lag.ms'),
@@ -152,7 +151,7 @@ function isValid(type: ConfigType, value: string): boolean {
     case 'choice':
       return type.values.includes(value);
     case 'list':
-      return listOf(value).length > 0 && listOf(value).every((item) => type.values.includes(item));
+      return listOf(value).every((item) => type.values.includes(item));
   }
 }
 

@@ -388,8 +388,8 @@ describe('ListOffsets', () => {
       12,
       produceRequest(broker, 12, [batchOf(['open'], identity)], { transactionalId: 'x' }),
     );
-    const find = async (timestamp: number, isolationLevel = 0) => {
-      const answer = await broker.send(listOffsetsApi, 7, {
+    const find = async (timestamp: number, isolationLevel = 0, version = 7) => {
+      const answer = await broker.send(listOffsetsApi, version, {
         replicaId: -1,
         isolationLevel,
         topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }],
@@ -403,6 +403,9 @@ describe('ListOffsets', () => {
     expect(await find(START_MS + 11)).toEqual([0, 1, START_MS + 30]);
     expect(await find(START_MS + 31)).toEqual([0, -1, -1]);
     expect(await find(-3)).toEqual([0, 1, START_MS + 30]);
+    expect(await find(-4)).toEqual([Errors.UNSUPPORTED_VERSION, -1, -1]);
+    expect(await find(-4, 0, 8)).toEqual([0, 0, -1]);
+    expect(await find(-9, 0, 8)).toEqual([Errors.UNSUPPORTED_VERSION, -1, -1]);
     const unknown = await broker.send(listOffsetsApi, 7, {
       replicaId: -1,
       topics: [

@@ -121,7 +121,6 @@ describe('topic configuration', () => {
     ['retention.ms', '-2'],
     ['segment.bytes', '10'],
     ['cleanup.policy', 'burn'],
-    ['cleanup.policy', ''],
     ['compression.type', 'gzip'],
     ['message.timestamp.type', 'logappendtime'],
     ['min.cleanable.dirty.ratio', '1.1'],
