@@ -49,6 +49,7 @@ export interface TaskStarterContext {
 
 export type StartOffsets = ReadonlyMap<string, CommittedOffset>;
 
+const WAITING_LOG_MS = 5_000;
 const RETRY = { initialMs: 50, maxMs: 5_000 };
 
 /** Rejects TaskStoreFailed, RestoreCancelled, KAFKA_FATAL and the like; retries what may be retried. */
@@ -91,13 +92,21 @@ async function openStores(
 }
 
 async function stableOffsets(
-  { admin, config, log }: TaskStarterContext,
+  { admin, config, clock, log }: TaskStarterContext,
   task: StreamTask,
   partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<StartOffsets> {
+  // Normally over within the transaction timeout and the broker's reaper; a transaction that hangs in
+  // the broker itself is waited for as well: skipping it could lose what it commits.
+  const sinceMs = clock.monotonicMs();
+  let toldAtMs = -Infinity;
   const onWaiting = () => {
-    log.info({ taskId: task.taskId }, 'waiting for a transaction of the previous owner to end');
+    const nowMs = clock.monotonicMs();
+    if (nowMs - toldAtMs < WAITING_LOG_MS) return;
+    toldAtMs = nowMs;
+    const facts = { taskId: task.taskId, waitedMs: Math.round(nowMs - sinceMs) };
+    log.warn(facts, 'waiting for a transaction of the previous owner to end');
   };
   return admin.committedOffsets(config.applicationId, partitions, {
     requireStable: true,
