@@ -11,6 +11,12 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
   /** Resolves after at least `delayMs`, or at once when the signal aborts (it never rejects). */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+  /** One turn of the event loop: I/O that is ready gets done before it resolves. */
+  turn(): Promise<void>;
+}
+
+export function turnOfSystem(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 export function sleepOn(
@@ -40,4 +46,5 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   after: afterOnSystem,
   sleep: (delayMs, signal) => sleepOn(afterOnSystem, delayMs, signal),
+  turn: turnOfSystem,
 };

@@ -1,4 +1,4 @@
-import { type Clock, sleepOn } from './clock.ts';
+import { type Clock, sleepOn, turnOfSystem } from './clock.ts';
 
 interface Timer {
   readonly atMs: number;
@@ -33,6 +33,10 @@ export class ManualClock implements Clock {
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn((ms, callback) => this.after(ms, callback), delayMs, signal);
+  }
+
+  turn(): Promise<void> {
+    return turnOfSystem();
   }
 
   /** Milliseconds until the next timer is due; undefined when there is none. */

@@ -125,7 +125,7 @@ export class StreamThread {
   async #poll(): Promise<readonly FetchedPartition[]> {
     const { tasks, fetcher } = this.#parts;
     const isBusy = !this.#paused && tasks.hasInput() && !this.#isFull();
-    if (isBusy) await new Promise((resolve) => setImmediate(resolve));
+    if (isBusy) await this.#context.clock.turn();
     return fetcher.poll(isBusy ? 0 : this.#waitMs());
   }
 

@@ -55,4 +55,14 @@ export interface BytesStoreEngine {
   open(directory: string, role: 'owner' | 'reader'): Promise<BytesStore>;
   /** Deletes everything in the directory; it must not be open. */
   destroy(directory: string): Promise<void>;
+  /** Where the directories are, unless they are this machine's: a simulation's own. */
+  readonly machine?: StoreMachine;
+}
+
+/** What else the engine must be asked when its directories are not in the file system. */
+export interface StoreMachine {
+  /** As /proc/sys/kernel/random/boot_id: changes when the machine restarts. */
+  bootId(): string;
+  /** Names of the directories below this one that hold a bytes store. */
+  list(directory: string): readonly string[];
 }

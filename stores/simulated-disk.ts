@@ -73,7 +73,11 @@ export class SimulatedDisk implements BytesStoreEngine {
 
   /** The process dies: handles fail from now on, what was written stays. */
   crash(): void {
-    for (const volume of this.#volumes.values()) volume.owner?.die();
+    for (const volume of this.#volumes.values()) {
+      // Who waits for a directory dies too.
+      volume.waiting.length = 0;
+      volume.owner?.die();
+    }
   }
 
   /**

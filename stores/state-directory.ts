@@ -51,11 +51,12 @@ export async function openStateDirectory(options: StateDirectoryOptions): Promis
   }
   const directory = resolve(options.root, options.applicationId);
   const engine = options.engine ?? levelDbEngine();
-  await makePrivate(directory);
+  if (engine.machine === undefined) await makePrivate(directory);
   const identity = await openIdentity(join(directory, IDENTITY), engine, options.log);
   try {
     const processId = await readProcessId(identity, options.random);
-    return new StateDirectory(options, directory, engine, identity, processId, await readBootId());
+    const bootId = engine.machine?.bootId() ?? (await readBootId());
+    return new StateDirectory(options, directory, engine, identity, processId, bootId);
   } catch (error) {
     await identity.close();
     throw error;
@@ -96,6 +97,10 @@ export class StateDirectory {
 
   /** Ids of the tasks that have a directory, running or not. */
   async taskIds(): Promise<readonly string[]> {
+    const { machine } = this.#engine;
+    if (machine !== undefined) {
+      return machine.list(this.directory).filter((name) => TASK_ID.test(name));
+    }
     const entries = await readdir(this.directory, { withFileTypes: true });
     return entries
       .filter((entry) => entry.isDirectory() && TASK_ID.test(entry.name))
