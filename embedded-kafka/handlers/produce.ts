@@ -25,6 +25,8 @@ import type {
 const FIRST_VERSION_WITH_TOPIC_IDS = 13;
 /** From here on a Produce adds its partitions to the transaction by itself (KIP-890). */
 const FIRST_VERSION_OF_TRANSACTIONS_V2 = 12;
+/** Older clients do not know TRANSACTION_ABORTABLE. */
+const FIRST_VERSION_WITH_ABORTABLE = 11;
 const FIRST_VERSION_WITH_ZSTD = 7;
 const ZSTD = 4;
 /** Kafka's own tools may write to internal topics under this name. */
@@ -162,7 +164,8 @@ async function verifyTransactions(
         })),
         addIfMissing: version >= FIRST_VERSION_OF_TRANSACTIONS_V2,
       });
-  for (const item of transactional) item.error = error;
+  const isNews = error === Errors.TRANSACTION_ABORTABLE && version < FIRST_VERSION_WITH_ABORTABLE;
+  for (const item of transactional) item.error = isNews ? Errors.INVALID_TXN_STATE : error;
 }
 
 async function append(

@@ -260,6 +260,19 @@ describe('Produce and Fetch', () => {
     );
   });
 
+  test('speak of an abortable transaction only to clients that know the word', async () => {
+    const broker = await openBroker();
+    broker.refuseTransactions(Errors.TRANSACTION_ABORTABLE);
+    const batches = [batchOf(['a'], { producerId: 4, transactional: true })];
+    const codes: number[] = [];
+    for (const version of [10, 11]) {
+      const request = produceRequest(broker, version, batches, { transactionalId: 'x' });
+      const answer = await broker.send(produceApi, version, request);
+      codes.push(answer!.responses[0]!.partitionResponses[0]!.errorCode);
+    }
+    expect(codes).toEqual([Errors.INVALID_TXN_STATE, Errors.TRANSACTION_ABORTABLE]);
+  });
+
   test('tell which records were refused', async () => {
     const broker = await openBroker();
     const records = batchOf([
