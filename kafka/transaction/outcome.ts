@@ -32,7 +32,7 @@ export interface EndingContext {
 }
 
 /** Fenced twice within this time: not an orphan of ours, but somebody alive with the same id. */
-export const FENCED_AGAIN_MS = 60_000;
+const FENCED_AGAIN_MS = 60_000;
 
 export type FailedOutcome = Exclude<TransactionOutcome, { readonly kind: 'committed' }>;
 

@@ -42,6 +42,8 @@ export class FakeGroupCoordinator {
   readonly script = new Map<string, number[]>();
   /** Nothing is answered while it is true. */
   isSilent = false;
+  /** Requests wait for this before they are answered. */
+  slow: Promise<void> | undefined;
   #ids = 0;
   readonly #named = new Set<string>();
   #assignments = new Map<string, Buffer>();
@@ -56,6 +58,7 @@ export class FakeGroupCoordinator {
     ) => {
       cluster.on(api, async (request, sent) => {
         if (this.isSilent) await new Promise(() => {});
+        await this.slow;
         const code = this.script.get(api.name)?.shift() ?? Errors.NONE;
         const response = code === Errors.NONE ? handle(request, sent) : failure(code);
         return (await response) as WrittenResponseOf<A>;

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { MillraceError } from '../../base/errors.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
 import { Errors } from '../../kafka/protocol/error-codes.ts';
-import { decodeSubscription } from '../../kafka/protocol/messages/consumer-protocol.ts';
+import {
+  decodeSubscription,
+  encodeSubscription,
+} from '../../kafka/protocol/messages/consumer-protocol.ts';
+import { joinGroupApi } from '../../kafka/protocol/messages/join-group.ts';
+import { syncGroupApi } from '../../kafka/protocol/messages/sync-group.ts';
 import { pass, settle } from '../kit/drive.ts';
 import { disconnected } from '../kit/scripted-cluster.ts';
 import { FakeGroupCoordinator } from './fake-group-coordinator.ts';
@@ -160,28 +165,42 @@ describe('cooperative rebalancing', () => {
     expect(a.events).not.toContain('lost');
   });
 
-  test('the leader starts the round that hands out what it withheld, should the owner not do so', async () => {
+  test('the leader starts the round that hands out what it withheld, for the claimant may not', async () => {
     const { clock, coordinator, join } = setUp();
-    const [a, b] = await twoMembers({ clock, coordinator, join });
-    // From now on a is to have everything: b gives up, and a, the leader, asks for the next round itself.
+    const a = join();
     a.protocol.assign = async (members) =>
-      new Map(
-        members.map(({ memberId }) => [
-          memberId,
-          {
-            partitions:
-              memberId === a.member.metadata()?.memberId
-                ? [0, 1, 2, 3].map((partition) => ({ topic: 'in', partition }))
-                : [],
-            userData: null,
-          },
-        ]),
-      );
-    a.member.rejoin();
-    await pass(clock, 3 * HEARTBEAT_INTERVAL_MS);
-    expect([...a.owned].toSorted()).toEqual(['in-0', 'in-1', 'in-2', 'in-3']);
-    expect([...b.owned]).toEqual([]);
-    expect(b.events[0]).toBe('revoked in-1 in-3');
+      new Map(members.map(({ memberId }) => [memberId, { partitions: [], userData: null }]));
+    await a.member.start();
+    a.protocol.assign = async () =>
+      new Map([['member-1', { partitions: [{ topic: 'in', partition: 0 }], userData: null }]]);
+
+    // Another member claims the partition once, and does nothing of its own accord.
+    const stranger = coordinator.cluster();
+    const target = { nodeId: 1, channel: 'stranger' };
+    const joinClaiming = async (memberId: string, partitions: readonly number[]) => {
+      const ownedPartitions = [{ topic: 'in', partitions }];
+      const metadata = encodeSubscription({ topics: ['in'], ownedPartitions }, 2);
+      const request = {
+        groupId: 'app',
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        memberId,
+        protocolType: 'consumer',
+        protocols: [{ name: 'test', metadata }],
+      };
+      return stranger.request(target, joinGroupApi, request);
+    };
+    const { memberId } = await joinClaiming('', []);
+    const first = joinClaiming(memberId, [0]);
+    await pass(clock, HEARTBEAT_INTERVAL_MS);
+    const { generationId } = await first;
+    const sync = { groupId: 'app', generationId, memberId, assignments: [] };
+    await stranger.request(target, syncGroupApi, sync);
+    await settle();
+    expect([...a.owned]).toEqual([]);
+    expect(coordinator.state).toBe('preparing');
+    void joinClaiming(memberId, []);
+    await pass(clock, HEARTBEAT_INTERVAL_MS);
+    expect([...a.owned]).toEqual(['in-0']);
   });
 
   test('what a member owns, and since which generation, is in its subscription', async () => {
@@ -319,6 +338,23 @@ describe('being dropped', () => {
     await pass(clock, HEARTBEAT_INTERVAL_MS);
     expect(a.member.metadata()).toBeUndefined();
     expect(a.events.at(-1)).toBe('lost in-0 in-1 in-2 in-3');
+  });
+
+  test('a late answer to a heartbeat counts from when the heartbeat was sent', async () => {
+    const { clock, coordinator, join } = setUp();
+    const a = join();
+    await a.member.start();
+    const slow = held();
+    coordinator.slow = slow.promise;
+    const sentAfterMs = HEARTBEAT_INTERVAL_MS;
+    await pass(clock, sentAfterMs + SESSION_TIMEOUT_MS - 4_000);
+    slow.resolve();
+    await settle();
+    coordinator.isSilent = true;
+    await pass(clock, 3_500);
+    expect(a.member.metadata()).toBeDefined();
+    await pass(clock, 1_000);
+    expect(a.member.metadata()).toBeUndefined();
   });
 
   test('a process that was stopped for longer than the session knows it at once, without an answer', async () => {

@@ -28,7 +28,7 @@ export interface TestMember {
   readonly protocol: { -readonly [Key in keyof GroupProtocol]: GroupProtocol[Key] };
 }
 
-export const IN: readonly TopicPartition[] = [0, 1, 2, 3].map((partition) => ({
+const IN: readonly TopicPartition[] = [0, 1, 2, 3].map((partition) => ({
   topic: 'in',
   partition,
 }));
