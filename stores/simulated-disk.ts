@@ -50,6 +50,11 @@ export class SimulatedDisk implements BytesStoreEngine {
     this.#faults.set(this.#writeCount + nth, fault);
   }
 
+  /** Forgets the failures that have not come yet. */
+  heal(): void {
+    this.#faults.clear();
+  }
+
   async open(directory: string, role: 'owner' | 'reader'): Promise<BytesStore> {
     const volume = this.#volume(directory);
     if (role === 'reader') {

@@ -1,0 +1,244 @@
+/**
+ * Holds what is in the topics and in the stores to the invariants, after everything has drained. Reads
+ * the topics only, the buyers' journal, and the disks of the instances; every sentence it returns is a
+ * violation.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { silentLog } from '../../base/log.ts';
+import type { KafkaClient } from '../../kafka/ports.ts';
+import { fromBytes, type Serde } from '../../schemas/serde.ts';
+import { openTaskState } from '../../stores/task-state.ts';
+import type { BuiltTopology } from '../../topology/sub-topology.ts';
+import { type InventoryUpdated, TOPICS } from '../../ticket-sales/records.ts';
+import { SEND_HEADER, type Send } from './buyers.ts';
+import type { EngineNode } from './engine-node.ts';
+import {
+  DEAD_LETTERS,
+  PARTITIONS,
+  PURCHASES_CHANGELOG,
+  serdes,
+  ZONES_CHANGELOG,
+} from './sale.ts';
+import { SaleModel } from './sale-model.ts';
+import { type ReadRecord, readCommitted } from './topic-reader.ts';
+import type { Process } from './world.ts';
+
+const OFFSET_HEADER = '__streams.errors.offset';
+
+/** Which task's state lies where. */
+export interface OwnedTask {
+  readonly taskId: string;
+  readonly node: EngineNode;
+}
+
+export class Audit {
+  readonly violations: string[] = [];
+  readonly models: SaleModel[] = [];
+  readonly #client: KafkaClient;
+  readonly #process: Process;
+
+  constructor(client: KafkaClient, process: Process) {
+    this.#client = client;
+    this.#process = process;
+  }
+
+  async topics(journal: readonly Send[]): Promise<void> {
+    const commands = await this.#read(TOPICS.commands);
+    this.#commands(commands, journal);
+    for (const records of commands) this.models.push(modelOf(records));
+    const statuses = await this.#read(TOPICS.purchaseStatus);
+    const deadLetters = await this.#read(DEAD_LETTERS);
+    const inventory = await this.#read(TOPICS.inventory);
+    const zones = await this.#read(ZONES_CHANGELOG);
+    const purchases = await this.#read(PURCHASES_CHANGELOG);
+    for (const [partition, model] of this.models.entries()) {
+      this.#statuses(partition, model, statuses[partition]!);
+      this.#deadLetters(partition, model, deadLetters[partition]!);
+      this.#inventory(partition, model, inventory[partition]!);
+      const place = `partition ${partition} of`;
+      const zonesNow = lastValues(zones[partition]!, serdes.zone);
+      const purchasesNow = lastValues(purchases[partition]!, serdes.purchase);
+      this.#same(`${place} ${ZONES_CHANGELOG}`, zonesNow, model.zones);
+      this.#same(`${place} ${PURCHASES_CHANGELOG}`, purchasesNow, model.purchases);
+    }
+  }
+
+  /** What the last owners left on their disks is what the fold says. The instances have stopped. */
+  async stores(topology: BuiltTopology, owned: readonly OwnedTask[]): Promise<void> {
+    const sales = new Map<string, unknown>();
+    for (const { taskId, node } of owned) {
+      const [subTopologyId, partition] = taskId.split('_').map(Number) as [number, number];
+      const specs = topology.subTopologies.find(({ id }) => id === subTopologyId)!.stores;
+      if (specs.length === 0) continue;
+      const engine = node.machine.engineFor(this.#process);
+      const directory = node.machine.directoryOf(taskId);
+      if (directory === undefined) {
+        this.violations.push(`${node.name} has no directory of ${taskId}`);
+        continue;
+      }
+      const { clock } = this.#process;
+      const bootId = engine.machine!.bootId();
+      const state = await openTaskState({
+        directory,
+        taskId,
+        specs,
+        clock,
+        bootId,
+        log: silentLog,
+        engine,
+      });
+      for (const { name } of specs) {
+        const content = new Map<string, unknown>();
+        for await (const [key, value] of state.store<string, unknown>(name).range()) {
+          content.set(key, value);
+        }
+        this.#store(name, partition, node.name, content, sales);
+      }
+      await state.close({ clean: true });
+    }
+    this.#same('the store event-sales', sales, this.#salesByEvent());
+  }
+
+  #store(
+    name: string,
+    partition: number,
+    node: string,
+    content: ReadonlyMap<string, unknown>,
+    sales: Map<string, unknown>,
+  ): void {
+    const model = this.models[partition]!;
+    const place = `the store ${name} of partition ${partition} at ${node}`;
+    if (name === 'zones') this.#same(place, content, model.zones);
+    else if (name === 'purchases') this.#same(place, content, model.purchases);
+    else if (name === 'zone-stock') this.#same(place, content, stockOf(model));
+    else if (name === 'event-sales') for (const [key, value] of content) sales.set(key, value);
+  }
+
+  #salesByEvent(): ReadonlyMap<string, unknown> {
+    const sums = new Map<string, { zones: number; capacity: number; held: number; sold: number }>();
+    for (const { zones } of this.models) {
+      for (const { eventId, capacity, held, sold } of zones.values()) {
+        const sum = sums.get(eventId) ?? { zones: 0, capacity: 0, held: 0, sold: 0 };
+        sum.zones += 1;
+        sum.capacity += capacity;
+        sum.held += held;
+        sum.sold += sold;
+        sums.set(eventId, sum);
+      }
+    }
+    return new Map([...sums].map(([eventId, sum]) => [eventId, { eventId, ...sum }]));
+  }
+
+  #read(topic: string): Promise<readonly (readonly ReadRecord[])[]> {
+    return readCommitted(this.#client, topic, PARTITIONS);
+  }
+
+  /** Acknowledged commands are there once, refused ones are not, unknown ones at most once. */
+  #commands(commands: readonly (readonly ReadRecord[])[], journal: readonly Send[]): void {
+    const times = journal.map(() => 0);
+    for (const record of commands.flat()) {
+      const header = record.headers.find(({ key }) => key === SEND_HEADER);
+      times[Number(header?.value)]! += 1;
+    }
+    for (const [number, { outcome }] of journal.entries()) {
+      const count = times[number]!;
+      if (outcome === 'acknowledged' ? count === 1 : count <= 1) continue;
+      this.violations.push(`command ${number} (${outcome}) is in the log ${count} times`);
+    }
+    if (commands.flat().length === 0) this.violations.push('the audit is not valid: no commands');
+  }
+
+  #statuses(partition: number, model: SaleModel, records: readonly ReadRecord[]): void {
+    const found = records.map(({ value }) => fromBytes(serdes.purchase, value!));
+    const wanted = model.statuses;
+    const count = Math.max(found.length, wanted.length);
+    for (let index = 0; index < count; index++) {
+      if (isDeepStrictEqual(plain(found[index]), plain(wanted[index]))) continue;
+      const place = `${TOPICS.purchaseStatus}-${partition}, outcome ${index}`;
+      this.violations.push(
+        `${place}: ${text(found[index])} instead of ${text(wanted[index])} (${found.length}/${wanted.length})`,
+      );
+      return;
+    }
+  }
+
+  #deadLetters(partition: number, model: SaleModel, records: readonly ReadRecord[]): void {
+    const offsets = records.map(({ headers }) =>
+      Number(headers.find(({ key }) => key === OFFSET_HEADER)?.value),
+    );
+    if (isDeepStrictEqual(offsets, model.deadLetters)) return;
+    const wanted = text(model.deadLetters);
+    this.violations.push(`${DEAD_LETTERS}-${partition}: ${text(offsets)} instead of ${wanted}`);
+  }
+
+  #inventory(partition: number, model: SaleModel, records: readonly ReadRecord[]): void {
+    const versions = new Map<string, number>();
+    const last = new Map<string, InventoryUpdated>();
+    for (const { key, value, offset } of records) {
+      const stock = fromBytes(serdes.inventory, value!);
+      const place = `${TOPICS.inventory}-${partition}@${offset}`;
+      const { capacity, available, held, sold, version } = stock;
+      if (available < 0 || held < 0 || sold < 0 || available + held + sold !== capacity) {
+        this.violations.push(`${place}: impossible stock ${text(stock)}`);
+      }
+      if (version <= (versions.get(key) ?? 0)) {
+        this.violations.push(`${place}: version ${version} after ${versions.get(key)}`);
+      }
+      versions.set(key, version);
+      last.set(key, stock);
+    }
+    this.#same(`partition ${partition} of ${TOPICS.inventory}`, last, stockOf(model));
+  }
+
+  #same(
+    place: string,
+    found: ReadonlyMap<string, unknown>,
+    wanted: ReadonlyMap<string, unknown>,
+  ): void {
+    for (const key of new Set([...found.keys(), ...wanted.keys()])) {
+      if (isDeepStrictEqual(plain(found.get(key)), plain(wanted.get(key)))) continue;
+      const difference = `${text(found.get(key))} instead of ${text(wanted.get(key))}`;
+      this.violations.push(`${place}: ${key} is ${difference}`);
+      return;
+    }
+  }
+}
+
+function modelOf(records: readonly ReadRecord[]): SaleModel {
+  const model = new SaleModel();
+  for (const { offset, timestampMs, value } of records) {
+    model.apply({ offset, timestampMs, command: fromBytes(serdes.command, value!) });
+  }
+  return model;
+}
+
+function stockOf(model: SaleModel): Map<string, unknown> {
+  return new Map(
+    [...model.zones].map(([key, zone]) => {
+      const { eventId, zoneId, capacity, held, sold, version, updatedAtMs, commandOffset } = zone;
+      const available = capacity - held - sold;
+      return [
+        key,
+        { eventId, zoneId, capacity, available, held, sold, version, updatedAtMs, commandOffset },
+      ];
+    }),
+  );
+}
+
+function lastValues<T>(records: readonly ReadRecord[], serde: Serde<T>): Map<string, T> {
+  const last = new Map<string, T>();
+  for (const { key, value } of records) {
+    if (value === null) last.delete(key);
+    else last.set(key, fromBytes(serde, value));
+  }
+  return last;
+}
+
+/** Decoded records have a class of their own. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+function text(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
+}

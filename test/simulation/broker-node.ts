@@ -1,0 +1,103 @@
+/** The machine of the broker: its disk, and one life of its process after the other. */
+import { silentLog } from '../../base/log.ts';
+import { createBroker } from '../../embedded-kafka/broker.ts';
+import { type DiskOperation, MemoryDisk } from '../../embedded-kafka/disk/memory-disk.ts';
+import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
+import type { Network } from './network.ts';
+import { Process, type World } from './world.ts';
+
+/** What a planted bug may put between the broker and its world. */
+export interface BrokerMutation {
+  disk?(disk: Disk, world: World): Disk;
+  handler?(handler: FrameHandler): FrameHandler;
+}
+
+const SLOW_SYNC = 0.02;
+const SLOW_SYNC_MS = 40;
+const SYNC_MS = 0.3;
+
+export class BrokerNode {
+  /** What the broker gave up with though nobody had harmed it. */
+  readonly failures: Error[] = [];
+  readonly #world: World;
+  readonly #network: Network;
+  readonly #config: Readonly<Record<string, string>>;
+  readonly #mutation: BrokerMutation;
+  #disk: MemoryDisk;
+  #process: Process | undefined;
+  #lives = 0;
+
+  constructor(
+    network: Network,
+    config: Readonly<Record<string, string>>,
+    mutation: BrokerMutation = {},
+  ) {
+    this.#world = network.world;
+    this.#network = network;
+    this.#config = config;
+    this.#mutation = mutation;
+    this.#disk = new MemoryDisk();
+    this.#disk.makeDirectory('');
+  }
+
+  get process(): Process | undefined {
+    return this.#process;
+  }
+
+  get isUp(): boolean {
+    return this.#process?.isAlive === true && this.#network.server?.process === this.#process;
+  }
+
+  /** A process begins on what the last one left; it listens when it has recovered. */
+  start(): Process {
+    const process = new Process(this.#world, `broker.${++this.#lives}`);
+    this.#process = process;
+    const disk = this.#disk.killProcess({
+      syncDelay: () => process.clock.sleep(this.#syncMs()),
+      beforeOperation: (operation) => this.#beforeOperation(process, operation),
+    });
+    this.#disk = disk;
+    this.#world.schedule(process, 0, () => void this.#run(process, disk), 'starts');
+    return process;
+  }
+
+  /** Without a word; with the power gone, what was not synced may be gone too. */
+  kill(isPowerLost: boolean): void {
+    this.#process?.kill();
+    if (isPowerLost) this.#disk = this.#disk.powerLoss(this.#world.random);
+  }
+
+  async #run(process: Process, disk: MemoryDisk): Promise<void> {
+    try {
+      const broker = await createBroker({
+        disk: this.#mutation.disk?.(disk, this.#world) ?? disk,
+        clock: process.clock,
+        random: process.random,
+        log: silentLog,
+        config: this.#config,
+        onFatal: (error) => this.#failed(process, error),
+      });
+      const handler = this.#mutation.handler?.(broker) ?? broker;
+      this.#network.listen({ process, handler });
+    } catch (error) {
+      this.#failed(process, error as Error);
+    }
+  }
+
+  #failed(process: Process, error: Error): void {
+    if (!process.isAlive) return;
+    this.failures.push(error);
+    process.kill();
+  }
+
+  #beforeOperation(process: Process, operation: DiskOperation): void {
+    if (operation.kind === 'read' || process.effect()) return;
+    throw new Error('this broker is dead');
+  }
+
+  #syncMs(): number {
+    if (!this.#world.chance(SLOW_SYNC)) return this.#world.between(0.02, SYNC_MS);
+    this.#world.count('slow sync');
+    return this.#world.between(SYNC_MS, SLOW_SYNC_MS);
+  }
+}

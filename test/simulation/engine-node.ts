@@ -1,0 +1,153 @@
+/** The machine of one engine instance, and one life of its process after the other, as a supervisor starts them. */
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { createKafkaClientOver } from '../../kafka/kafka-client.ts';
+import type { KafkaClient } from '../../kafka/ports.ts';
+import type { BrokerConnector } from '../../kafka/wire.ts';
+import { KafkaStreams } from '../../runtime/kafka-streams.ts';
+import type { StreamsOptions } from '../../runtime/streams-config.ts';
+import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
+import type { BuiltTopology } from '../../topology/sub-topology.ts';
+import { BROKER_ADDRESS, type Network } from './network.ts';
+import { StoreMachine } from './store-machine.ts';
+import { Process, type World } from './world.ts';
+
+/** What a planted bug may put between the engine and its world. */
+export interface EngineMutation {
+  connector?(connector: BrokerConnector, world: World): BrokerConnector;
+  client?(client: KafkaClient, process: Process): KafkaClient;
+  storeEngine?(engine: BytesStoreEngine, process: Process): BytesStoreEngine;
+  topology?(topology: BuiltTopology): BuiltTopology;
+}
+
+export interface EngineNodeOptions {
+  readonly name: string;
+  readonly network: Network;
+  readonly config: StreamsOptions;
+  readonly topology: () => BuiltTopology;
+  readonly mutation?: EngineMutation;
+}
+
+const RESTART_MS = 200;
+/** A death with one of these is never the world's fault. */
+const BUGS = ['INTERNAL', 'TOPOLOGY_INVALID', 'CONFIG_INVALID', 'KAFKA_PROTOCOL', 'RECORD_CORRUPT'];
+
+export class EngineNode {
+  readonly name: string;
+  /** Deaths that no fault explains. */
+  readonly failures: Error[] = [];
+  readonly machine: StoreMachine;
+  readonly #options: EngineNodeOptions;
+  readonly #world: World;
+  #process: Process | undefined;
+  #streams: KafkaStreams | undefined;
+  #lives = 0;
+  #isStopping = false;
+
+  constructor(options: EngineNodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#world = options.network.world;
+    this.machine = new StoreMachine(this.#world);
+  }
+
+  get process(): Process | undefined {
+    return this.#process;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.isAlive === true && this.#streams?.state() === 'RUNNING';
+  }
+
+  start(): void {
+    const process = new Process(this.#world, `${this.name}.${++this.#lives}`);
+    this.#process = process;
+    this.#isStopping = false;
+    const storeEngine = this.machine.engineFor(process);
+    const { mutation = {} } = this.#options;
+    this.#world.schedule(
+      process,
+      0,
+      () => {
+        const streams = new KafkaStreams({
+          config: { ...this.#options.config, numStreamThreads: 0 },
+          topology: mutation.topology?.(this.#options.topology()) ?? this.#options.topology(),
+          connection: { kind: 'tcp', brokers: [], clientId: this.name },
+          createClient: () => this.#client(process),
+          storeEngine: mutation.storeEngine?.(storeEngine, process) ?? storeEngine,
+          clock: process.clock,
+          random: process.random,
+          log: this.#log(process),
+        });
+        this.#streams = streams;
+        streams.onStateChange((state) => {
+          this.#world.note(process, state);
+          if (state === 'ERROR') this.#died(process, streams.failure());
+        });
+        streams.start().catch((error) => {
+          if (!this.#isStopping) this.#died(process, error as Error);
+        });
+      },
+      'starts',
+    );
+  }
+
+  /** kill -9, or the power of its machine fails. */
+  kill(isPowerLost: boolean): void {
+    this.#process?.kill();
+    if (isPowerLost) this.machine.losePower();
+  }
+
+  /** The supervisor: whatever ended is started again. */
+  ensureStarted(): void {
+    if (this.#process === undefined || !this.#process.isAlive) this.start();
+  }
+
+  /** Ids of the tasks that run here. */
+  activeTasks(): readonly string[] {
+    if (this.#process?.isAlive !== true) return [];
+    const active = this.#streams?.tasks().filter(({ role }) => role === 'active') ?? [];
+    return active.map(({ taskId }) => taskId);
+  }
+
+  /** An orderly stop. */
+  async stop(): Promise<boolean> {
+    this.#isStopping = true;
+    return (await this.#streams?.close()) ?? true;
+  }
+
+  #client(process: Process): KafkaClient {
+    const { network, mutation = {} } = this.#options;
+    const connector = network.connector(process, this.name, this.name);
+    const client = createKafkaClientOver({
+      connector: mutation.connector?.(connector, this.#world) ?? connector,
+      bootstrap: [BROKER_ADDRESS],
+      clientId: this.name,
+      clock: process.clock,
+      random: process.random,
+      log: this.#log(process),
+    });
+    return mutation.client?.(client, process) ?? client;
+  }
+
+  #died(process: Process, error: Error | undefined): void {
+    if (!process.isAlive) return;
+    const code = isMillraceError(error) ? error.code : (error?.name ?? 'unknown');
+    this.#world.count(`engine ended: ${code}`);
+    if (!isMillraceError(error) || BUGS.includes(error.code)) {
+      this.failures.push(error ?? new MillraceError('INTERNAL', 'ended without an error'));
+    }
+    process.kill();
+    this.#world.schedule(this.#world.supervisor, RESTART_MS, () => this.ensureStarted());
+  }
+
+  #log(process: Process): Log {
+    const tell = (facts: Readonly<Record<string, unknown>>, message: string) => {
+      if (this.#world.trace === undefined || !process.isAlive) return;
+      const error = (facts['err'] ?? facts['error']) as Error | undefined;
+      this.#world.trace(`${' '.repeat(11)} ${process.name} "${message}" ${error?.message ?? ''}`);
+    };
+    const log: Log = { debug: () => {}, info: tell, warn: tell, error: tell, child: () => log };
+    return log;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What goes wrong in a run, drawn from its seed. Each run has its own selection: with everything at once
+ * nothing would get far enough to break in an interesting place.
+ */
+import type { BrokerNode } from './broker-node.ts';
+import type { EngineNode } from './engine-node.ts';
+import { CALM, type Direction, type Network, type NetworkTrouble } from './network.ts';
+import type { World } from './world.ts';
+
+type Fault = (program: FaultProgram) => Promise<void>;
+
+/** Effects on the outside between deciding to kill a process and its death. */
+const KILL_EFFECTS_MAX = 60;
+const PAUSE_MS_MAX = 12_000;
+const BLOCK_MS_MAX = 8_000;
+const DOWN_MS_MAX = 3_000;
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  'engine killed': (program) => program.killEngine(false, 0),
+  'engine killed at an effect': (program) => program.killEngine(false, KILL_EFFECTS_MAX),
+  'engine lost power': (program) => program.killEngine(true, KILL_EFFECTS_MAX),
+  'engine paused': (program) => program.pauseEngine(),
+  'engine stopped in order': (program) => program.stopEngine(),
+  'link cut': (program) => program.cut(['toBroker', 'toClient']),
+  'link cut to the broker': (program) => program.cut(['toBroker']),
+  'link cut to the client': (program) => program.cut(['toClient']),
+  'broker killed at an effect': (program) => program.killBroker(false),
+  'broker lost power': (program) => program.killBroker(true),
+  'clock jumped': (program) => program.jumpClock(),
+  'store write failed': (program) => program.failStore(),
+};
+
+export class FaultProgram {
+  readonly #world: World;
+  readonly #network: Network;
+  readonly #broker: BrokerNode;
+  readonly #engines: readonly EngineNode[];
+  readonly #faults: readonly string[];
+  readonly #pauseMsMax: number;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(network: Network, broker: BrokerNode, engines: readonly EngineNode[]) {
+    this.#world = network.world;
+    this.#network = network;
+    this.#broker = broker;
+    this.#engines = engines;
+    this.#faults = Object.keys(FAULTS).filter(() => this.#world.chance(0.4));
+    this.#pauseMsMax = this.#world.between(500, 4_000);
+  }
+
+  /** Faults for that long, then their consequences end too: everything runs, and the network is calm. */
+  async run(durationMs: number): Promise<void> {
+    const untilMs = this.#world.nowMs + durationMs;
+    this.#network.trouble = this.#trouble();
+    while (this.#world.nowMs < untilMs) {
+      await this.#sleep(this.#world.between(0, this.#pauseMsMax));
+      const name = this.#faults[this.#world.pick(0, this.#faults.length - 1)];
+      if (name === undefined) continue;
+      this.#world.note(this.#world.supervisor, name);
+      const fault = FAULTS[name]!(this).finally(() => this.#running.delete(fault));
+      this.#running.add(fault);
+    }
+    this.#network.trouble = CALM;
+    this.#network.unblockAll();
+    for (const { process, machine } of this.#engines) {
+      process?.resume();
+      machine.disk.heal();
+    }
+    await Promise.all(this.#running);
+  }
+
+  async killEngine(isPowerLost: boolean, effectsMax: number): Promise<void> {
+    const engine = this.#anyEngine();
+    const { process } = engine;
+    if (process === undefined || !process.isAlive) return;
+    if (effectsMax > 0) {
+      process.killAtEffect(this.#world.pick(1, effectsMax));
+      await this.#sleep(this.#world.between(0, 1_000));
+    }
+    if (engine.process !== process) return;
+    this.#world.count(isPowerLost ? 'engine lost power' : 'engine killed');
+    engine.kill(isPowerLost);
+    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    engine.ensureStarted();
+  }
+
+  async pauseEngine(): Promise<void> {
+    const { process } = this.#anyEngine();
+    if (process === undefined || !process.isAlive || process.isPaused) return;
+    this.#world.count('engine paused');
+    process.pause();
+    await this.#sleep(this.#world.between(10, PAUSE_MS_MAX));
+    process.resume();
+  }
+
+  async stopEngine(): Promise<void> {
+    const engine = this.#anyEngine();
+    const { process } = engine;
+    if (process === undefined || !process.isAlive || process.isPaused) return;
+    this.#world.count('engine stopped in order');
+    const stopped = engine.stop();
+    await Promise.race([stopped, this.#sleep(5_000)]);
+    if (engine.process !== process) return;
+    engine.kill(false);
+    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    engine.ensureStarted();
+  }
+
+  async cut(directions: readonly Direction[]): Promise<void> {
+    const links = ['buyers', ...this.#engines.map(({ name }) => name)];
+    const link = links[this.#world.pick(0, links.length - 1)]!;
+    this.#world.count(`link cut ${directions.join('+')}`);
+    this.#network.block(link, directions);
+    await this.#sleep(this.#world.between(10, BLOCK_MS_MAX));
+    this.#network.unblock(link);
+  }
+
+  async killBroker(isPowerLost: boolean): Promise<void> {
+    const { process } = this.#broker;
+    if (process === undefined || !process.isAlive) return;
+    process.killAtEffect(this.#world.pick(1, KILL_EFFECTS_MAX));
+    await this.#sleep(this.#world.between(0, 500));
+    if (this.#broker.process !== process) return;
+    this.#world.count(isPowerLost ? 'broker lost power' : 'broker killed');
+    this.#broker.kill(isPowerLost);
+    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    if (this.#broker.process === process) this.#broker.start();
+  }
+
+  async jumpClock(): Promise<void> {
+    const processes = [this.#broker.process, ...this.#engines.map(({ process }) => process)];
+    const process = processes[this.#world.pick(0, processes.length - 1)];
+    if (process === undefined) return;
+    this.#world.count('clock jumped');
+    process.skewMs += this.#world.pick(-20_000, 20_000);
+  }
+
+  async failStore(): Promise<void> {
+    this.#world.count('store write failed');
+    const fault = this.#world.chance(0.5) ? 'EIO' : 'ENOSPC';
+    this.#anyEngine().machine.disk.failWrite(this.#world.pick(1, 10), fault);
+  }
+
+  #trouble(): NetworkTrouble {
+    const sometimes = (probabilityMax: number) =>
+      this.#world.chance(0.4) ? this.#world.between(0, probabilityMax) : 0;
+    return {
+      delayMsMax: this.#world.between(0.3, 20),
+      loseRequest: sometimes(0.02),
+      loseAnswer: sometimes(0.02),
+      lateRequest: sometimes(0.02),
+      duplicate: 0,
+      stall: sometimes(0.03),
+      lateMsMax: this.#world.between(10, 8_000),
+    };
+  }
+
+  #anyEngine(): EngineNode {
+    return this.#engines[this.#world.pick(0, this.#engines.length - 1)]!;
+  }
+
+  #sleep(durationMs: number): Promise<void> {
+    return this.#world.supervisor.clock.sleep(durationMs);
+  }
+}

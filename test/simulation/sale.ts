@@ -1,0 +1,35 @@
+/** The app that is simulated: its real topology and serdes, over a registry in memory that all share. */
+import type { AvroSchema, SchemaRegistry } from '../../schemas/schema-registry.ts';
+import type { BuiltTopology } from '../../topology/sub-topology.ts';
+import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
+
+export const APPLICATION_ID = 'sale';
+export const PARTITIONS = 2;
+export const DEAD_LETTERS = `${TOPICS.commands}.dlq`;
+export const ZONES_CHANGELOG = `${APPLICATION_ID}-zones-changelog`;
+export const PURCHASES_CHANGELOG = `${APPLICATION_ID}-purchases-changelog`;
+
+function memoryRegistry(): SchemaRegistry {
+  const ids = new Map<string, number>();
+  const schemas: AvroSchema[] = [];
+  return {
+    register: async (_subject, schema) => {
+      const text = JSON.stringify(schema);
+      const known = ids.get(text);
+      if (known !== undefined) return known;
+      schemas.push(schema);
+      ids.set(text, schemas.length);
+      return schemas.length;
+    },
+    schemaById: async (id) => schemas[id - 1]!,
+  };
+}
+
+/** Parsed and registered once: no run may differ from another one because it came first. */
+export const serdes: TicketSerdes = ticketSerdes(memoryRegistry());
+for (const serde of Object.values(serdes)) await serde.prepare?.('any', 'value');
+
+export function saleTopology(): BuiltTopology {
+  return ticketTopology(serdes, PARTITIONS).build();
+}
