@@ -17,11 +17,11 @@ export function docsPage(routes: readonly Route[], info: ApiInfo): string {
   const tags = [...new Set(routes.map(({ tag }) => tag))];
   const sections = tags.map((tag) => {
     const operations = routes.filter((route) => route.tag === tag).map(operation);
-    return `<h2>${escape(tag)}</h2>${operations.join('')}`;
+    return `<h2>${html(tag)}</h2>${operations.join('')}`;
   });
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escape(info.title)}</title><style>${STYLE}</style>
-<h1>${escape(info.title)}</h1><p>${escape(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`;
+<title>${html(info.title)}</title><style>${STYLE}</style>
+<h1>${html(info.title)}</h1><p>${html(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`;
 }
 
 function operation(route: Route): string {
@@ -33,15 +33,15 @@ function operation(route: Route): string {
   const body =
     route.body === undefined
       ? ''
-      : `<p>Body</p><pre>${escape(JSON.stringify(route.body, undefined, 2))}</pre>`;
-  return `<details id="${escape(route.operationId)}"><summary><b class="m">${route.method}</b><code>${escape(route.path)}</code> ${escape(route.summary)}</summary>
+      : `<p>Body</p><pre>${html(JSON.stringify(route.body, undefined, 2))}</pre>`;
+  return `<details id="${html(route.operationId)}"><summary><b class="m">${route.method}</b><code>${html(route.path)}</code> ${html(route.summary)}</summary>
 <table>${[...headers, ...query].join('')}</table>${body}<p>Answers</p><table>${answers.join('')}</table></details>`;
 }
 
 function row(name: string, about: string): string {
-  return `<tr><td><code>${escape(name)}</code></td><td>${escape(about)}</td></tr>`;
+  return `<tr><td><code>${html(name)}</code></td><td>${html(about)}</td></tr>`;
 }
 
-function escape(text: string): string {
+function html(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

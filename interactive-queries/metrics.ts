@@ -3,6 +3,7 @@
  * prom-client. Labels never carry a buyer, a purchase or a seat.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ForwardOutcome } from './peers.ts';
 import type { QueryableStreams, StreamsState } from './queryable-streams.ts';
 
 const STATES: readonly StreamsState[] = [
@@ -16,34 +17,35 @@ const STATES: readonly StreamsState[] = [
 ];
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+export type Labels = Readonly<Record<string, string>>;
+
+/** Called at every scrape with what sets the values; what it does not set is not told. */
+export type Collect = (set: (labels: Labels, value: number) => void) => void | Promise<void>;
+
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: Histogram<'http_request_method' | 'http_route' | 'http_response_status_code'>;
-  readonly #decisions: Counter<'outcome' | 'reason'>;
+  readonly #requests: Histogram;
+  /** By route, method and status: finding a child by its labels costs more than observing. */
+  readonly #requestsOf = new Map<string, { observe(seconds: number): void }>();
+  readonly #problemsOf: (labels: Labels) => void;
+  readonly #forwardsOf: (labels: Labels) => void;
 
   constructor(streams: QueryableStreams, version: string) {
-    const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Histogram({
       name: 'http_server_request_duration_seconds',
       help: 'Time from the request to its answer',
       labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
       buckets: LATENCY_BUCKETS_S,
-      registers,
+      registers: [this.#registry],
     });
-    this.#decisions = new Counter({
-      name: 'tickets_purchase_decisions_total',
-      help: 'Decisions announced to waiters of this instance',
-      labelNames: ['outcome', 'reason'],
-      registers,
-    });
-    new Gauge({
-      name: 'kstream_build_info',
-      help: 'Version, always 1',
-      labelNames: ['version', 'application_id'],
-      registers,
-    }).set({ version, application_id: streams.applicationId }, 1);
-    this.#watch(streams);
+    this.#problemsOf = this.counter('http_server_problems_total', 'Error answers by problem type', [
+      'type',
+    ]);
+    this.#forwardsOf = this.counter('iq_forwards_total', 'Requests forwarded to their owner', [
+      'outcome',
+    ]);
+    this.#watch(streams, version);
   }
 
   get contentType(): string {
@@ -55,30 +57,70 @@ export class Metrics {
   }
 
   answered(route: string, method: string, status: number, durationMs: number): void {
-    const labels = {
-      http_request_method: method,
-      http_route: route,
-      http_response_status_code: String(status),
-    };
-    this.#requests.observe(labels, durationMs / 1_000);
+    const key = `${method} ${route} ${status}`;
+    let child = this.#requestsOf.get(key);
+    if (child === undefined) {
+      child = this.#requests.labels(method, route, String(status));
+      this.#requestsOf.set(key, child);
+    }
+    child.observe(durationMs / 1_000);
   }
 
-  decided(outcome: string, reason: string): void {
-    this.#decisions.inc({ outcome, reason });
+  problem(type: string): void {
+    this.#problemsOf({ type });
   }
 
-  #watch(streams: QueryableStreams): void {
-    this.#gauge('kstream_state', 'State of the engine, 1 for the current one', ['state'], (set) => {
+  forwarded(outcome: ForwardOutcome): void {
+    this.#forwardsOf({ outcome });
+  }
+
+  /** Returns what counts one. */
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[] = [],
+  ): (labels?: Labels) => void {
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+    });
+    return (labels = {}) => counter.inc(labels);
+  }
+
+  gauge(name: string, help: string, labelNames: readonly string[], collect: Collect): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        await collect((labels, value) => this.set(labels, value));
+      },
+    });
+  }
+
+  #watch(streams: QueryableStreams, version: string): void {
+    const { applicationId } = streams;
+    const build = ['version', 'application_id'];
+    this.gauge('kstream_build_info', 'Version, always 1', build, (set) =>
+      set({ version, application_id: applicationId }, 1),
+    );
+    this.gauge('kstream_state', 'State of the engine, 1 for the current one', ['state'], (set) => {
       for (const state of STATES) set({ state }, streams.state() === state ? 1 : 0);
     });
-    this.#gauge('kstream_tasks', 'Tasks of this instance', ['role', 'status'], (set) => {
-      const counts = new Map<string, number>();
-      for (const { role, status } of streams.tasks())
-        counts.set(`${role} ${status}`, (counts.get(`${role} ${status}`) ?? 0) + 1);
-      for (const [key, count] of counts)
-        set({ role: key.split(' ')[0]!, status: key.split(' ')[1]! }, count);
+    this.gauge('kstream_tasks', 'Tasks of this instance', ['role', 'status'], (set) => {
+      const counts = new Map<string, { labels: Labels; count: number }>();
+      for (const { role, status } of streams.tasks()) {
+        const counted = counts.get(`${role} ${status}`) ?? { labels: { role, status }, count: 0 };
+        counted.count++;
+        counts.set(`${role} ${status}`, counted);
+      }
+      for (const { labels, count } of counts.values()) set(labels, count);
     });
-    this.#gauge(
+    this.gauge(
       'kstream_consumer_lag_records',
       'Input records not yet processed',
       ['task'],
@@ -86,35 +128,14 @@ export class Metrics {
         for (const { taskId, inputLag } of streams.tasks()) set({ task: taskId }, inputLag);
       },
     );
-    this.#gauge(
-      'kstream_restore_remaining_records',
-      'Changelog records still to restore',
-      ['task'],
-      (set) => {
-        for (const { taskId, remainingRestoreRecords } of streams.tasks())
-          set({ task: taskId }, remainingRestoreRecords);
-      },
-    );
-    this.#gauge('kstream_kafka_silent_seconds', 'Since Kafka was last heard of', [], (set) =>
+    const remaining = 'Changelog records still to restore';
+    this.gauge('kstream_restore_remaining_records', remaining, ['task'], (set) => {
+      for (const { taskId, remainingRestoreRecords } of streams.tasks()) {
+        set({ task: taskId }, remainingRestoreRecords);
+      }
+    });
+    this.gauge('kstream_kafka_silent_seconds', 'Since Kafka was last heard of', [], (set) =>
       set({}, streams.kafkaSilentForMs() / 1_000),
     );
-  }
-
-  #gauge(
-    name: string,
-    help: string,
-    labelNames: string[],
-    collect: (set: (labels: Record<string, string>, value: number) => void) => void,
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        collect((labels, value) => this.set(labels, value));
-      },
-    });
   }
 }

@@ -7,8 +7,9 @@ import type { Clock } from '../base/clock.ts';
 import { UnknownSchemaError } from '../schemas/serde.ts';
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
 import { Problem, retryAfter } from './http/problem.ts';
-import type { RouteRequest, RouteResponse } from './http/route.ts';
-import type { Peers } from './peers.ts';
+import { changedRequest, type RouteRequest, type RouteResponse } from './http/route.ts';
+import { type Peers, waitSeconds } from './peers.ts';
+import { formatPosition, hasReached, type Position, parsePosition } from './positions.ts';
 import type {
   HostInfo,
   LocalStore,
@@ -23,7 +24,7 @@ export interface OwnerRoutingOptions {
   readonly peers: Peers;
   readonly self: HostInfo;
   readonly clock: Clock;
-  /** Longest wait for `minPosition`. */
+  /** Longest wait for `minPosition`; `Prefer: wait` prolongs it. */
   readonly queryTimeoutMs: number;
 }
 
@@ -32,14 +33,55 @@ export type LocalAnswer<V> = (
   local: AvailableStore,
 ) => RouteResponse | Promise<RouteResponse>;
 
+/** Reads one partition's part. */
+export type Collect<T> = (store: ReadOnlyKeyValueStore<unknown, unknown>) => Promise<readonly T[]>;
+
+export interface Gathered<T> {
+  readonly items: readonly T[];
+  /** How fresh they are, and who says so. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What one instance contributes. */
+interface Part<T> {
+  readonly items: readonly T[];
+  readonly position: Position;
+}
+
 /** A read meets this many new schemas at most; each is fetched once per process. */
 const SCHEMAS_PER_READ_MAX = 20;
+
+/** Waiting for a position looks again after so long, then twice as long, and so on. */
+const LOOK_AGAIN_FIRST_MS = 1;
+const LOOK_AGAIN_LAST_MS = 32;
+
+/** Older than this, an answer says how old it is. */
+const SILENT_MS = 5_000;
 
 export class OwnerRouting {
   readonly #options: OwnerRoutingOptions;
 
   constructor(options: OwnerRoutingOptions) {
     this.#options = options;
+  }
+
+  /** Whether a peer asks. Throws 508, 403. */
+  isForwarded(request: RouteRequest): boolean {
+    return this.#options.peers.isForwarded(request);
+  }
+
+  /** Whether a peer asks for its part of a gather or search: the answer is then `{items}`. */
+  asksForPart(request: RouteRequest): boolean {
+    const { peers } = this.#options;
+    return peers.isForwarded(request) && peers.wantedPartitions(request) !== undefined;
+  }
+
+  /** Throws 503 while it is not known. */
+  partitionCount(storeName: string): number {
+    const { streams } = this.#options;
+    const count = streams.stores().find(({ spec }) => spec.name === storeName)?.partitionCount ?? 0;
+    if (count === 0) throw new Problem('rebalancing', retryAfter(1));
+    return count;
   }
 
   /** Answers from the local store, or by one forward to the owner. Throws 503 while nobody owns it. */
@@ -50,14 +92,15 @@ export class OwnerRouting {
     serve: LocalAnswer<V>,
   ): Promise<RouteResponse> {
     const { streams, peers } = this.#options;
-    const forwarded = peers.isForwarded(request);
+    const isForwarded = peers.isForwarded(request);
     if (location.isLocal) {
       const local = await this.#open(storeName, location.partition, request);
       const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
       const response = await this.#withSchemas(storeName, () => serve(store, local));
-      return this.#stamped(response, local);
+      const headers = { ...response.headers, ...this.#freshness(local.position, local.role) };
+      return { ...response, headers };
     }
-    if (forwarded) throw new Problem('misdirected');
+    if (isForwarded) throw new Problem('misdirected');
     if (location.active === undefined) {
       throw new Problem('rebalancing', { ...retryAfter(1), detail: `state ${streams.state()}` });
     }
@@ -66,35 +109,95 @@ export class OwnerRouting {
 
   /**
    * Collects from every partition, wherever it is: ours from the stores, the others' by one forward
-   * to each instance, which answers with its own part. Throws 503 rather than leave a part out.
+   * to each instance, which is told its partitions and answers `{items}` of exactly these. Throws
+   * 503 rather than leave a part out. Asked by a peer, it collects what that peer wants of us.
    */
   async gather<T>(
     storeName: string,
     request: RouteRequest,
-    partitions: readonly number[],
-    collect: (store: ReadOnlyKeyValueStore<unknown, never>) => Promise<readonly T[]>,
-  ): Promise<readonly T[]> {
+    collect: Collect<T>,
+  ): Promise<Gathered<T>> {
+    return this.#joined(await Promise.all(this.#parts(storeName, request, collect)));
+  }
+
+  /** Like gather, for something that is in one place: found is found, even if a part is missing. */
+  async search<T>(
+    storeName: string,
+    request: RouteRequest,
+    collect: Collect<T>,
+  ): Promise<Gathered<T>> {
+    const settled = await Promise.allSettled(this.#parts(storeName, request, collect));
+    const parts = settled.flatMap((result) =>
+      result.status === 'fulfilled' ? [result.value] : [],
+    );
+    const missing = settled.find((result) => result.status === 'rejected');
+    const joined = this.#joined(parts);
+    if (joined.items.length === 0 && missing !== undefined) throw missing.reason;
+    return joined;
+  }
+
+  /** Where everything is, is looked up before anything is begun: what throws here leaves nothing behind. */
+  #parts<T>(storeName: string, request: RouteRequest, collect: Collect<T>): Promise<Part<T>>[] {
     const { streams, peers } = this.#options;
-    const forwarded = peers.isForwarded(request);
-    const parts: Promise<readonly T[]>[] = [];
-    const others = new Map<string, HostInfo>();
-    for (const partition of partitions) {
-      const location = streams.locatePartition(storeName, partition);
-      if (location.isLocal) {
-        parts.push(
-          this.#open(storeName, partition, request).then((local) =>
-            this.#withSchemas(storeName, () =>
-              collect(local.store as ReadOnlyKeyValueStore<unknown, never>),
-            ),
-          ),
-        );
-      } else if (!forwarded) {
-        if (location.active === undefined) throw new Problem('rebalancing', retryAfter(1));
-        others.set(`${location.active.host}:${location.active.port}`, location.active);
-      }
+    const isForwarded = peers.isForwarded(request);
+    const wanted = isForwarded ? peers.wantedPartitions(request) : undefined;
+    const locations = (wanted ?? this.#partitionsOf(storeName)).map((partition) =>
+      streams.locatePartition(storeName, partition),
+    );
+    if (isForwarded && locations.some(({ isLocal }) => !isLocal)) throw new Problem('misdirected');
+    const byOwner = new Map<string, { readonly owner: HostInfo; readonly partitions: number[] }>();
+    for (const { isLocal, active, partition } of locations) {
+      if (isLocal || active === undefined) continue;
+      const name = `${active.host}:${active.port}`;
+      const group = byOwner.get(name) ?? { owner: active, partitions: [] };
+      group.partitions.push(partition);
+      byOwner.set(name, group);
     }
-    for (const owner of others.values()) parts.push(this.#gatherFrom<T>(owner, request));
-    return (await Promise.all(parts)).flat();
+    const unowned = locations.some(({ isLocal, active }) => !isLocal && active === undefined);
+    return [
+      ...(unowned ? [Promise.reject(new Problem('rebalancing', retryAfter(1)))] : []),
+      ...locations
+        .filter(({ isLocal }) => isLocal)
+        .map(({ partition }) => this.#collectHere(storeName, partition, request, collect)),
+      ...[...byOwner.values()].map(({ owner, partitions }) =>
+        this.#collectFrom<T>(owner, request, partitions),
+      ),
+    ];
+  }
+
+  async #collectHere<T>(
+    storeName: string,
+    partition: number,
+    request: RouteRequest,
+    collect: Collect<T>,
+  ): Promise<Part<T>> {
+    const { store, position } = await this.#open(storeName, partition, request);
+    return { items: await this.#withSchemas(storeName, () => collect(store)), position };
+  }
+
+  async #collectFrom<T>(
+    owner: HostInfo,
+    request: RouteRequest,
+    partitions: readonly number[],
+  ): Promise<Part<T>> {
+    const headers = { ...request.headers, 'if-none-match': undefined, prefer: undefined };
+    const plain = changedRequest(request, { headers });
+    const answer = await this.#options.peers.forward(owner, plain, { partitions });
+    const items = answer.status === 200 ? itemsOf<T>(answer.body) : undefined;
+    if (items === undefined) throw new Problem('owner-unavailable', retryAfter(1));
+    return { items, position: parsePosition(answer.headers?.['store-position'] ?? '') };
+  }
+
+  #joined<T>(parts: readonly Part<T>[]): Gathered<T> {
+    const position = new Map(parts.flatMap((part) => [...part.position]));
+    return {
+      items: parts.flatMap(({ items }) => items),
+      headers: this.#freshness(position, 'active'),
+    };
+  }
+
+  #partitionsOf(storeName: string): readonly number[] {
+    return Array.from({ length: this.partitionCount(storeName) }, (_, partition) => partition);
   }
 
   /** Values may have been written with schemas this thread has not met: fetched once, then read again. */
@@ -104,19 +207,12 @@ export class OwnerRouting {
         return await read();
       } catch (error) {
         if (!(error instanceof UnknownSchemaError) || attempt >= SCHEMAS_PER_READ_MAX) throw error;
-        const { spec } = this.#options.streams
-          .stores()
-          .find((store) => store.spec.name === storeName)!;
+        const { streams } = this.#options;
+        const { spec } = streams.stores().find((store) => store.spec.name === storeName)!;
         await spec.valueSerde.resolve?.(error.schemaId);
         await spec.keySerde.resolve?.(error.schemaId);
       }
     }
-  }
-
-  async #gatherFrom<T>(owner: HostInfo, request: RouteRequest): Promise<readonly T[]> {
-    const answer = await this.#options.peers.forward(owner, request);
-    if (answer.status !== 200) throw new Problem('owner-unavailable', retryAfter(1));
-    return (JSON.parse(String(answer.body)) as { items: readonly T[] }).items;
   }
 
   async #open(
@@ -125,78 +221,68 @@ export class OwnerRouting {
     request: RouteRequest,
   ): Promise<AvailableStore> {
     const { streams, clock, queryTimeoutMs } = this.#options;
-    const wanted = minPositionOf(request);
-    const deadlineMs = clock.monotonicMs() + queryTimeoutMs;
-    for (;;) {
+    const minPosition = request.query['minPosition'];
+    const wanted = minPosition === undefined ? undefined : parsePosition(minPosition);
+    const patienceMs = queryTimeoutMs + waitSeconds(request.headers['prefer']) * 1_000;
+    const deadlineMs = clock.monotonicMs() + patienceMs;
+    for (let pauseMs = LOOK_AGAIN_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_LAST_MS)) {
       const local = await streams.openLocal(storeName, partition);
       if (local.kind === 'not-here') throw new Problem('rebalancing', retryAfter(1));
       if (local.kind === 'restoring') {
         const members = { remainingRecords: local.remainingRecords };
         throw new Problem('store-restoring', { ...retryAfter(1), members });
       }
-      if (wanted === undefined || hasReached(local.position, wanted)) return local;
+      if (wanted === undefined || hasReached(local.position, wanted, partition)) return local;
       if (clock.monotonicMs() >= deadlineMs || request.signal.aborted) {
-        throw new Problem('store-restoring', {
-          ...retryAfter(1),
-          detail: `not yet at ${request.query['minPosition']}`,
-        });
+        const detail = `not yet at ${minPosition}`;
+        throw new Problem('store-restoring', { ...retryAfter(1), detail });
       }
-      await clock.sleep(2, request.signal);
+      await clock.sleep(pauseMs, request.signal);
     }
   }
 
-  #stamped(response: RouteResponse, local: AvailableStore): RouteResponse {
+  #freshness(position: Position, role: AvailableStore['role']): Record<string, string> {
     const { self, streams } = this.#options;
     const headers: Record<string, string> = {
-      ...response.headers,
-      'Store-Position': formatPosition(local.position),
       'Served-By': `${self.host}:${self.port}`,
-      'Served-Role': local.role,
+      'Served-Role': role,
     };
+    const text = formatPosition(position);
+    if (text !== '') headers['Store-Position'] = text;
     const silentMs = streams.kafkaSilentForMs();
-    if (silentMs > 5_000) headers['Age'] = String(Math.floor(silentMs / 1_000));
-    if (local.lag > 0) headers['Store-Lag'] = String(local.lag);
-    return { ...response, headers };
+    if (silentMs > SILENT_MS) headers['Age'] = String(Math.floor(silentMs / 1_000));
+    return headers;
   }
 }
 
-/** `topic-partition:offset` pairs, separated by commas: what Store-Position says and minPosition takes. */
-export function formatPosition(position: ReadonlyMap<string, number>): string {
-  let text = '';
-  for (const [partition, offset] of position) {
-    text += text === '' ? `${partition}:${offset}` : `,${partition}:${offset}`;
+/** The items that a peer answers with, undefined when it is not that. */
+function itemsOf<T>(body: unknown): readonly T[] | undefined {
+  try {
+    const { items } = JSON.parse(String(body)) as { items?: unknown };
+    return Array.isArray(items) ? (items as T[]) : undefined;
+  } catch {
+    return undefined;
   }
-  return text;
-}
-
-/** Query parameter of every read. */
-export const MIN_POSITION_PATTERN = '^[A-Za-z0-9._-]+-\\d+:\\d+(,[A-Za-z0-9._-]+-\\d+:\\d+)*$';
-
-function minPositionOf(request: RouteRequest): readonly (readonly [string, number])[] | undefined {
-  const text = request.query['minPosition'];
-  if (text === undefined) return undefined;
-  return text.split(',').map((pair) => {
-    const cut = pair.lastIndexOf(':');
-    return [pair.slice(0, cut), Number(pair.slice(cut + 1))] as const;
-  });
-}
-
-/** Positions of other partitions than this store's say nothing here and are passed over. */
-function hasReached(
-  position: ReadonlyMap<string, number>,
-  wanted: readonly (readonly [string, number])[],
-): boolean {
-  return wanted.every(([partition, offset]) => {
-    const reached = position.get(partition);
-    return reached === undefined ? position.size > 0 : reached >= offset;
-  });
 }
 
 /** A JSON answer with a strong ETag of its bytes; 304 when the client has them. */
-export function jsonWithEtag(request: RouteRequest, value: unknown, etag?: string): RouteResponse {
+export function jsonWithEtag(
+  request: RouteRequest,
+  value: unknown,
+  etag?: string,
+  more: Readonly<Record<string, string>> = {},
+): RouteResponse {
   const body = JSON.stringify(value);
-  const tag = etag ?? `"${createHash('sha1').update(body).digest('base64url').slice(0, 22)}"`;
-  const headers = { ETag: tag, 'Content-Type': 'application/json' };
-  if (request.headers['if-none-match'] === tag) return { status: 304, headers: { ETag: tag } };
+  const hash = () => createHash('sha1').update(body).digest('base64url').slice(0, 22);
+  const tag = etag ?? `"${hash()}"`;
+  const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
+  if (matches(request.headers['if-none-match'], tag)) return { status: 304, headers };
   return { status: 200, headers, body };
+}
+
+/** If-None-Match compares weakly: a proxy may have marked our tags as weak. */
+function matches(ifNoneMatch: string | undefined, tag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const tags = ifNoneMatch.split(',').map((part) => part.trim().replace(/^W\//, ''));
+  return tags.includes(tag) || tags.includes('*');
 }

@@ -1,34 +1,40 @@
 /**
  * Forwards a request to the instance that owns the key: once, never further. Addresses come from
- * group metadata, which anyone in the group can write: only allowed hosts are ever contacted, with
- * our own peer token, without redirects, within a time and a size.
+ * group metadata, which anyone in the group can write: only allowed addresses are ever contacted,
+ * with our own peer token, without redirects, within a time and a size. A peer that keeps failing is
+ * left alone for a moment, so that its silence does not become ours.
  */
 import { timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
 import { Problem, retryAfter } from './http/problem.ts';
 import type { RouteRequest, RouteResponse } from './http/route.ts';
+import type { PeerAddresses } from './peer-addresses.ts';
 import type { HostInfo } from './queryable-streams.ts';
 
 export interface PeerOptions {
-  /** Host names or addresses that instances may be at. */
-  readonly allowedHosts: ReadonlySet<string>;
+  readonly addresses: PeerAddresses;
   /** Shared secret; undefined only where every instance is on loopback. */
   readonly token: string | undefined;
   readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Told how each forward ended; must be cheap. */
+  readonly onForwarded: (outcome: ForwardOutcome) => void;
+}
+
+export type ForwardOutcome = 'answered' | 'failed' | 'timeout' | 'not-allowed' | 'left-alone';
+
+export interface ForwardOptions {
+  /** Default: the target of the request. */
+  readonly target?: string;
+  /** Ask for these partitions only: the peer answers with its part of them, or 421. */
+  readonly partitions?: readonly number[];
 }
 
 const HOP_HEADER = 'millrace-hop';
 const TOKEN_HEADER = 'millrace-peer-token';
+const PARTITIONS_HEADER = 'millrace-partitions';
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
-const HOST_GRAMMAR = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])$/;
-const PASSED_ON = [
-  'accept',
-  'if-none-match',
-  'prefer',
-  'last-event-id',
-  'traceparent',
-  'tracestate',
-  'authorization',
-];
+const PASSED_ON = ['accept', 'if-none-match', 'prefer', 'traceparent', 'tracestate'];
 const PASSED_BACK = [
   'content-type',
   'etag',
@@ -37,12 +43,24 @@ const PASSED_BACK = [
   'store-position',
   'served-by',
   'served-role',
+  'decided-by',
   'preference-applied',
   'cache-control',
+  'age',
 ];
+
+/** So many failures in a row, and the peer is left alone for so long. */
+const FAILURES_MAX = 5;
+const LEFT_ALONE_MS = 1_000;
+
+interface PeerHealth {
+  failures: number;
+  leftAloneUntilMs: number;
+}
 
 export class Peers {
   readonly #options: PeerOptions;
+  readonly #health = new Map<string, PeerHealth>();
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -57,45 +75,83 @@ export class Peers {
     return true;
   }
 
-  /** GETs the target at the owner. Throws 503 owner-unavailable or 504 deadline-exceeded. */
+  /** The partitions that a forwarding peer asks for; undefined = it did not say. */
+  wantedPartitions(request: RouteRequest): readonly number[] | undefined {
+    const text = request.headers[PARTITIONS_HEADER];
+    if (typeof text !== 'string' || !/^\d{1,5}(,\d{1,5})*$/.test(text)) return undefined;
+    return text.split(',').map(Number);
+  }
+
+  /**
+   * GETs the target at the owner. Throws 503 owner-unavailable (not allowed, no answer, left alone),
+   * 503 rebalancing (not the owner any more) or 504 deadline-exceeded.
+   */
   async forward(
     owner: HostInfo,
     request: RouteRequest,
-    target = request.target,
+    options: ForwardOptions = {},
   ): Promise<RouteResponse> {
-    const url = this.#urlOf(owner, target);
-    const headers: Record<string, string> = { [HOP_HEADER]: '1' };
-    if (this.#options.token !== undefined) headers[TOKEN_HEADER] = this.#options.token;
-    for (const name of PASSED_ON) {
-      const value = request.headers[name];
-      if (typeof value === 'string') headers[name] = value;
+    const { addresses, onForwarded } = this.#options;
+    if (!addresses.allow(owner)) {
+      onForwarded('not-allowed');
+      const detail = 'the owner gives an address that is not allowed (PEER_ALLOW)';
+      throw new Problem('owner-unavailable', { ...retryAfter(5), detail });
     }
-    const timeoutMs = this.#options.timeoutMs + waitSeconds(headers['prefer']) * 1_000;
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
+    const name = `${owner.host}:${owner.port}`;
+    if (this.#isLeftAlone(name)) {
+      onForwarded('left-alone');
+      throw new Problem('owner-unavailable', retryAfter(1));
+    }
+    const url = `http://${name}${options.target ?? request.target}`;
     try {
-      const answer = await fetch(url, { headers, signal, redirect: 'error' });
-      const body = await readBounded(answer);
-      return { status: answer.status, headers: passedBack(answer.headers), body };
+      const answer = await this.#get(url, request, options.partitions);
+      this.#health.delete(name);
+      onForwarded('answered');
+      return asOwnersAnswer(answer);
     } catch (cause) {
       if (cause instanceof Problem) throw cause;
-      const late = cause instanceof Error && cause.name === 'TimeoutError';
-      throw new Problem(late ? 'deadline-exceeded' : 'owner-unavailable', {
+      // The client went away: that says nothing about the peer.
+      if (request.signal.aborted) throw new Problem('owner-unavailable', { cause });
+      this.#failed(name);
+      const isLate = cause instanceof Error && cause.name === 'TimeoutError';
+      onForwarded(isLate ? 'timeout' : 'failed');
+      throw new Problem(isLate ? 'deadline-exceeded' : 'owner-unavailable', {
         ...retryAfter(1),
         cause,
       });
     }
   }
 
-  #urlOf(owner: HostInfo, target: string): string {
-    const { host, port } = owner;
-    const sound = HOST_GRAMMAR.test(host) && Number.isInteger(port) && port > 0 && port < 65_536;
-    if (!sound || !this.#options.allowedHosts.has(host)) {
-      throw new Problem('owner-unavailable', {
-        ...retryAfter(5),
-        detail: 'the owner gives an address that is not allowed (PEER_ALLOW)',
-      });
+  async #get(
+    url: string,
+    request: RouteRequest,
+    partitions: readonly number[] | undefined,
+  ): Promise<RouteResponse> {
+    const { token, timeoutMs } = this.#options;
+    const headers: Record<string, string> = { [HOP_HEADER]: '1' };
+    if (token !== undefined) headers[TOKEN_HEADER] = token;
+    if (partitions !== undefined) headers[PARTITIONS_HEADER] = partitions.join(',');
+    for (const name of PASSED_ON) {
+      const value = request.headers[name];
+      if (typeof value === 'string') headers[name] = value;
     }
-    return `http://${host}:${port}${target}`;
+    const patienceMs = timeoutMs + waitSeconds(headers['prefer']) * 1_000;
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(patienceMs)]);
+    const answer = await fetch(url, { headers, signal, redirect: 'error' });
+    const body = await readBounded(answer);
+    return { status: answer.status, headers: passedBack(answer.headers), body };
+  }
+
+  #isLeftAlone(name: string): boolean {
+    const health = this.#health.get(name);
+    return health !== undefined && this.#options.clock.monotonicMs() < health.leftAloneUntilMs;
+  }
+
+  #failed(name: string): void {
+    const failures = (this.#health.get(name)?.failures ?? 0) + 1;
+    const nowMs = this.#options.clock.monotonicMs();
+    const leftAloneUntilMs = failures >= FAILURES_MAX ? nowMs + LEFT_ALONE_MS : 0;
+    this.#health.set(name, { failures, leftAloneUntilMs });
   }
 
   #knowsToken(given: string | string[] | undefined): boolean {
@@ -110,8 +166,24 @@ export class Peers {
 /** Seconds of `Prefer: wait=N` (RFC 7240), at most 30; 0 when it is absent. */
 export function waitSeconds(prefer: string | string[] | undefined): number {
   if (typeof prefer !== 'string') return 0;
-  const match = /(?:^|[\s,;])wait=(\d{1,6})(?:$|[\s,;])/.exec(prefer);
+  const match = /(?:^|[\s,;])wait\s*=\s*"?(\d{1,6})"?(?:$|[\s,;])/i.exec(prefer);
   return match === null ? 0 : Math.min(30, Number(match[1]));
+}
+
+/** What an owner says to a peer alone is not for the client's eyes. */
+function asOwnersAnswer(answer: RouteResponse): RouteResponse {
+  switch (answer.status) {
+    case 421:
+      throw new Problem('rebalancing', retryAfter(1));
+    case 403:
+    case 508:
+      throw new Problem('owner-unavailable', {
+        ...retryAfter(5),
+        detail: 'the owner does not take us for a peer (PEER_TOKEN)',
+      });
+    default:
+      return answer;
+  }
 }
 
 async function readBounded(answer: Response): Promise<Buffer> {
@@ -119,7 +191,7 @@ async function readBounded(answer: Response): Promise<Buffer> {
   let sizeBytes = 0;
   for await (const chunk of answer.body ?? []) {
     sizeBytes += chunk.length;
-    if (sizeBytes > ANSWER_BYTES_MAX) throw new Problem('owner-unavailable', retryAfter(5));
+    if (sizeBytes > ANSWER_BYTES_MAX) throw new Error(`more than ${ANSWER_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

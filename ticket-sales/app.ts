@@ -11,16 +11,9 @@ import {
   type EmbeddedBroker,
   startEmbeddedBroker,
 } from '../embedded-kafka/server/embedded-broker.ts';
-import { createHttpApp, type HttpApp } from '../interactive-queries/http/http-app.ts';
-import { Metrics } from '../interactive-queries/metrics.ts';
-import { OwnerRouting } from '../interactive-queries/owner-routing.ts';
-import { Peers } from '../interactive-queries/peers.ts';
-import { documentRoutes } from '../interactive-queries/routes/document-routes.ts';
-import { probeRoutes } from '../interactive-queries/routes/probe-routes.ts';
-import { storeRoutes } from '../interactive-queries/routes/store-routes.ts';
 import type { KafkaConnection } from '../kafka/connection.ts';
 import { createKafkaClient } from '../kafka/kafka-client.ts';
-import type { KafkaClient, Producer } from '../kafka/ports.ts';
+import type { KafkaClient } from '../kafka/ports.ts';
 import { KafkaStreams } from '../runtime/kafka-streams.ts';
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
 import { type RegistryServer, startRegistryServer } from '../schemas/registry/registry-server.ts';
@@ -28,10 +21,7 @@ import { SchemaRegistryService } from '../schemas/registry/schema-registry-servi
 import type { SchemaRegistry } from '../schemas/schema-registry.ts';
 import { createCommandSender } from './command-sender.ts';
 import { type AppConfig, applicationServer, outsideKafka } from './config.ts';
-import { DecisionWaiters } from './decision-waiters.ts';
-import { eventRoutes } from './http/event-routes.ts';
-import { purchaseRoutes } from './http/purchase-routes.ts';
-import { ZoneDirectory } from './http/zone-directory.ts';
+import { createTicketApi } from './http/ticket-api.ts';
 import { createSchemasTopic, kafkaSchemaLog } from './kafka-schema-log.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
 import type { TicketModuleArgument } from './ticket-module.ts';
@@ -159,7 +149,8 @@ async function start(
       );
   });
 
-  const http = createHttp(config, { streams, kafka, producer, serdes, log, self });
+  const sender = createCommandSender(kafka, producer);
+  const http = createTicketApi({ config, streams, sender, serdes, log, self, version });
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();
@@ -275,95 +266,6 @@ async function waitForRegistry(
       await systemClock.sleep(1_000, hooks.signal);
     }
   }
-}
-
-// ── HTTP ───────────────────────────────────────────────────────────────────────────────────────
-
-interface HttpDeps {
-  readonly streams: KafkaStreams;
-  readonly kafka: KafkaClient;
-  readonly producer: Producer;
-  readonly serdes: ReturnType<typeof ticketSerdes>;
-  readonly log: Log;
-  readonly self: { readonly host: string; readonly port: number };
-}
-
-function createHttp(
-  config: AppConfig,
-  deps: HttpDeps,
-): { readonly app: HttpApp; readonly stopping: () => void } {
-  const { streams, serdes, log, self } = deps;
-  let isStopping = false;
-  const peers = new Peers({
-    allowedHosts: allowedHosts(config, self.host),
-    token: config.PEER_TOKEN,
-    timeoutMs: config.QUERY_TIMEOUT_MS,
-  });
-  const routing = new OwnerRouting({
-    streams,
-    peers,
-    self,
-    clock: systemClock,
-    queryTimeoutMs: config.QUERY_TIMEOUT_MS,
-  });
-  const metrics = new Metrics(streams, version);
-  const waiters = new DecisionWaiters(serdes.purchase, systemClock, (purchase) =>
-    metrics.decided(purchase.state, purchase.reason),
-  );
-  streams.onCommitted(
-    [TOPICS.purchaseStatus],
-    () => waiters.isWanted(),
-    (notice) => waiters.onCommitted(notice),
-  );
-  const sender = createCommandSender(deps.kafka, deps.producer);
-  const commands = { topic: TOPICS.commands, serde: serdes.command };
-  const events = { topic: TOPICS.events, serde: serdes.event };
-  const zones = new ZoneDirectory(streams, routing, peers);
-  const routes = [
-    ...purchaseRoutes({
-      streams,
-      routing,
-      peers,
-      waiters,
-      sender,
-      commands,
-      zones,
-      clock: systemClock,
-    }),
-    ...eventRoutes({ streams, routing, sender, commands, events }),
-    ...storeRoutes({ streams, routing }),
-    ...probeRoutes({ streams, isStopping: () => isStopping }),
-  ];
-  const info = {
-    title: 'Millrace ticket sales',
-    version,
-    description:
-      'Commands go into the log, outcomes come from it; state is read where it is owned.',
-  };
-  const app = createHttpApp({
-    routes: [...routes, ...documentRoutes(routes, info, metrics)],
-    bodyLimitBytes: config.HTTP_BODY_LIMIT,
-    log,
-    onAnswered: (route, method, status, durationMs) =>
-      metrics.answered(route, method, status, durationMs),
-    headers: {},
-    monotonicMs: () => performance.now(),
-  });
-  return {
-    app,
-    stopping: () => {
-      isStopping = true;
-    },
-  };
-}
-
-function allowedHosts(config: AppConfig, ownHost: string): ReadonlySet<string> {
-  const listed = config.PEER_ALLOW?.split(',').map((host) => host.trim()) ?? [
-    '127.0.0.1',
-    'localhost',
-    '[::1]',
-  ];
-  return new Set([...listed, ownHost]);
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { MillraceError } from '../base/errors.ts';
+import { isPeerEntry } from '../interactive-queries/peer-addresses.ts';
 import type { KafkaConnection } from '../kafka/connection.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -21,6 +22,8 @@ const address = z
     const cut = text.lastIndexOf(':');
     return { host: text.slice(0, cut), port: Number(text.slice(cut + 1)) };
   });
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
 /** Every setting: what it means, for the reference, and how it is read. */
 export const SETTINGS = {
@@ -179,8 +182,12 @@ export const SETTINGS = {
   },
   PEER_ALLOW: {
     about:
-      'Hosts that instances may be at, separated by commas. Default: loopback and the host of STREAMS_APPLICATION_SERVER.',
-    schema: z.string().optional(),
+      'Where other instances may be, separated by commas: host, host:port, *.domain or *.domain:port. Default: the host of STREAMS_APPLICATION_SERVER, or all of loopback if that is there.',
+    schema: z
+      .string()
+      .transform((text) => text.split(',').map((part) => part.trim()))
+      .pipe(z.array(z.string().refine(isPeerEntry, 'must be host, host:port or *.domain')))
+      .optional(),
   },
   SHUTDOWN_GRACE_MS: {
     about: 'Longest time for an orderly stop, ms.',
@@ -211,7 +218,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const result = setting.schema.safeParse(valueOf(name, env, problems));
+    const result = setting.schema.safeParse(textOf(name, env, problems));
     if (result.success) values[name] = result.data;
     else for (const issue of result.error.issues) problems.push(`${name}: ${issue.message}`);
   }
@@ -224,7 +231,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return { config: Object.freeze(values) as AppConfig, unknownNames: unknownNames(env) };
 }
 
-function valueOf(
+function textOf(
   name: string,
   env: Readonly<Record<string, string | undefined>>,
   problems: string[],
@@ -289,6 +296,12 @@ export function applicationServer(config: AppConfig): {
   if (config.STREAMS_APPLICATION_SERVER !== undefined) return config.STREAMS_APPLICATION_SERVER;
   const everywhere = config.HTTP_HOST === '0.0.0.0' || config.HTTP_HOST === '::';
   return { host: everywhere ? hostname() : config.HTTP_HOST, port: config.HTTP_PORT };
+}
+
+/** Where other instances may be, as PeerAddresses takes it. Default: where we are ourselves. */
+export function peerEntries(config: AppConfig, self: { readonly host: string }): readonly string[] {
+  if (config.PEER_ALLOW !== undefined) return config.PEER_ALLOW;
+  return LOOPBACK.includes(self.host) ? LOOPBACK : [self.host];
 }
 
 /** How to reach an outside Kafka. Throws CONFIG_INVALID when a file that is named cannot be read. */

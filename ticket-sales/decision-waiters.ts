@@ -1,6 +1,7 @@
 /**
  * Who waits for which purchase on this instance, and the purchases that were accepted here and are
- * not decided yet. Fed once per commit with the encoded batches of the status topic; bounded.
+ * not decided yet, as far as is known here. Fed once per commit with the encoded batches of the
+ * status topic; bounded.
  */
 import type { Clock } from '../base/clock.ts';
 import type { CommitNotice } from '../interactive-queries/queryable-streams.ts';
@@ -10,63 +11,84 @@ import type { Serde } from '../schemas/serde.ts';
 import type { Purchase } from './domain/purchase.ts';
 
 /** Beyond this nobody may wait: the answer is then 202 at once. */
-const WAITERS_MAX = 200_000;
-const ACCEPTED_MAX = 200_000;
+const WAITERS_MAX = 100_000;
+/** Beyond this the oldest are forgotten: until it is decided, such a purchase is then not found. */
+const PENDING_MAX = 100_000;
 
 type Wake = (purchase: Purchase | undefined) => void;
 
+export interface DecisionWaitersOptions {
+  readonly statusSerde: Serde<Purchase>;
+  readonly clock: Clock;
+  /** Told of every outcome that this instance commits; must be cheap. */
+  readonly onOutcome: (purchase: Purchase) => void;
+  readonly waitersMax?: number;
+  readonly pendingMax?: number;
+}
+
 export class DecisionWaiters {
-  readonly #statusSerde: Serde<Purchase>;
-  readonly #clock: Clock;
-  readonly #onDecided: (purchase: Purchase) => void;
+  readonly #options: DecisionWaitersOptions;
   readonly #waiting = new Map<string, Set<Wake>>();
-  readonly #accepted = new Map<string, Purchase>();
+  #waiterCount = 0;
+  /** Oldest first. */
+  readonly #pending = new Map<string, Purchase>();
   readonly #cursor = createRecordCursor();
 
-  /** `onDecided` is told of every decision that somebody here waited for. */
-  constructor(statusSerde: Serde<Purchase>, clock: Clock, onDecided: (purchase: Purchase) => void) {
-    this.#statusSerde = statusSerde;
-    this.#clock = clock;
-    this.#onDecided = onDecided;
+  constructor(options: DecisionWaitersOptions) {
+    this.#options = options;
   }
 
-  /** Whether commits need to be looked at. */
-  isWanted(): boolean {
-    return this.#waiting.size > 0 || this.#accepted.size > 0;
+  get waiterCount(): number {
+    return this.#waiterCount;
   }
 
-  /** Starts to wait; undefined after the time or when the client left. Call it before the command is sent. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Starts to wait; undefined after the time, when the client leaves, or when too many wait. Call it
+   * before the command is sent.
+   */
   wait(purchaseId: string, waitMs: number, signal: AbortSignal): Promise<Purchase | undefined> {
-    if (this.#waiting.size >= WAITERS_MAX) return Promise.resolve(undefined);
+    const { clock, waitersMax = WAITERS_MAX } = this.#options;
+    if (this.#waiterCount >= waitersMax || signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const wake: Wake = (purchase) => {
         cancel();
         signal.removeEventListener('abort', giveUp);
-        const waiting = this.#waiting.get(purchaseId);
-        waiting?.delete(wake);
-        if (waiting?.size === 0) this.#waiting.delete(purchaseId);
+        this.#remove(purchaseId, wake);
         resolve(purchase);
       };
       const giveUp = () => wake(undefined);
-      const cancel = this.#clock.after(waitMs, giveUp);
+      const cancel = clock.after(waitMs, giveUp);
       signal.addEventListener('abort', giveUp, { once: true });
-      const waiting = this.#waiting.get(purchaseId);
-      if (waiting === undefined) this.#waiting.set(purchaseId, new Set([wake]));
-      else waiting.add(wake);
+      const waiting = this.#waiting.get(purchaseId) ?? new Set();
+      this.#waiting.set(purchaseId, waiting.add(wake));
+      this.#waiterCount++;
     });
   }
 
-  /** The command is in the log: until it is decided the purchase is `requested`. */
-  accepted(purchase: Purchase): void {
-    if (this.#accepted.size >= ACCEPTED_MAX) {
-      const oldest = this.#accepted.keys().next();
-      if (!oldest.done) this.#accepted.delete(oldest.value);
+  /**
+   * A command is about to be sent: from now until it is decided the purchase is `requested`. Before,
+   * not after: the decision may be announced before the acknowledgement arrives.
+   */
+  expect(purchase: Purchase): void {
+    const { pendingMax = PENDING_MAX } = this.#options;
+    if (this.#pending.size >= pendingMax) {
+      const oldest = this.#pending.keys().next();
+      if (!oldest.done) this.#pending.delete(oldest.value);
     }
-    this.#accepted.set(purchase.purchaseId, purchase);
+    this.#pending.set(purchase.purchaseId, purchase);
+  }
+
+  /** The command was not accepted, or its outcome has been seen at its owner. */
+  forget(purchaseId: string): void {
+    this.#pending.delete(purchaseId);
   }
 
   undecided(purchaseId: string): Purchase | undefined {
-    return this.#accepted.get(purchaseId);
+    return this.#pending.get(purchaseId);
   }
 
   onCommitted(notice: CommitNotice): void {
@@ -82,14 +104,20 @@ export class DecisionWaiters {
   }
 
   #decided(): void {
-    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = this.#cursor;
-    if (keyStart < 0 || valueStart < 0) return;
-    const purchaseId = buffer.toString('latin1', keyStart, keyEnd);
-    this.#accepted.delete(purchaseId);
-    const waiting = this.#waiting.get(purchaseId);
+    const { buffer, valueStart, valueEnd } = this.#cursor;
+    if (valueStart < 0) return;
+    const purchase = this.#options.statusSerde.decode(buffer, valueStart, valueEnd);
+    this.#pending.delete(purchase.purchaseId);
+    this.#options.onOutcome(purchase);
+    const waiting = this.#waiting.get(purchase.purchaseId);
     if (waiting === undefined) return;
-    const purchase = this.#statusSerde.decode(buffer, valueStart, valueEnd);
-    this.#onDecided(purchase);
     for (const wake of [...waiting]) wake(purchase);
+  }
+
+  #remove(purchaseId: string, wake: Wake): void {
+    const waiting = this.#waiting.get(purchaseId);
+    if (waiting?.delete(wake) !== true) return;
+    this.#waiterCount--;
+    if (waiting.size === 0) this.#waiting.delete(purchaseId);
   }
 }

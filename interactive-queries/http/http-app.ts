@@ -1,15 +1,15 @@
 /**
- * Koa around a table of routes: reading and checking requests, answering, problem documents, the
- * limits of the server. Knows nothing of what the routes do. The only file that names koa.
+ * Koa around a table of routes: reading and checking requests, answering, problem documents. Knows
+ * nothing of what the routes do. The only file that names koa.
  */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import Router from '@koa/router';
 import Koa from 'koa';
-import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { HttpServer, type ServerLimits } from './http-server.ts';
 import { readJsonBody } from './json-body.ts';
-import { PROBLEMS, Problem } from './problem.ts';
+import { Problem, type ProblemSlug, retryAfter } from './problem.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
 import { compileChecks, type RouteChecks } from './validation.ts';
 
@@ -17,11 +17,14 @@ export interface HttpAppOptions {
   readonly routes: readonly Route[];
   readonly bodyLimitBytes: number;
   readonly log: Log;
-  /** Told of every answer; must be cheap. */
+  /** Told of every answer (`route` is 'none' where none matched); must be cheap. */
   readonly onAnswered: (route: string, method: string, status: number, durationMs: number) => void;
+  /** Told of every error answer; must be cheap. */
+  readonly onProblem: (slug: ProblemSlug) => void;
   /** Headers of every answer. */
   readonly headers: Readonly<Record<string, string>>;
   readonly monotonicMs: () => number;
+  readonly limits?: Partial<ServerLimits>;
 }
 
 export interface HttpApp {
@@ -31,6 +34,9 @@ export interface HttpApp {
   close(graceMs: number): Promise<void>;
 }
 
+/** Node itself drops what lies beyond 2,000, silently. */
+const HEADER_LINES_MAX = 100;
+
 const FIXED_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
@@ -38,58 +44,51 @@ const FIXED_HEADERS = {
 
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const koa = new Koa();
-  koa.on('error', (error: unknown) => options.log.error({ error }, 'request failed'));
-  const router = new Router();
+  koa.on('error', (error: unknown) => options.log.error({ err: error }, 'request failed'));
+  const router = new Router({ sensitive: true, strict: true });
   for (const route of options.routes) {
     const checks = compileChecks(route);
     const path = route.path.replace(/\{(\w+)\}/g, ':$1');
-    router.register(
-      path,
-      [route.method.toLowerCase()],
-      (context: Koa.Context) => serve(route, checks, context, options),
-      {},
-    );
+    const handle = (context: Koa.Context) => serve(route, checks, context, options);
+    router.register(path, [route.method.toLowerCase()], handle, {});
   }
-  koa.use((context, next) => answer(context, next, options));
+  const headers = Object.entries({ ...FIXED_HEADERS, ...options.headers });
+  koa.use((context, next) => answer(context, next, headers, options));
   koa.use(router.routes());
-  koa.use((context) => nothingHere(context as Koa.Context & { matched?: { methods: string[] }[] }));
-  const server = createServer(
-    {
-      headersTimeout: 5_000,
-      requestTimeout: 10_000,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16_384,
-    },
-    koa.callback(),
-  );
-  server.on('clientError', onClientError);
-  return {
-    listen: (host, port, setting) => listen(server, host, port, setting),
-    close: (graceMs) => close(server, graceMs),
+  koa.use((context) => nothingHere(context as MatchedContext));
+  const onRefused = ({ slug, status }: Problem) => {
+    options.onProblem(slug);
+    options.onAnswered('none', '_OTHER', status, 0);
   };
+  return new HttpServer(koa.callback(), onRefused, options.limits);
 }
 
 /** Outermost: turns whatever is thrown into a problem document, and reports. */
 async function answer(
   context: Koa.Context,
   next: Koa.Next,
+  headers: readonly (readonly [string, string])[],
   options: HttpAppOptions,
 ): Promise<void> {
   const startMs = options.monotonicMs();
-  context.set(FIXED_HEADERS);
-  context.set(options.headers);
+  for (const [name, value] of headers) context.res.setHeader(name, value);
   try {
     refuseOddRequests(context.req);
     await next();
   } catch (error) {
     const problem = asProblem(error, options.log);
-    context.status = problem.status;
-    context.set(problem.options.headers ?? {});
-    context.body = JSON.stringify(problem.document(context.path));
-    context.type = 'application/problem+json';
+    answerProblem(context, problem);
+    options.onProblem(problem.slug);
   }
   const route = (context.state as { route?: string }).route ?? 'none';
   options.onAnswered(route, context.method, context.status, options.monotonicMs() - startMs);
+}
+
+function answerProblem(context: Koa.Context, problem: Problem): void {
+  context.status = problem.status;
+  context.set(problem.options.headers ?? {});
+  context.body = JSON.stringify(problem.document(context.path));
+  context.set('Content-Type', 'application/problem+json');
 }
 
 async function serve(
@@ -98,10 +97,10 @@ async function serve(
   context: Koa.Context,
   options: HttpAppOptions,
 ): Promise<void> {
-  context.state = { route: route.path };
+  (context.state as { route?: string }).route = route.path;
   const params = (context as unknown as { params: Record<string, string> }).params;
   checks.params(params);
-  const query = checks.query(new URLSearchParams(context.querystring));
+  const query = checks.query(context.querystring);
   let body: unknown;
   if (route.body !== undefined) {
     body = await readJsonBody(context.req, options.bodyLimitBytes);
@@ -118,7 +117,6 @@ function respond(context: Koa.Context, result: RouteResponse | 'taken'): void {
     return;
   }
   context.status = result.status;
-  if (result.headers !== undefined) context.set(result.headers as Record<string, string>);
   if (result.body === undefined) {
     context.body = null;
     context.status = result.status;
@@ -126,8 +124,9 @@ function respond(context: Koa.Context, result: RouteResponse | 'taken'): void {
     context.body = result.body;
   } else {
     context.body = JSON.stringify(result.body);
-    if (result.headers?.['Content-Type'] === undefined) context.type = 'application/json';
+    context.set('Content-Type', 'application/json');
   }
+  if (result.headers !== undefined) context.set(result.headers as Record<string, string>);
 }
 
 class KoaRouteRequest implements RouteRequest {
@@ -165,7 +164,9 @@ class KoaRouteRequest implements RouteRequest {
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
       const controller = new AbortController();
-      this.#context.res.once('close', () => controller.abort());
+      const { res } = this.#context;
+      if (res.closed) controller.abort();
+      else res.once('close', () => controller.abort());
       this.#signal = controller.signal;
     }
     return this.#signal;
@@ -177,79 +178,46 @@ function refuseOddRequests(request: IncomingMessage): void {
   if (!request.url?.startsWith('/')) {
     throw new Problem('malformed-request', { detail: 'the request target must be a path' });
   }
+  const { rawHeaders } = request;
+  if (rawHeaders.length > 2 * HEADER_LINES_MAX) {
+    throw new Problem('header-too-large', { detail: `at most ${HEADER_LINES_MAX} header lines` });
+  }
   let hosts = 0;
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    if (request.rawHeaders[index]!.toLowerCase() === 'host') hosts++;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
   if (hosts > 1) throw new Problem('malformed-request', { detail: 'more than one Host' });
 }
 
-function nothingHere(context: Koa.Context & { matched?: { methods: string[] }[] }): never {
-  const allowed = [...new Set((context.matched ?? []).flatMap((layer) => layer.methods))];
+/** What the router leaves in the context: the routes whose path fits, whatever their methods. */
+type MatchedContext = Koa.Context & { readonly matched?: readonly { methods: string[] }[] };
+
+function nothingHere(context: MatchedContext): never {
+  const allowed = [...new Set((context.matched ?? []).flatMap(({ methods }) => methods))].sort();
   if (allowed.length === 0) throw new Problem('not-found');
   throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
 }
 
 function asProblem(error: unknown, log: Log): Problem {
   if (error instanceof Problem) return error;
-  if (isMillraceError(error, 'KAFKA_AMBIGUOUS'))
-    return new Problem('outcome-unknown', { headers: { 'Retry-After': '1' }, cause: error });
+  const cause = error;
+  if (isMillraceError(error, 'KAFKA_AMBIGUOUS')) {
+    return new Problem('outcome-unknown', { ...retryAfter(1), cause });
+  }
   if (isMillraceError(error, 'KAFKA_UNAVAILABLE', 'KAFKA_RETRIABLE')) {
-    return new Problem('broker-unavailable', { headers: { 'Retry-After': '2' }, cause: error });
+    return new Problem('broker-unavailable', { ...retryAfter(2), cause });
+  }
+  if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) {
+    return new Problem('registry-unavailable', { ...retryAfter(2), cause });
   }
   if (isMillraceError(error, 'QUERY_UNAVAILABLE', 'STORE_CLOSED')) {
-    return new Problem('rebalancing', { headers: { 'Retry-After': '1' }, cause: error });
+    return new Problem('rebalancing', { ...retryAfter(1), cause });
   }
-  log.error({ error }, 'request failed');
-  return new Problem('internal', { cause: error });
-}
-
-/** Requests that Node's parser refused or that came too slowly: answered by hand, then cut. */
-function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const [status, title] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? [408, PROBLEMS['request-timeout'].title]
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? [431, 'The header is too large']
-        : [400, PROBLEMS['malformed-request'].title];
-  const body = JSON.stringify({ type: 'about:blank', title, status });
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-function listen(server: Server, host: string, port: number, setting: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE';
-      reject(
-        new MillraceError(
-          taken ? 'PORT_TAKEN' : 'CONFIG_INVALID',
-          `cannot listen on ${host}:${port}: ${cause.code}`,
-          {
-            cause,
-            hint: taken
-              ? `Another process has the port: set ${setting} to a free one.`
-              : `Check ${setting}.`,
-          },
-        ),
-      );
-    });
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
-}
-
-function close(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearTimeout(cut);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+  log.error({ err: error }, 'request failed');
+  // Its task wipes and restores what it finds damaged: this answer is for the time until then.
+  if (isMillraceError(error, 'STORE_CORRUPT', 'STORE_IO', 'STORE_DISK_FULL')) {
+    return new Problem('store-restoring', { ...retryAfter(5), cause });
+  }
+  return new Problem('internal', { cause });
 }

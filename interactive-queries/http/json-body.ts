@@ -2,6 +2,7 @@
  * Reads a JSON request body strictly: media type, size, duplicate keys and depth are checked, which
  * JSON.parse alone does not do. Bounded in memory by the limit.
  */
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { Problem } from './problem.ts';
 
@@ -9,16 +10,15 @@ const DEPTH_MAX = 20;
 
 /** Throws a Problem: 400 malformed, 413 too large (the connection is then closed), 415 media type. */
 export async function readJsonBody(request: IncomingMessage, limitBytes: number): Promise<unknown> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  const declared = Number(length ?? 0);
+  if (declared === 0 && encoding === undefined) throw malformed('the body is empty');
   checkMediaType(request);
-  const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > limitBytes) throw tooLarge(limitBytes);
   const bytes = await readAll(request, limitBytes);
-  if (bytes.length === 0) throw new Problem('malformed-request', { detail: 'the body is empty' });
-  const text = bytes.toString('utf8');
-  if (text.includes('\uFFFD') && Buffer.compare(Buffer.from(text), bytes) !== 0) {
-    throw new Problem('malformed-request', { detail: 'the body is not UTF-8' });
-  }
-  return parseStrictly(text);
+  if (bytes.length === 0) throw malformed('the body is empty');
+  if (!isUtf8(bytes)) throw malformed('the body is not UTF-8');
+  return parseStrictly(bytes.toString('utf8'));
 }
 
 function checkMediaType(request: IncomingMessage): void {
@@ -46,11 +46,13 @@ function readAll(request: IncomingMessage, limitBytes: number): Promise<Buffer> 
       } else chunks.push(chunk);
     });
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    request.once('error', (cause) => reject(new Problem('malformed-request', { cause })));
-    request.once('close', () =>
-      reject(new Problem('malformed-request', { detail: 'the body ended early' })),
-    );
+    request.once('error', (cause) => reject(malformed('the body ended early', cause)));
+    request.once('close', () => reject(malformed('the body ended early')));
   });
+}
+
+function malformed(detail: string, cause?: unknown): Problem {
+  return new Problem('malformed-request', { detail, cause });
 }
 
 function tooLarge(limitBytes: number): Problem {
@@ -62,15 +64,13 @@ function tooLarge(limitBytes: number): Problem {
 
 /** JSON.parse that refuses duplicate keys and more than 20 levels. Throws a 400 Problem. */
 export function parseStrictly(text: string): unknown {
-  let value: unknown;
   const complaint = scan(text);
-  if (complaint !== undefined) throw new Problem('malformed-request', { detail: complaint });
+  if (complaint !== undefined) throw malformed(complaint);
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw new Problem('malformed-request', { detail: 'the body is not JSON', cause });
+    throw malformed('the body is not JSON', cause);
   }
-  return value;
 }
 
 /**

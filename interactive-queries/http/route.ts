@@ -49,3 +49,25 @@ export interface Route {
   /** A promise only where something is really awaited. */
   handle(request: RouteRequest): RouteResponse | 'taken' | Promise<RouteResponse | 'taken'>;
 }
+
+/** Another request in the name of the same client. */
+export function changedRequest(
+  request: RouteRequest,
+  changes: Partial<Omit<RouteRequest, 'signal' | 'raw'>>,
+): RouteRequest {
+  return {
+    params: request.params,
+    query: request.query,
+    headers: request.headers,
+    body: request.body,
+    target: request.target,
+    ...changes,
+    // Looked up only when somebody waits: making it costs.
+    get signal() {
+      return request.signal;
+    },
+    get raw() {
+      return request.raw;
+    },
+  };
+}

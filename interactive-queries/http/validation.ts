@@ -4,6 +4,9 @@ import type { TSchema } from 'typebox';
 import { type FieldError, Problem } from './problem.ts';
 import type { Route } from './route.ts';
 
+/** A body can have a fault in every few bytes: so many are told. */
+const ERRORS_MAX = 20;
+
 const ajv = new Ajv2020({
   allErrors: true,
   strict: true,
@@ -15,7 +18,7 @@ export interface RouteChecks {
   /** Throws 404: an id that cannot exist does not exist. */
   params(params: Readonly<Record<string, string>>): void;
   /** Throws 400: repeated, unknown or malformed. */
-  query(search: URLSearchParams): Readonly<Record<string, string>>;
+  query(text: string): Readonly<Record<string, string>>;
   /** Throws 422 with a pointer for each fault. */
   body(value: unknown): void;
 }
@@ -30,10 +33,11 @@ export function compileChecks(route: Route): RouteChecks {
         if (!validate(values[name])) throw new Problem('not-found');
       }
     },
-    query: (search) => checkQuery(search, query),
+    query: (text) => (text === '' ? NO_QUERY : checkQuery(new URLSearchParams(text), query)),
     body: (value) => {
       if (body === undefined || body(value)) return;
-      throw new Problem('validation-failed', { errors: (body.errors ?? []).map(fieldError) });
+      const errors = (body.errors ?? []).slice(0, ERRORS_MAX).map(fieldError);
+      throw new Problem('validation-failed', { errors });
     },
   };
 }
@@ -48,7 +52,6 @@ function checkQuery(
   search: URLSearchParams,
   known: ReadonlyMap<string, ValidateFunction>,
 ): Readonly<Record<string, string>> {
-  if (search.size === 0) return NO_QUERY;
   const values: Record<string, string> = Object.create(null);
   for (const [name, value] of search) {
     const validate = known.get(name);
@@ -66,11 +69,17 @@ function badQuery(name: string, detail: string): Problem {
 
 function fieldError(error: ErrorObject): FieldError {
   const { instancePath, keyword, params, message } = error;
-  if (keyword === 'additionalProperties') {
-    return { pointer: `${instancePath}/${params['additionalProperty']}`, detail: 'is not known' };
+  switch (keyword) {
+    case 'additionalProperties':
+      return { pointer: below(instancePath, params['additionalProperty']), detail: 'is not known' };
+    case 'required':
+      return { pointer: below(instancePath, params['missingProperty']), detail: 'is required' };
+    default:
+      return { pointer: instancePath, detail: message ?? 'is invalid' };
   }
-  if (keyword === 'required') {
-    return { pointer: `${instancePath}/${params['missingProperty']}`, detail: 'is required' };
-  }
-  return { pointer: instancePath, detail: message ?? 'is invalid' };
+}
+
+/** JSON pointer of a member (RFC 6901). */
+function below(pointer: string, name: string): string {
+  return `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }

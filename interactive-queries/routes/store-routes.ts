@@ -1,10 +1,11 @@
 /** Generic reads of any store, and who owns what: for tools and for looking around. */
 import Type from 'typebox';
 import { type Serde, toBytes } from '../../schemas/serde.ts';
-import type { ReadOnlyKeyValueStore, StoreSpec } from '../../stores/state-store.ts';
+import type { StoreSpec } from '../../stores/state-store.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
-import { jsonWithEtag, MIN_POSITION_PATTERN, type OwnerRouting } from '../owner-routing.ts';
+import { type Gathered, jsonWithEtag, type OwnerRouting } from '../owner-routing.ts';
+import { minPositionSchema } from '../positions.ts';
 import type { HostInfo, QueryableStreams } from '../queryable-streams.ts';
 
 export interface StoreRoutesDeps {
@@ -41,7 +42,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       summary: 'The value of a key, wherever it is',
       tag: 'stores',
       params: keyParam,
-      query: { minPosition: Type.String({ pattern: MIN_POSITION_PATTERN }) },
+      query: { minPosition: minPositionSchema },
       answers: {
         200: { about: 'Key, value and partition' },
         304: { about: 'Unchanged' },
@@ -141,49 +142,43 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
 async function getKey(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const spec = specOf(deps, request);
   const key = keyOf(spec, request);
-  const found = await gather(deps, request, async (store) => {
+  const { items, headers } = await deps.routing.search(spec.name, request, async (store) => {
     const value = store.get(key);
-    return value === undefined ? [] : [{ key, value: plain(value) }];
+    return value === undefined ? [] : [{ key: plain(key), value: plain(value) }];
   });
-  if (request.headers['millrace-hop'] !== undefined) return { status: 200, body: { items: found } };
-  const first = found[0];
-  if (first === undefined) throw new Problem('not-found', { detail: 'there is no such key' });
-  return jsonWithEtag(request, first);
+  if (deps.routing.asksForPart(request)) return partOf({ items, headers });
+  if (items[0] === undefined) throw new Problem('not-found', { detail: 'there is no such key' });
+  return jsonWithEtag(request, items[0], undefined, headers);
 }
 
 async function listEntries(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const limit = Number(request.query['limit'] ?? 100);
   const prefix = request.query['prefix'];
-  const items = await gather(deps, request, async (store) => {
+  const range = prefix === undefined ? { limit } : { limit, prefix: Buffer.from(prefix) };
+  const { name } = specOf(deps, request);
+  const gathered = await deps.routing.gather(name, request, async (store) => {
     const entries: object[] = [];
-    const range = prefix === undefined ? { limit } : { limit, prefix: Buffer.from(prefix) };
-    for await (const [key, value] of store.range(range))
+    for await (const [key, value] of store.range(range)) {
       entries.push({ key: plain(key), value: plain(value) });
+    }
     return entries;
   });
-  return { status: 200, body: { items } };
+  return partOf(gathered);
 }
 
 async function countEntries(deps: StoreRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
-  const counts = await gather(deps, request, async (store) => [
+  const { name } = specOf(deps, request);
+  const { items, headers } = await deps.routing.gather(name, request, async (store) => [
     await store.approximateEntryCount(),
   ]);
-  if (request.headers['millrace-hop'] !== undefined)
-    return { status: 200, body: { items: counts } };
-  return { status: 200, body: { approximateCount: counts.reduce((sum, count) => sum + count, 0) } };
+  if (deps.routing.asksForPart(request)) return partOf({ items, headers });
+  const approximateCount = items.reduce((sum, count) => sum + count, 0);
+  return { status: 200, headers, body: { approximateCount } };
 }
 
-function gather<T>(
-  deps: StoreRoutesDeps,
-  request: RouteRequest,
-  collect: (store: ReadOnlyKeyValueStore<unknown, unknown>) => Promise<readonly T[]>,
-): Promise<readonly T[]> {
-  const spec = specOf(deps, request);
-  const { partitionCount } = deps.streams.stores().find((store) => store.spec === spec)!;
-  const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-  return deps.routing.gather(spec.name, request, partitions, (store) =>
-    collect(store as ReadOnlyKeyValueStore<unknown, unknown>),
-  );
+/** What a peer is answered, too: its part of the whole. */
+function partOf({ items, headers }: Gathered<unknown>): RouteResponse {
+  return { status: 200, headers, body: { items } };
 }
 
 function specOf(deps: StoreRoutesDeps, request: RouteRequest): StoreSpec {
@@ -214,7 +209,9 @@ function takes(serde: Serde<unknown>, key: unknown): boolean {
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (Buffer.isBuffer(value)) return { base64: value.toString('base64') };
-  return value;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
 }
 
 function storeView(deps: StoreRoutesDeps, spec: StoreSpec, partitionCount: number): object {

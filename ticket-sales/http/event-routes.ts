@@ -1,14 +1,15 @@
 /** Events and zones: what operators define, what everybody may read. */
 import Type from 'typebox';
 import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
-import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
 import {
-  jsonWithEtag,
-  MIN_POSITION_PATTERN,
-  type OwnerRouting,
-} from '../../interactive-queries/owner-routing.ts';
+  changedRequest,
+  type Route,
+  type RouteRequest,
+  type RouteResponse,
+} from '../../interactive-queries/http/route.ts';
+import { jsonWithEtag, type OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import { minPositionSchema, positionAfter } from '../../interactive-queries/positions.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
-import type { SentRecord } from '../../kafka/ports.ts';
 import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { TicketCommand } from '../domain/command.ts';
@@ -40,9 +41,12 @@ export interface EventRoutesDeps {
   readonly events: TopicOf<EventDefinition>;
 }
 
-const minPosition = Type.String({ pattern: MIN_POSITION_PATTERN });
 const event = { eventId: idSchema };
 const zone = { eventId: idSchema, zoneId: idSchema };
+/** Lists are answered whole; paging comes with the need. */
+const EVENTS_PER_PARTITION_MAX = 1_000;
+const ZONES_PER_PARTITION_MAX = 10_000;
+
 const unavailable = { 503: { about: 'The state is not available now' } };
 
 export function eventRoutes(deps: EventRoutesDeps): Route[] {
@@ -83,7 +87,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'An event',
       tag: 'events',
       params: event,
-      query: { minPosition },
+      query: { minPosition: minPositionSchema },
       answers: {
         200: { about: 'The event', body: eventSchema },
         304: { about: 'Unchanged' },
@@ -130,7 +134,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'A zone',
       tag: 'events',
       params: zone,
-      query: { minPosition },
+      query: { minPosition: minPositionSchema },
       answers: {
         200: { about: 'The zone', body: zoneSchema },
         304: { about: 'Unchanged' },
@@ -146,7 +150,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'What is left in a zone',
       tag: 'events',
       params: zone,
-      query: { minPosition },
+      query: { minPosition: minPositionSchema },
       answers: {
         200: { about: 'The stock', body: inventorySchema },
         304: { about: 'Unchanged' },
@@ -196,7 +200,7 @@ async function putEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<R
   }
   const sent = await deps.sender.send(deps.events, eventId, wanted);
   const created = await read(() =>
-    getEvent(deps, asGet(request, `/v1/events/${eventId}`, after(deps.events.topic, sent))),
+    getEvent(deps, asGet(request, `/v1/events/${eventId}`, positionAfter(deps.events.topic, sent))),
   );
   if (!isSame(created, eventView(wanted)))
     throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
@@ -224,7 +228,7 @@ async function putZone(deps: EventRoutesDeps, request: RouteRequest): Promise<Ro
     ...wanted,
   });
   const created = await read(() =>
-    answerZone(deps, asGet(request, target, after(deps.commands.topic, sent)), zoneView),
+    answerZone(deps, asGet(request, target, positionAfter(deps.commands.topic, sent)), zoneView),
   );
   if (created === undefined) throw new Problem('outcome-unknown', retryAfter(1));
   return { status: 201, headers: { Location: target }, body: sameZone(created, wanted) };
@@ -255,42 +259,32 @@ function getEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteRe
 }
 
 async function listEvents(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
-  const items = await deps.routing.gather(
+  const { items, headers } = await deps.routing.gather(
     EVENT_STORES.events,
     request,
-    partitionsOf(deps, EVENT_STORES.events),
     async (store) => {
-      const views: Record<string, unknown>[] = [];
-      const events = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<
-        string,
-        EventDefinition
-      >;
-      for await (const [, definition] of events.range({ limit: 1_000 }))
+      const events = store as ReadOnlyKeyValueStore<unknown, EventDefinition>;
+      const views: object[] = [];
+      for await (const [, definition] of events.range({ limit: EVENTS_PER_PARTITION_MAX })) {
         views.push(eventView(definition));
+      }
       return views;
     },
   );
-  return jsonWithEtag(request, { items });
+  return jsonWithEtag(request, { items }, undefined, headers);
 }
 
 async function listZones(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const prefix = Buffer.from(`${request.params['eventId']}/`);
-  const items = await deps.routing.gather(
-    STORES.zones,
-    request,
-    partitionsOf(deps, STORES.zones),
-    async (store) => {
-      const views: Record<string, unknown>[] = [];
-      const zones = store as ReadOnlyKeyValueStore<unknown, unknown> as ReadOnlyKeyValueStore<
-        string,
-        Zone
-      >;
-      for await (const [, found] of zones.range({ prefix, limit: 10_000 }))
-        views.push(zoneView(found));
-      return views;
-    },
-  );
-  return jsonWithEtag(request, { items });
+  const { items, headers } = await deps.routing.gather(STORES.zones, request, async (store) => {
+    const zones = store as ReadOnlyKeyValueStore<unknown, Zone>;
+    const views: object[] = [];
+    for await (const [, found] of zones.range({ prefix, limit: ZONES_PER_PARTITION_MAX })) {
+      views.push(zoneView(found));
+    }
+    return views;
+  });
+  return jsonWithEtag(request, { items }, undefined, headers);
 }
 
 function answerZone(
@@ -318,27 +312,15 @@ function getSales(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteRe
   });
 }
 
-function partitionsOf(deps: EventRoutesDeps, storeName: string): readonly number[] {
-  const store = deps.streams.stores().find(({ spec }) => spec.name === storeName);
-  return Array.from({ length: store?.partitionCount ?? 0 }, (_, partition) => partition);
-}
-
 /** The same request as a plain read of that resource, here or at its owner. */
 function asGet(request: RouteRequest, path: string, minPosition?: string): RouteRequest {
-  return {
-    params: request.params,
+  const query = minPosition === undefined ? '' : `?minPosition=${encodeURIComponent(minPosition)}`;
+  return changedRequest(request, {
     query: minPosition === undefined ? {} : { minPosition },
     headers: { ...request.headers, 'if-none-match': undefined, prefer: undefined },
     body: undefined,
-    target:
-      minPosition === undefined ? path : `${path}?minPosition=${encodeURIComponent(minPosition)}`,
-    signal: request.signal,
-    raw: request.raw,
-  };
-}
-
-function after(topic: string, sent: SentRecord): string | undefined {
-  return sent.offset < 0 ? undefined : `${topic}-${sent.partition}:${sent.offset + 1}`;
+    target: `${path}${query}`,
+  });
 }
 
 /** The body of a 200, undefined for a 404; other problems pass. */

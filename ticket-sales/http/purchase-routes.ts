@@ -4,30 +4,38 @@
  * H1. 202 only after the broker acknowledged the command (acks=all).
  * H2. The id follows from buyer, event, zone and Idempotency-Key: a retry is the same command.
  */
-
-import Type from 'typebox';
 import type { Clock } from '../../base/clock.ts';
-import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
-import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
+import { Problem } from '../../interactive-queries/http/problem.ts';
 import {
-  jsonWithEtag,
-  MIN_POSITION_PATTERN,
-  type OwnerRouting,
-} from '../../interactive-queries/owner-routing.ts';
+  changedRequest,
+  type Route,
+  type RouteRequest,
+  type RouteResponse,
+} from '../../interactive-queries/http/route.ts';
+import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { type Peers, waitSeconds } from '../../interactive-queries/peers.ts';
+import { minPositionSchema, positionAfter } from '../../interactive-queries/positions.ts';
 import type {
   PartitionLocation,
   QueryableStreams,
 } from '../../interactive-queries/queryable-streams.ts';
+import type { SentRecord } from '../../kafka/ports.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { DecisionWaiters } from '../decision-waiters.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
-import { isSameRequest } from '../domain/decide-purchase.ts';
-import type { Purchase } from '../domain/purchase.ts';
-import { partitionOfPurchase, purchaseIdFor } from '../domain/purchase-id.ts';
+import { purchaseIdFor } from '../domain/purchase-id.ts';
 import { zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { STORES } from '../ticket-processor.ts';
+import {
+  acceptedAnswer,
+  type CommandPlace,
+  decidedAnswer,
+  recordName,
+  requestedPurchase,
+  unlessAmbiguous,
+} from './purchase-answers.ts';
+import { readPurchase } from './purchase-reads.ts';
 import { purchaseIdSchema, purchaseRequestSchema, purchaseSchema, purchaseView } from './views.ts';
 import type { ZoneDirectory } from './zone-directory.ts';
 
@@ -40,10 +48,14 @@ export interface PurchaseRoutesDeps {
   readonly commands: TopicOf<TicketCommand>;
   readonly zones: ZoneDirectory;
   readonly clock: Clock;
+  /** Told when a request turns out to have been decided before. */
+  readonly onReplayed: () => void;
 }
 
+/** A structured-field string, or the bare characters that many clients send. */
 const IDEMPOTENCY_KEY =
   /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
+
 const preferHeader = {
   prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the decision' },
 };
@@ -87,7 +99,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       summary: 'A purchase as it stands',
       tag: 'purchases',
       params: { purchaseId: purchaseIdSchema },
-      query: { minPosition: Type.String({ pattern: MIN_POSITION_PATTERN }) },
+      query: { minPosition: minPositionSchema },
       requestHeaders: preferHeader,
       answers: {
         200: { about: 'The purchase', body: purchaseSchema },
@@ -95,7 +107,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
         404: { about: 'There is no such purchase' },
         503: { about: 'The state is not available now' },
       },
-      handle: (request) => getPurchase(deps, request),
+      handle: (request) => readPurchase(deps, request),
     },
     {
       method: 'DELETE',
@@ -117,179 +129,134 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
   ];
 }
 
+type PurchaseRequest = Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>;
+
 async function requestPurchase(
   deps: PurchaseRoutesDeps,
   request: RouteRequest,
 ): Promise<RouteResponse> {
-  const body = request.body as Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>;
+  const body = request.body as PurchaseRequest;
   const idempotencyKey = idempotencyKeyOf(request);
-  await deps.zones.mustExist(body.eventId, body.zoneId, request);
+  await deps.zones.check(body, request);
   const purchaseId = purchaseIdFor({ ...body, idempotencyKey });
   const requestedAtMs = deps.clock.nowMs();
   const command: PurchaseCommand = { kind: 'purchase', purchaseId, requestedAtMs, ...body };
-  const location = deps.streams.locateKey(
-    STORES.zones,
-    Buffer.from(zoneKey(body.eventId, body.zoneId)),
-  );
+  const key = zoneKey(body.eventId, body.zoneId);
+  const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   const deciding =
     waitMs > 0 && location.isLocal
       ? deps.waiters.wait(purchaseId, waitMs, request.signal)
       : undefined;
-  const sent = await deps.sender
-    .send(deps.commands, zoneKey(body.eventId, body.zoneId), command)
-    .catch((cause: unknown) => {
-      throw withPurchaseId(cause, purchaseId);
-    });
-  const pending = requested(command);
-  if (location.isLocal && deciding === undefined) deps.waiters.accepted(pending);
-  if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, pending);
+  const pending = requestedPurchase(command);
+  deps.waiters.expect(pending);
+  const sent = await deps.sender.send(deps.commands, key, command).catch((cause: unknown) => {
+    deps.waiters.forget(purchaseId);
+    throw unlessAmbiguous(cause, purchaseId);
+  });
+  const place = placeOf(deps, sent);
+  if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, command, place);
   const purchase = await deciding;
-  if (purchase === undefined) return acceptedAnswer(pending);
-  const replayed = sent.offset >= 0 && purchase.commandOffset !== sent.offset;
-  return decidedAnswer(purchase, command, replayed);
+  if (purchase === undefined) return acceptedAnswer(purchaseId, purchaseView(pending), place);
+  const decidedBy = recordName(deps.commands.topic, sent.partition, purchase.commandOffset);
+  return decided(deps, purchaseView(purchase), command, place, decidedBy);
 }
 
 /** The owner announces the decision there: one hop, as the purchase's own resource with Prefer: wait. */
 async function waitAtOwner(
   deps: PurchaseRoutesDeps,
   request: RouteRequest,
-  location: PartitionLocation,
-  pending: Purchase,
+  { active }: PartitionLocation,
+  command: PurchaseCommand,
+  place: CommandPlace,
 ): Promise<RouteResponse> {
-  if (location.active === undefined) return acceptedAnswer(pending);
-  const answer = await deps.peers
-    .forward(location.active, request, `/v1/purchases/${pending.purchaseId}`)
-    .catch(() => undefined);
-  if (answer?.status !== 200) return acceptedAnswer(pending);
-  const view = JSON.parse(String(answer.body)) as Record<string, unknown>;
-  if (view['state'] === 'requested') return acceptedAnswer(pending);
-  return answerOfView(view, pending);
+  const { purchaseId } = command;
+  const pending = purchaseView(requestedPurchase(command));
+  if (active === undefined) return acceptedAnswer(purchaseId, pending, place);
+  const target = `/v1/purchases/${purchaseId}`;
+  const answer = await deps.peers.forward(active, request, { target }).catch(() => undefined);
+  const view = answer?.status === 200 ? asView(answer.body) : undefined;
+  if (view === undefined || view['state'] === 'requested') {
+    return acceptedAnswer(purchaseId, pending, place);
+  }
+  deps.waiters.forget(purchaseId);
+  return decided(deps, view, command, place, answer?.headers?.['decided-by']);
 }
 
-async function getPurchase(
+function decided(
   deps: PurchaseRoutesDeps,
-  request: RouteRequest,
-): Promise<RouteResponse> {
-  const purchaseId = request.params['purchaseId']!;
-  const partition = partitionOfPurchase(purchaseId, partitionCount(deps));
-  if (partition === undefined) return searchEverywhere(deps, request, purchaseId);
-  const location = deps.streams.locatePartition(STORES.purchases, partition);
-  const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
-  // Registered before the store is read: a decision in between is not missed.
-  const deciding =
-    waitMs > 0 && location.isLocal
-      ? deps.waiters.wait(purchaseId, waitMs, request.signal)
-      : undefined;
-  const answer = await deps.routing.answer<Purchase>(
-    STORES.purchases,
-    location,
-    request,
-    async (store) => {
-      const purchase =
-        store.get(purchaseId) ?? (await deciding) ?? deps.waiters.undecided(purchaseId);
-      if (purchase === undefined)
-        throw new Problem('not-found', { detail: 'there is no such purchase' });
-      return jsonWithEtag(request, purchaseView(purchase));
-    },
-  );
-  const undecided = answer.status === 404 ? deps.waiters.undecided(purchaseId) : undefined;
-  return undecided === undefined ? answer : { status: 200, body: purchaseView(undecided) };
-}
-
-/** An id that somebody else made tells no partition: ask all. */
-async function searchEverywhere(
-  deps: PurchaseRoutesDeps,
-  request: RouteRequest,
-  purchaseId: string,
-): Promise<RouteResponse> {
-  const partitions = Array.from({ length: partitionCount(deps) }, (_, partition) => partition);
-  const forwarded = deps.peers.isForwarded(request);
-  const others = new Map(
-    partitions
-      .map((partition) => deps.streams.locatePartition(STORES.purchases, partition))
-      .filter((location) => !location.isLocal && location.active !== undefined)
-      .map((location) => [`${location.active!.host}:${location.active!.port}`, location.active!]),
-  );
-  let unavailable = false;
-  for (const partition of partitions) {
-    const location = deps.streams.locatePartition(STORES.purchases, partition);
-    if (!location.isLocal) {
-      unavailable ||= location.active === undefined;
-      continue;
-    }
-    const answer = await deps.routing.answer<Purchase>(
-      STORES.purchases,
-      location,
-      request,
-      (store) => {
-        const purchase = store.get(purchaseId);
-        return purchase === undefined
-          ? { status: 404 }
-          : jsonWithEtag(request, purchaseView(purchase));
-      },
-    );
-    if (answer.status !== 404) return answer;
-  }
-  if (!forwarded) {
-    const answers = await Promise.all(
-      [...others.values()].map((owner) => deps.peers.forward(owner, request)),
-    );
-    const found = answers.find((answer) => answer.status === 200 || answer.status === 304);
-    if (found !== undefined) return found;
-    unavailable ||= answers.some((answer) => answer.status >= 500);
-  }
-  if (unavailable) throw new Problem('rebalancing', retryAfter(1));
-  throw new Problem('not-found', { detail: 'there is no such purchase' });
+  view: Record<string, unknown>,
+  command: PurchaseCommand,
+  place: CommandPlace,
+  decidedBy: string | undefined,
+): RouteResponse {
+  const isKnown = decidedBy !== undefined && place.record !== undefined;
+  const isReplayed = isKnown && decidedBy !== place.record;
+  if (isReplayed) deps.onReplayed();
+  return decidedAnswer(view, command, place, isReplayed);
 }
 
 async function cancelPurchase(
   deps: PurchaseRoutesDeps,
   request: RouteRequest,
 ): Promise<RouteResponse> {
-  const found = await getPurchase(deps, withoutPreference(request));
-  if (found.status !== 200) return found;
-  const view = (
-    typeof found.body === 'string' || Buffer.isBuffer(found.body)
-      ? JSON.parse(String(found.body))
-      : found.body
-  ) as Record<string, string>;
+  const headers = { ...request.headers, 'if-none-match': undefined };
+  const now = await readPurchase(
+    deps,
+    changedRequest(request, { query: {}, headers: { ...headers, prefer: undefined } }),
+  );
+  const view = now.status === 200 ? asView(now.body) : undefined;
+  if (view === undefined) return now;
   if (view['state'] === 'cancelled') return { status: 200, body: view };
-  if (view['state'] !== 'confirmed') {
-    throw new Problem('already-final', { detail: `the purchase is ${view['state']}` });
+  // What is requested is decided before its cancellation is: the log orders them.
+  if (view['state'] !== 'confirmed' && view['state'] !== 'requested') throw alreadyFinal(view);
+  const [purchaseId, eventId, zoneId] = [
+    view['purchaseId'] as string,
+    view['eventId'] as string,
+    view['zoneId'] as string,
+  ];
+  const command = { kind: 'cancel', purchaseId, eventId, zoneId } as const;
+  const sent = await deps.sender
+    .send(deps.commands, zoneKey(eventId, zoneId), command)
+    .catch((cause: unknown) => {
+      throw unlessAmbiguous(cause, purchaseId);
+    });
+  const place = placeOf(deps, sent);
+  const minPosition = place.positionAfter;
+  if (minPosition === undefined || waitSeconds(request.headers['prefer']) === 0) {
+    return acceptedAnswer(purchaseId, view, place);
   }
-  const [purchaseId, eventId, zoneId] = [view['purchaseId']!, view['eventId']!, view['zoneId']!];
-  const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
-  const deciding = waitMs > 0 ? deps.waiters.wait(purchaseId, waitMs, request.signal) : undefined;
-  await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), {
-    kind: 'cancel',
-    purchaseId,
-    eventId,
-    zoneId,
-  });
-  const decided = await deciding;
-  return decided === undefined
-    ? { status: 202, headers: { Location: `/v1/purchases/${purchaseId}` }, body: view }
-    : { status: 200, body: purchaseView(decided) };
+  const target = `${request.target}?minPosition=${encodeURIComponent(minPosition)}`;
+  const later = changedRequest(request, { query: { minPosition }, headers, target });
+  const answer = await readPurchase(deps, later).catch(() => undefined);
+  const after = answer?.status === 200 ? asView(answer.body) : undefined;
+  if (after === undefined) return acceptedAnswer(purchaseId, view, place);
+  if (after['state'] !== 'cancelled') throw alreadyFinal(after);
+  return { status: 200, headers: { 'Store-Position': minPosition }, body: after };
 }
 
-function withoutPreference(request: RouteRequest): RouteRequest {
+function alreadyFinal(view: Record<string, unknown>): Problem {
+  const { state, reason, purchaseId } = view;
+  const members = { state, purchaseId, ...(reason === undefined ? {} : { reason }) };
+  return new Problem('already-final', { detail: `the purchase is ${state}`, members });
+}
+
+function placeOf(deps: PurchaseRoutesDeps, sent: SentRecord): CommandPlace {
+  const { topic } = deps.commands;
   return {
-    params: request.params,
-    query: {},
-    headers: { ...request.headers, prefer: undefined, 'if-none-match': undefined },
-    body: undefined,
-    target: request.target,
-    signal: request.signal,
-    raw: request.raw,
+    positionAfter: positionAfter(topic, sent),
+    record: sent.offset < 0 ? undefined : recordName(topic, sent.partition, sent.offset),
   };
 }
 
-function partitionCount(deps: PurchaseRoutesDeps): number {
-  const store = deps.streams.stores().find(({ spec }) => spec.name === STORES.purchases);
-  if (store === undefined || store.partitionCount === 0)
-    throw new Problem('rebalancing', retryAfter(1));
-  return store.partitionCount;
+/** A body that was made here or came from a peer. */
+function asView(body: unknown): Record<string, unknown> | undefined {
+  try {
+    const isText = typeof body === 'string' || Buffer.isBuffer(body);
+    return (isText ? JSON.parse(String(body)) : body) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
 }
 
 function idempotencyKeyOf(request: RouteRequest): string {
@@ -302,94 +269,4 @@ function idempotencyKeyOf(request: RouteRequest): string {
     });
   }
   return match[1] ?? match[2]!;
-}
-
-function requested(command: PurchaseCommand): Purchase {
-  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs } = command;
-  return {
-    purchaseId,
-    eventId,
-    zoneId,
-    buyerId,
-    quantity,
-    state: 'requested',
-    reason: 'none',
-    requestedAtMs,
-    decidedAtMs: requestedAtMs,
-    commandOffset: -1,
-    price: null,
-  };
-}
-
-function acceptedAnswer(pending: Purchase): RouteResponse {
-  return {
-    status: 202,
-    headers: { Location: `/v1/purchases/${pending.purchaseId}`, 'Retry-After': '1' },
-    body: purchaseView(pending),
-  };
-}
-
-function decidedAnswer(
-  purchase: Purchase,
-  command: PurchaseCommand,
-  replayed: boolean,
-): RouteResponse {
-  if (!isSameRequest(purchase, command)) throw otherRequest(purchase.purchaseId);
-  const answer = answerOfView(purchaseView(purchase), command);
-  return replayed
-    ? { ...answer, headers: { ...answer.headers, 'Idempotency-Replayed': 'true' } }
-    : answer;
-}
-
-/** 201 with the purchase, or the problem that its reason is. */
-function answerOfView(
-  view: Record<string, unknown>,
-  request: Pick<PurchaseCommand, 'buyerId' | 'quantity' | 'purchaseId'>,
-): RouteResponse {
-  if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId)
-    throw otherRequest(request.purchaseId);
-  const location = `/v1/purchases/${request.purchaseId}`;
-  if (view['state'] !== 'rejected') {
-    return {
-      status: 201,
-      headers: { Location: location, 'Preference-Applied': 'wait' },
-      body: view,
-    };
-  }
-  const reason = view['reason'];
-  const options = {
-    members: { reason, purchaseId: request.purchaseId },
-    headers: { Location: location },
-  };
-  switch (reason) {
-    case 'sold_out':
-      throw new Problem('sold-out', options);
-    case 'sale_closed':
-    case 'sale_not_open':
-      throw new Problem('sale-closed', options);
-    case 'unknown_zone':
-    case 'unknown_event':
-      throw new Problem('not-found', { ...options, detail: 'unknown event or zone' });
-    case 'quantity_over_limit':
-      throw new Problem('validation-failed', {
-        ...options,
-        errors: [{ pointer: '/quantity', detail: 'is over the limit of this zone' }],
-      });
-    default:
-      throw new Problem('rejected', options);
-  }
-}
-
-function otherRequest(purchaseId: string): Problem {
-  return new Problem('duplicate-conflict', {
-    detail: 'this Idempotency-Key was used for another request',
-    members: { reason: 'duplicate_conflict', purchaseId },
-  });
-}
-
-/** No acknowledgement: the command may be in the log. The same key asks again safely. */
-function withPurchaseId(cause: unknown, purchaseId: string): unknown {
-  const code = (cause as { code?: unknown }).code;
-  if (code !== 'KAFKA_AMBIGUOUS') return cause;
-  return new Problem('outcome-unknown', { ...retryAfter(1), members: { purchaseId }, cause });
 }

@@ -1,22 +1,27 @@
 /**
- * Which zones exist, for early answers to requests that name others. Zones are never removed, so a
- * zone once seen need not be asked for again. Bounded; a miss asks the owner.
+ * What is known of zones beforehand, for early answers: that a zone exists, and how many tickets a
+ * purchase may have. Neither ever changes, so a zone once seen is not asked for again. Bounded; a
+ * miss asks the owner. The topology decides all the same.
  */
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import type { RouteRequest } from '../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import type { Peers } from '../../interactive-queries/peers.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
+import type { PurchaseCommand } from '../domain/command.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import { STORES } from '../ticket-processor.ts';
 
 const KNOWN_MAX = 100_000;
 
+type Found = Pick<Zone, 'quantityMax'> | 'absent' | 'unavailable';
+
 export class ZoneDirectory {
   readonly #streams: QueryableStreams;
   readonly #routing: OwnerRouting;
   readonly #peers: Peers;
-  readonly #known = new Set<string>();
+  /** By zone key: the most tickets of one purchase. */
+  readonly #quantityMax = new Map<string, number>();
 
   constructor(streams: QueryableStreams, routing: OwnerRouting, peers: Peers) {
     this.#streams = streams;
@@ -25,43 +30,63 @@ export class ZoneDirectory {
   }
 
   /**
-   * Throws 404 when the owner says that there is no such zone. When nobody can say now, the command
-   * goes ahead: the topology decides.
+   * Throws 404 when the owner says that there is no such zone, 422 when the quantity is over its
+   * limit. When nobody can say now, the command goes ahead.
    */
-  async mustExist(eventId: string, zoneId: string, request: RouteRequest): Promise<void> {
+  async check(
+    purchase: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'quantity'>,
+    request: RouteRequest,
+  ): Promise<void> {
+    const { eventId, zoneId, quantity } = purchase;
     const key = zoneKey(eventId, zoneId);
-    if (this.#known.has(key)) return;
-    const exists = await this.#ask(key, eventId, zoneId, request);
-    if (exists === false) throw new Problem('not-found', { detail: 'unknown event or zone' });
-    if (exists === true && this.#known.size < KNOWN_MAX) this.#known.add(key);
+    const quantityMax = this.#quantityMax.get(key) ?? (await this.#learn(key, purchase, request));
+    if (quantityMax === undefined || quantity <= quantityMax) return;
+    const detail = `is over the limit of this zone, ${quantityMax}`;
+    throw new Problem('validation-failed', { errors: [{ pointer: '/quantity', detail }] });
+  }
+
+  async #learn(
+    key: string,
+    address: Pick<PurchaseCommand, 'eventId' | 'zoneId'>,
+    request: RouteRequest,
+  ): Promise<number | undefined> {
+    const found = await this.#ask(key, address, request);
+    if (found === 'absent') throw new Problem('not-found', { detail: 'unknown event or zone' });
+    if (found === 'unavailable') return undefined;
+    if (this.#quantityMax.size < KNOWN_MAX) this.#quantityMax.set(key, found.quantityMax);
+    return found.quantityMax;
   }
 
   async #ask(
     key: string,
-    eventId: string,
-    zoneId: string,
+    { eventId, zoneId }: Pick<PurchaseCommand, 'eventId' | 'zoneId'>,
     request: RouteRequest,
-  ): Promise<boolean | undefined> {
+  ): Promise<Found> {
     const location = this.#streams.locateKey(STORES.zones, Buffer.from(key));
     try {
-      if (location.isLocal) {
-        const answer = await this.#routing.answer<Zone>(
-          STORES.zones,
-          location,
-          request,
-          (store) => ({
-            status: store.get(key) === undefined ? 404 : 200,
-          }),
-        );
-        return answer.status === 200;
-      }
-      if (location.active === undefined) return undefined;
-      const target = `/v1/events/${eventId}/zones/${zoneId}/inventory`;
-      const { status } = await this.#peers.forward(location.active, request, target);
-      return status === 200 ? true : status === 404 ? false : undefined;
+      if (location.isLocal) return await this.#askHere(key, location, request);
+      if (location.active === undefined) return 'unavailable';
+      const target = `/v1/events/${eventId}/zones/${zoneId}`;
+      const { status, body } = await this.#peers.forward(location.active, request, { target });
+      if (status === 404) return 'absent';
+      return status === 200 ? (JSON.parse(String(body)) as Zone) : 'unavailable';
     } catch (error) {
-      if (error instanceof Problem && error.status >= 500) return undefined;
-      throw error;
+      // Whoever cannot be asked now has no say: the topology decides.
+      if (error instanceof Problem && error.status < 500) throw error;
+      return 'unavailable';
     }
+  }
+
+  async #askHere(
+    key: string,
+    location: ReturnType<QueryableStreams['locateKey']>,
+    request: RouteRequest,
+  ): Promise<Found> {
+    let found: Zone | undefined;
+    await this.#routing.answer<Zone>(STORES.zones, location, request, (store) => {
+      found = store.get(key);
+      return { status: found === undefined ? 404 : 200 };
+    });
+    return found ?? 'absent';
   }
 }

@@ -1,0 +1,107 @@
+/** Puts the API together: routes, routing to owners, waiters, metrics. Starts nothing. */
+import { systemClock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
+import { Metrics } from '../../interactive-queries/metrics.ts';
+import { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import { PeerAddresses } from '../../interactive-queries/peer-addresses.ts';
+import { Peers } from '../../interactive-queries/peers.ts';
+import type { HostInfo, QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
+import { documentRoutes } from '../../interactive-queries/routes/document-routes.ts';
+import { probeRoutes } from '../../interactive-queries/routes/probe-routes.ts';
+import { storeRoutes } from '../../interactive-queries/routes/store-routes.ts';
+import type { CommandSender } from '../command-sender.ts';
+import { type AppConfig, peerEntries } from '../config.ts';
+import { DecisionWaiters } from '../decision-waiters.ts';
+import { type TicketSerdes, TOPICS } from '../records.ts';
+import { TicketMetrics, watchSale } from '../ticket-metrics.ts';
+import { eventRoutes } from './event-routes.ts';
+import { purchaseRoutes } from './purchase-routes.ts';
+import { ZoneDirectory } from './zone-directory.ts';
+
+export interface TicketApiDeps {
+  readonly config: AppConfig;
+  readonly streams: QueryableStreams;
+  readonly sender: CommandSender;
+  readonly serdes: TicketSerdes;
+  readonly log: Log;
+  /** How other instances reach this one. */
+  readonly self: HostInfo;
+  readonly version: string;
+}
+
+export interface TicketApi {
+  readonly app: HttpApp;
+  /** Readiness says no from now on. */
+  stopping(): void;
+}
+
+export function createTicketApi(deps: TicketApiDeps): TicketApi {
+  const { config, streams, sender, serdes, log, self, version } = deps;
+  const clock = systemClock;
+  let isStopping = false;
+  const metrics = new Metrics(streams, version);
+  const ticketMetrics = new TicketMetrics(metrics);
+  const peers = new Peers({
+    addresses: new PeerAddresses(peerEntries(config, self)),
+    token: config.PEER_TOKEN,
+    timeoutMs: config.QUERY_TIMEOUT_MS,
+    clock,
+    onForwarded: (outcome) => metrics.forwarded(outcome),
+  });
+  const queryTimeoutMs = config.QUERY_TIMEOUT_MS;
+  const routing = new OwnerRouting({ streams, peers, self, clock, queryTimeoutMs });
+  const waiters = new DecisionWaiters({
+    statusSerde: serdes.purchase,
+    clock,
+    onOutcome: (purchase) => ticketMetrics.decided(purchase),
+  });
+  streams.onCommitted(
+    [TOPICS.purchaseStatus],
+    () => true,
+    (notice) => waiters.onCommitted(notice),
+  );
+  watchSale(metrics, streams, waiters);
+  const commands = { topic: TOPICS.commands, serde: serdes.command };
+  const events = { topic: TOPICS.events, serde: serdes.event };
+  const zones = new ZoneDirectory(streams, routing, peers);
+  const onReplayed = ticketMetrics.replayed;
+  const routes = [
+    ...purchaseRoutes({
+      streams,
+      routing,
+      peers,
+      waiters,
+      sender,
+      commands,
+      zones,
+      clock,
+      onReplayed,
+    }),
+    ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...storeRoutes({ streams, routing }),
+    ...probeRoutes({ streams, isStopping: () => isStopping }),
+  ];
+  const info = {
+    title: 'Millrace ticket sales',
+    version,
+    description:
+      'Commands go into the log, outcomes come from it; state is read where it is owned.',
+  };
+  const app = createHttpApp({
+    routes: [...routes, ...documentRoutes(routes, info, metrics)],
+    bodyLimitBytes: config.HTTP_BODY_LIMIT,
+    log,
+    onAnswered: (route, method, status, durationMs) =>
+      metrics.answered(route, method, status, durationMs),
+    onProblem: (slug) => metrics.problem(slug),
+    headers: {},
+    monotonicMs: () => performance.now(),
+  });
+  return {
+    app,
+    stopping: () => {
+      isStopping = true;
+    },
+  };
+}
