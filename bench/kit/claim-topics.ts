@@ -1,0 +1,37 @@
+/** Somebody else's Kafka: the sale's topics there are deleted only when that was asked for. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SCHEMAS_TOPIC } from '../../ticket-sales/kafka-schema-log.ts';
+import { ticketTopics } from '../../ticket-sales/topics.ts';
+import { kafkaClient } from './sale-topics.ts';
+
+/** Internal topics of the engine begin with the application id. */
+const APPLICATION_PREFIX = 'ticket-sales-';
+const GONE_WITHIN_MS = 30_000;
+
+/** Resolves when the sale has no topics on that Kafka. Rejects when it has some and may not delete them. */
+export async function claimTopics(brokers: string, mayDelete: boolean): Promise<void> {
+  const kafka = await kafkaClient(brokers);
+  try {
+    const names = new Set([...ticketTopics(1, -1).map(({ name }) => name), SCHEMAS_TOPIC]);
+    const ours = async () =>
+      (await kafka.admin.listTopics()).filter(
+        (name) => names.has(name) || name.startsWith(APPLICATION_PREFIX),
+      );
+    let left = await ours();
+    if (left.length === 0) return;
+    if (!mayDelete) {
+      throw new Error(
+        `${brokers} has the topics ${left.join(', ')} already: --delete-topics lets the bench delete them`,
+      );
+    }
+    await kafka.admin.deleteTopics(left);
+    const deadlineMs = performance.now() + GONE_WITHIN_MS;
+    while (left.length > 0) {
+      if (performance.now() > deadlineMs) throw new Error(`${left.join(', ')} cannot be deleted`);
+      await sleep(100);
+      left = await ours();
+    }
+  } finally {
+    await kafka.close();
+  }
+}

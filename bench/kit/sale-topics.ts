@@ -1,0 +1,57 @@
+/** The sale's topics and schemas on a broker where the app has never been: what a preload needs. */
+import { systemClock } from '../../base/clock.ts';
+import { silentLog } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import { createKafkaClient } from '../../kafka/kafka-client.ts';
+import type { KafkaClient, Producer } from '../../kafka/ports.ts';
+import { SchemaRegistryService } from '../../schemas/registry/schema-registry-service.ts';
+import { createSchemasTopic, kafkaSchemaLog } from '../../ticket-sales/kafka-schema-log.ts';
+import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { ensureTopics, ticketTopics } from '../../ticket-sales/topics.ts';
+
+export const REACHABLE_WITHIN_MS = 30_000;
+
+export interface SaleTopics {
+  readonly kafka: KafkaClient;
+  readonly producer: Producer;
+  readonly serdes: TicketSerdes;
+}
+
+/** A client of its own for the bench; close it. */
+export async function kafkaClient(brokers: string): Promise<KafkaClient> {
+  const addresses = brokers.split(',').map((text) => {
+    const cut = text.lastIndexOf(':');
+    return { host: text.slice(0, cut), port: Number(text.slice(cut + 1)) };
+  });
+  const kafka = createKafkaClient({
+    connection: { kind: 'tcp', brokers: addresses, clientId: 'bench' },
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  });
+  await kafka.waitUntilReachable(AbortSignal.timeout(REACHABLE_WITHIN_MS), () => {});
+  return kafka;
+}
+
+/** Creates what is missing, registers the schemas in `_schemas` as the app's own registry would. */
+export async function withSaleTopics<T>(
+  brokers: string,
+  partitions: number,
+  use: (topics: SaleTopics) => Promise<T>,
+): Promise<T> {
+  const kafka = await kafkaClient(brokers);
+  const producer = kafka.producer({ deliveryTimeoutMs: 120_000, lingerMs: 0, compression: 'none' });
+  await ensureTopics(kafka.admin, ticketTopics(partitions, -1));
+  await createSchemasTopic(kafka, -1);
+  const registry = new SchemaRegistryService(kafkaSchemaLog(kafka, producer, silentLog));
+  try {
+    await registry.start();
+    const serdes = ticketSerdes(registry);
+    await serdes.command.prepare?.(TOPICS.commands, 'value');
+    return await use({ kafka, producer, serdes });
+  } finally {
+    await registry.close();
+    await producer.close();
+    await kafka.close();
+  }
+}
