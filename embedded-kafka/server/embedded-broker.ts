@@ -38,7 +38,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { dataDirectory, listen, config } = options;
   const workerData: WorkerOptions = { dataDirectory, listen, config };
   const broker = new BrokerWorker(
-    new Worker(new URL('./worker.ts', import.meta.url), { workerData }),
+    new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: 'embedded-kafka' }),
     options.log,
   );
   await broker.started;
