@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { isMillraceError } from '../base/errors.ts';
 import { pinoLog } from '../base/pino-log.ts';
 import { readConfig, redacted, SETTINGS } from '../ticket-sales/config.ts';
+import { type AuditCommandOptions, runAudit } from './audit.ts';
 import { completionScript, isShell } from './completion.ts';
 import { runStart } from './start.ts';
 import { describeTopology, TOPOLOGY_FORMATS } from './topology.ts';
@@ -48,6 +49,29 @@ program
   .addOption(new Option('--format <format>', 'how').choices(TOPOLOGY_FORMATS).default('text'))
   .action((options: { format: (typeof TOPOLOGY_FORMATS)[number] }) => {
     console.log(describeTopology(options.format));
+  });
+
+program
+  .command('audit')
+  .description('read the topics of a sale back and check that nothing is lost, doubled or oversold')
+  .addOption(new Option('--brokers <list>', 'Kafka').env('KAFKA_BROKERS').default('127.0.0.1:9092'))
+  .addOption(
+    new Option('--registry <url>', 'schema registry')
+      .env('SCHEMA_REGISTRY_URL')
+      .default('http://127.0.0.1:8081'),
+  )
+  .addOption(
+    new Option('--application-id <id>', 'of the sale')
+      .env('STREAMS_APPLICATION_ID')
+      .default('ticket-sales'),
+  )
+  .option('--journal <file>', 'what a load generator asked for, as NDJSON')
+  .option('--live', 'the application may still run, as long as nothing moves')
+  .option('--settled', 'it had time enough: lag and open transactions are violations')
+  .option('--json', 'one JSON document')
+  .addHelpText('after', '\nExit codes: 0 right, 1 violated, 2 the audit is not valid.')
+  .action(async (options: AuditCommandOptions) => {
+    process.exitCode = await runAudit(options);
   });
 
 program

@@ -16,6 +16,7 @@ const ROOMS = [
   'runtime',
   'interactive-queries',
   'ticket-sales',
+  'audit',
   'cli',
 ] as const;
 
@@ -59,7 +60,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runtime/',
     'interactive-queries/',
   ],
+  // Independent: it must not agree with the app by sharing its code.
+  audit: ['base/', 'kafka/', 'schemas/'],
   cli: [
+    'audit/',
     'base/',
     'kafka/',
     'embedded-kafka/',

@@ -1,0 +1,139 @@
+/**
+ * The audit of a ticket sale: one streaming pass over its topics, partition after partition. Reads
+ * nothing but the log source and the journal; memory is bounded by the purchases of a partition.
+ */
+import type { SchemaRegistry } from '../schemas/schema-registry.ts';
+import { JournalCheck } from './checks/journal.ts';
+import { TransactionFates } from './checks/transactions.ts';
+import { checkLag, checkQuiet, checkUnmoved, type ValidityOptions } from './checks/validity.ts';
+import { CommittedLog } from './committed-log.ts';
+import type { AuditContext } from './context.ts';
+import { Findings, type Rule, type RuleResult, type Verdict } from './findings.ts';
+import type { JournalEntry } from './journal.ts';
+import type { LogSample, LogSource } from './log-source.ts';
+import { SaleRecords } from './sale-records.ts';
+import { auditTask } from './task-audit.ts';
+import { type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
+
+export interface AuditOptions extends Partial<ValidityOptions> {
+  readonly applicationId: string;
+  readonly registry: SchemaRegistry;
+  readonly journal?: AsyncIterable<JournalEntry> | Iterable<JournalEntry>;
+  /** Offsets read so far, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface AuditReport {
+  readonly verdict: Verdict;
+  /** Why the audit proves nothing; empty unless `not-valid`. */
+  readonly invalid: readonly string[];
+  readonly rules: ReadonlyMap<Rule, RuleResult>;
+  readonly figures: {
+    readonly records: number;
+    readonly commands: number;
+    readonly purchases: number;
+    readonly outcomes: number;
+    /** Of brokers with transactions V2, and aborted ones. */
+    readonly transactions: number;
+  };
+}
+
+/** Reads it all and judges. Rejects when the source or the registry does not answer. */
+export async function audit(source: LogSource, options: AuditOptions): Promise<AuditReport> {
+  const findings = new Findings();
+  const validity = {
+    allowMembers: options.allowMembers ?? false,
+    isSettled: options.isSettled ?? false,
+  };
+  const topics = saleTopics(await source.topics(), options.applicationId);
+  const figures = { records: 0, commands: 0, purchases: 0, outcomes: 0 };
+  const fates = new TransactionFates();
+  const finish = (): AuditReport => ({
+    verdict: findings.verdict(),
+    invalid: findings.invalid,
+    rules: findings.results(options.journal !== undefined),
+    figures: { ...figures, transactions: fates.count },
+  });
+  for (const topic of topics.missing) findings.notValid(`the topic ${topic} does not exist`);
+  if (topics.missing.length > 0) return finish();
+
+  const before = await source.sample([...topics.partitions.keys()], topics.inputs);
+  checkQuiet(before, findings, validity);
+  checkWhole(before, topics, findings);
+  if (findings.invalid.length > 0) return finish();
+
+  const context = contextOf(source, before, { findings, fates }, options);
+  const journal = await readJournal(options, findings);
+  const partitionCount = topics.partitions.get(TASK_TOPICS.commands) ?? 0;
+  for (let partition = 0; partition < partitionCount && !findings.isFull; partition++) {
+    const task = await auditTask(
+      { ...options, partition, partitionCount, sample: before, journal },
+      context,
+    );
+    figures.commands += task.commandCount;
+    figures.purchases += task.purchaseCount;
+    figures.outcomes += task.outcomeCount;
+    figures.records += task.recordCount;
+    for (const log of task.inputs) lag(log);
+  }
+  for (const { topic, partition } of topics.others) {
+    if (findings.isFull) break;
+    const log = new CommittedLog(topic, partition, context);
+    await log.read(() => 'next');
+    figures.records += log.recordCount;
+    if (topics.inputs.includes(topic)) lag(log);
+  }
+  journal?.end();
+  if (figures.commands === 0) findings.notValid('no command was read');
+  if (figures.outcomes === 0) findings.notValid('no outcome was read');
+  checkUnmoved(before, await source.sample([...topics.partitions.keys()], topics.inputs), findings);
+  if (findings.invalid.length === 0) findings.checked('I0');
+  return finish();
+
+  function lag(log: CommittedLog): void {
+    const committed = before.bounds.get(`${log.topic}-${log.partition}`)?.committedOffset;
+    checkLag(log, committed, findings, validity);
+  }
+}
+
+function contextOf(
+  source: LogSource,
+  sample: LogSample,
+  parts: Pick<AuditContext, 'findings' | 'fates'>,
+  { registry, onProgress }: AuditOptions,
+): AuditContext {
+  let done = 0;
+  let total = 0;
+  for (const { startOffset, endOffset } of sample.bounds.values()) total += endOffset - startOffset;
+  return {
+    ...parts,
+    records: new SaleRecords(registry),
+    open: (topic, partition) => {
+      const endOffset = sample.bounds.get(`${topic}-${partition}`)?.endOffset ?? 0;
+      return source.read(topic, partition, endOffset)[Symbol.asyncIterator]();
+    },
+    progress: (offsets) => {
+      done += offsets;
+      onProgress?.(done, total);
+    },
+  };
+}
+
+/** The fold starts at offset 0: a log whose head is gone cannot be audited. */
+function checkWhole(sample: LogSample, { partitions }: SaleTopics, findings: Findings): void {
+  for (let partition = 0; partition < (partitions.get(TASK_TOPICS.commands) ?? 0); partition++) {
+    const key = `${TASK_TOPICS.commands}-${partition}`;
+    const startOffset = sample.bounds.get(key)?.startOffset ?? 0;
+    if (startOffset > 0) findings.notValid(`${key} begins at ${startOffset}: its head is gone`);
+  }
+}
+
+async function readJournal(
+  { journal }: AuditOptions,
+  findings: Findings,
+): Promise<JournalCheck | undefined> {
+  if (journal === undefined) return undefined;
+  const check = new JournalCheck(findings);
+  for await (const entry of journal) check.entry(entry);
+  return check;
+}

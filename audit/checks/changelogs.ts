@@ -1,0 +1,90 @@
+/**
+ * I10 for one partition: the last value per key of both changelogs equals what the fold holds at the
+ * committed offset. Only keys whose last value is wrong so far are remembered, and those not yet seen.
+ */
+import type { CommittedLog } from '../committed-log.ts';
+import type { AuditContext } from '../context.ts';
+import type { SaleFold, ZoneState } from '../sale-fold.ts';
+import {
+  keyOf,
+  type RecordReader,
+  samePrice,
+  type ZoneRecord,
+} from '../sale-records.ts';
+import { differs } from './outcomes.ts';
+
+interface Wrong {
+  readonly offset: number;
+  readonly what: string;
+}
+
+export async function checkZoneChangelog(
+  log: CommittedLog,
+  fold: SaleFold,
+  context: AuditContext,
+): Promise<void> {
+  await checkChangelog(log, fold.zones, context, context.records.zone, differsZone);
+}
+
+export async function checkPurchaseChangelog(
+  log: CommittedLog,
+  fold: SaleFold,
+  context: AuditContext,
+): Promise<void> {
+  await checkChangelog(log, fold.purchases, context, context.records.purchase, differs);
+}
+
+async function checkChangelog<State, Found>(
+  log: CommittedLog,
+  states: ReadonlyMap<string, State>,
+  { findings }: AuditContext,
+  reader: RecordReader<Found>,
+  compare: (state: State, found: Found) => string | undefined,
+): Promise<void> {
+  const unseen = new Set(states.keys());
+  const wrong = new Map<string, Wrong>();
+  await log.read((record) => {
+    const key = keyOf(record) ?? '';
+    const state = states.get(key);
+    const isTombstone = record.valueStart < 0;
+    const found = reader.read(record);
+    unseen.delete(key);
+    let what: string | undefined;
+    if (state === undefined)
+      what = isTombstone ? undefined : 'no such key follows from the commands';
+    else if (found === undefined) what = isTombstone ? 'it was deleted' : 'its value is unreadable';
+    else what = compare(state, found);
+    if (what === undefined) wrong.delete(key);
+    else wrong.set(key, { offset: record.offset, what });
+    return 'next';
+  });
+  findings.checked('I10', states.size);
+  for (const [key, { offset, what }] of wrong) {
+    findings.violated('I10', log.placeOf(offset), `${key}: ${what}`);
+  }
+  for (const key of unseen) {
+    findings.violated('I10', log.placeOf(log.lastOffset), `${key} is not in the changelog`);
+  }
+}
+
+function differsZone(zone: ZoneState, found: ZoneRecord): string | undefined {
+  const expected = { ...zone, held: 0, sale: zone.isOpen ? 'open' : 'closed' };
+  for (const field of ZONE_FIELDS) {
+    if (expected[field] === found[field]) continue;
+    return `${field} is ${found[field]}, and should be ${expected[field]}`;
+  }
+  return samePrice(zone.price, found.price) ? undefined : 'another price';
+}
+
+const ZONE_FIELDS = [
+  'version',
+  'capacity',
+  'sold',
+  'held',
+  'sale',
+  'quantityMax',
+  'updatedAtMs',
+  'commandOffset',
+  'eventId',
+  'zoneId',
+] as const;

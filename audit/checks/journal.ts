@@ -1,0 +1,137 @@
+/**
+ * I17, I18, I20, I26: what was asked, as the load generator remembers it, against what the log holds.
+ * Only purchases of events that the journal names are looked at: others have other askers.
+ */
+import type { Findings } from '../findings.ts';
+import type { JournalEntry } from '../journal.ts';
+import type { PurchaseRecord } from '../sale-records.ts';
+
+interface Asked {
+  readonly line: number;
+  readonly isAccepted: boolean;
+  readonly isUnknown: boolean;
+  readonly body: string | undefined;
+  isInLog: boolean;
+  isDecided: boolean;
+  isEffective: boolean;
+}
+
+interface KeyUse {
+  readonly body: string | undefined;
+  readonly purchaseIds: Set<string>;
+  isUnknown: boolean;
+}
+
+export class JournalCheck {
+  readonly #findings: Findings;
+  readonly #asked = new Map<string, Asked>();
+  readonly #keys = new Map<string, KeyUse>();
+  readonly #events = new Set<string>();
+  #line = 0;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  entry(entry: JournalEntry): void {
+    const line = ++this.#line;
+    const { purchaseId, answer, eventId, idempotencyKey } = entry;
+    if (eventId !== undefined) this.#events.add(eventId);
+    if (idempotencyKey !== undefined) this.#useKey(entry, idempotencyKey, line);
+    const before = this.#asked.get(purchaseId);
+    this.#asked.set(purchaseId, {
+      line: before?.line ?? line,
+      isAccepted: before?.isAccepted === true || answer === 'accepted',
+      isUnknown: before?.isUnknown === true || answer === 'unknown',
+      body: before?.body ?? bodyOf(entry),
+      isInLog: false,
+      isDecided: false,
+      isEffective: false,
+    });
+  }
+
+  /** A committed purchase command. */
+  command(purchaseId: string, eventId: string, place: string): void {
+    const asked = this.#asked.get(purchaseId);
+    if (asked === undefined) {
+      if (!this.#events.has(eventId)) return;
+      this.#findings.violated('I18', place, `nobody asked for ${purchaseId}`);
+      return;
+    }
+    asked.isInLog = true;
+    this.#findings.checked('I18');
+    if (asked.isAccepted || asked.isUnknown) return;
+    this.#findings.violated('I18', place, `${purchaseId} was refused, and is in the log`);
+  }
+
+  /** An announced outcome. */
+  outcome(purchase: PurchaseRecord, place: string): void {
+    const asked = this.#asked.get(purchase.purchaseId);
+    if (asked === undefined) return;
+    const isFirst = !asked.isDecided;
+    asked.isDecided = true;
+    if (purchase.state === 'confirmed') asked.isEffective = true;
+    if (!isFirst || asked.body === undefined) return;
+    this.#findings.checked('I20');
+    if (asked.body === bodyOf(purchase)) return;
+    const what = `${purchase.purchaseId} has another body than its first request`;
+    this.#findings.violated('I20', place, what);
+  }
+
+  end(): void {
+    for (const [purchaseId, asked] of this.#asked) this.#end(purchaseId, asked);
+    for (const [key, { purchaseIds, isUnknown }] of this.#keys) {
+      this.#findings.checked('I20');
+      if (purchaseIds.size < 2) continue;
+      const ids = [...purchaseIds];
+      const place = this.#placeOf(ids[1]!);
+      const effective = ids.filter((id) => this.#asked.get(id)?.isEffective === true);
+      if (!isUnknown) this.#findings.violated('I20', place, `${key} made ${ids.join(' and ')}`);
+      else if (effective.length > 1) {
+        const what = `an unknown answer ended as done twice: ${effective.join(' and ')}`;
+        this.#findings.violated('I26', place, what);
+      }
+    }
+  }
+
+  #end(purchaseId: string, asked: Asked): void {
+    const place = this.#placeOf(purchaseId);
+    if (asked.isAccepted) {
+      this.#findings.checked('I17');
+      if (!asked.isInLog) {
+        this.#findings.violated('I17', place, `${purchaseId} was accepted and is not in the log`);
+      }
+    } else if (asked.isUnknown) {
+      this.#findings.checked('I26');
+      if (asked.isInLog || !asked.isDecided) return;
+      const what = `${purchaseId}, unknown, was decided without a command`;
+      this.#findings.violated('I26', place, what);
+    }
+  }
+
+  #useKey(entry: JournalEntry, idempotencyKey: string, line: number): void {
+    const { purchaseId, answer, buyerId, eventId, zoneId } = entry;
+    const key = JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]);
+    const use = this.#keys.get(key);
+    if (use === undefined) {
+      const purchaseIds = new Set([purchaseId]);
+      this.#keys.set(key, { body: bodyOf(entry), purchaseIds, isUnknown: answer === 'unknown' });
+      return;
+    }
+    use.isUnknown ||= answer === 'unknown';
+    use.purchaseIds.add(purchaseId);
+    if (use.body === bodyOf(entry) || answer !== 'accepted') return;
+    const what = `${idempotencyKey} was accepted again with another body`;
+    this.#findings.violated('I20', `journal line ${line}`, what);
+  }
+
+  #placeOf(purchaseId: string): string {
+    return `journal line ${this.#asked.get(purchaseId)?.line}`;
+  }
+}
+
+function bodyOf(body: Partial<PurchaseRecord>): string | undefined {
+  const { eventId, zoneId, buyerId, quantity } = body;
+  if (quantity === undefined) return undefined;
+  return JSON.stringify([eventId, zoneId, buyerId, quantity]);
+}

@@ -1,0 +1,82 @@
+/**
+ * I1, I3, I8 and I9 for the announced stock of one partition's zones. An announcement may skip
+ * versions (one per zone and commit); the one it names must be as the fold had it.
+ */
+import type { CommittedLog } from '../committed-log.ts';
+import type { Findings } from '../findings.ts';
+import type { SaleFold, ZoneState } from '../sale-fold.ts';
+import type { StockRecord } from '../sale-records.ts';
+
+/** Numbers per unannounced version. */
+const STRIDE = 5;
+
+export class Stock {
+  readonly #findings: Findings;
+  readonly #fold: SaleFold;
+  readonly #log: CommittedLog;
+  readonly #announced = new Map<string, number>();
+
+  constructor(findings: Findings, fold: SaleFold, log: CommittedLog) {
+    this.#findings = findings;
+    this.#fold = fold;
+    this.#log = log;
+  }
+
+  announced(stock: StockRecord, offset: number): void {
+    const key = `${stock.eventId}/${stock.zoneId}`;
+    const place = this.#log.placeOf(offset);
+    for (const rule of ['I1', 'I3', 'I8', 'I9'] as const) this.#findings.checked(rule);
+    const before = this.#announced.get(key) ?? 0;
+    this.#announced.set(key, Math.max(before, stock.version));
+    const zone = this.#fold.zones.get(key);
+    const passed = zone === undefined ? [] : passVersions(zone, stock.version);
+    const taken = stock.held + stock.sold;
+    const told = `${stock.available} available, ${stock.held} held, ${stock.sold} sold of ${stock.capacity}`;
+    if (stock.available + taken !== stock.capacity) {
+      this.#findings.violated('I3', place, `${key}: ${told}`);
+    } else if (stock.held < 0 || stock.sold < 0 || taken > stock.capacity) {
+      this.#findings.violated('I1', place, `${key}: ${told}`);
+    } else if (stock.version <= before) {
+      const what = `${key}: version ${stock.version} after ${before}`;
+      this.#findings.violated('I8', place, what);
+    } else if (!isAsFolded(stock, passed)) {
+      const what = `${key}: version ${stock.version} is announced with ${told}, and should be ${inWords(passed)}`;
+      this.#findings.violated('I9', place, what);
+    }
+  }
+
+  /** Every zone's last version must have been announced. */
+  end(): void {
+    for (const [key, zone] of this.#fold.zones) {
+      if (zone.unannounced.length === 0 || this.#announced.get(key) === zone.version) continue;
+      const what = `${key}: the stock of version ${zone.version} was never announced`;
+      this.#findings.violated('I9', this.#log.placeOf(this.#log.lastOffset), what);
+    }
+  }
+}
+
+/** Forgets all versions up to this one, and returns it. */
+function passVersions({ unannounced }: ZoneState, version: number): readonly number[] {
+  let at = 0;
+  while (at < unannounced.length && unannounced[at]! < version) at += STRIDE;
+  const isThere = unannounced[at] === version;
+  const passed = unannounced.splice(0, isThere ? at + STRIDE : 0);
+  return isThere ? passed.slice(at) : [];
+}
+
+function isAsFolded(stock: StockRecord, passed: readonly number[]): boolean {
+  const [version, capacity, sold, timeMs, offset] = passed;
+  return (
+    version === stock.version &&
+    capacity === stock.capacity &&
+    sold === stock.sold &&
+    stock.held === 0 &&
+    timeMs === stock.updatedAtMs &&
+    offset === stock.commandOffset
+  );
+}
+
+function inWords([version, capacity, sold, , offset]: readonly number[]): string {
+  if (version === undefined) return 'no version at all';
+  return `${sold} sold of ${capacity} by the command at ${offset}`;
+}

@@ -1,0 +1,174 @@
+/**
+ * One partition, raw batches in, committed records out, in offset order. What is committed is decided
+ * here, by the markers alone; where the log's keeper tells what its readers should leave out, that is
+ * compared (I13).
+ *
+ * L1. A transactional batch waits for its producer's next marker; what lies behind it waits with it.
+ *     Memory: what open transactions span.
+ */
+
+import { readControlMarker } from '../kafka/records/control-batch.ts';
+import {
+  isControl,
+  isTransactional,
+  lastOffset as lastOffsetOf,
+} from '../kafka/records/record-batch.ts';
+import { createRecordCursor } from '../kafka/records/record-cursor.ts';
+import type { BatchHeader, FetchedBatch, RecordCursor } from '../kafka/records/types.ts';
+import { PartitionTransactions } from './checks/transactions.ts';
+import type { AuditContext } from './context.ts';
+import type { RawBatches } from './log-source.ts';
+import { SchemaMissing } from './sale-records.ts';
+
+interface Waiting {
+  readonly batch: FetchedBatch;
+  fate: 'undecided' | 'committed' | 'aborted';
+}
+
+/** next: go on · keep: not now, show it again · pause: done with it, go on at the next read. */
+export type Reaction = 'next' | 'keep' | 'pause';
+export type Visit = (record: RecordCursor) => Reaction;
+
+export class CommittedLog {
+  readonly topic: string;
+  readonly partition: number;
+  /** Of committed data; -1 = none yet. */
+  lastOffset = -1;
+  recordCount = 0;
+  /** Offsets that are not there any more, before the current record: compaction takes single records. */
+  holes = 0;
+  readonly #answers: AsyncIterator<RawBatches>;
+  readonly #context: AuditContext;
+  readonly #transactions: PartitionTransactions;
+  readonly #visitAborted: ((record: RecordCursor) => void) | undefined;
+  readonly #cursor = createRecordCursor();
+  #waiting: Waiting[] = [];
+  #head = 0;
+  readonly #open = new Map<number, Waiting[]>();
+  #isInBatch = false;
+  #isKept = false;
+  #nextOffset = -1;
+
+  constructor(
+    topic: string,
+    partition: number,
+    context: AuditContext,
+    visitAborted?: (record: RecordCursor) => void,
+  ) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#context = context;
+    this.#visitAborted = visitAborted;
+    this.#transactions = new PartitionTransactions(topic, partition, context);
+    this.#answers = context.open(topic, partition);
+  }
+
+  placeOf(offset: number): string {
+    return `${this.topic}-${this.partition}@${offset}`;
+  }
+
+  /** Shows committed records until one is kept, the visitor pauses, or the end is reached. */
+  async read(visit: Visit): Promise<'end' | 'kept' | 'paused'> {
+    for (;;) {
+      try {
+        const reached = this.#show(visit);
+        if (reached !== 'dry') return reached;
+      } catch (error) {
+        if (!(error instanceof SchemaMissing)) throw error;
+        await error.resolve();
+        this.#isKept = true;
+        continue;
+      }
+      if (!(await this.#fill())) return 'end';
+    }
+  }
+
+  #show(visit: Visit): 'dry' | 'kept' | 'paused' {
+    for (;;) {
+      while (this.#isKept || (this.#isInBatch && this.#cursor.next())) {
+        if (!this.#isKept) {
+          this.recordCount++;
+          this.lastOffset = this.#cursor.offset;
+        }
+        this.#isKept = true;
+        const reaction = visit(this.#cursor);
+        if (reaction === 'keep') return 'kept';
+        this.#isKept = false;
+        if (reaction === 'pause') return 'paused';
+      }
+      if (!this.#openNext()) return 'dry';
+    }
+  }
+
+  #openNext(): boolean {
+    this.#isInBatch = false;
+    for (; this.#head < this.#waiting.length; this.#head++) {
+      const { batch, fate } = this.#waiting[this.#head]!;
+      if (fate === 'undecided') return false;
+      if (fate === 'aborted') {
+        this.#showAborted(batch);
+        continue;
+      }
+      this.#cursor.open(batch);
+      this.#isInBatch = true;
+      this.#head++;
+      return true;
+    }
+    this.#waiting = [];
+    this.#head = 0;
+    return false;
+  }
+
+  #showAborted(batch: FetchedBatch): void {
+    if (this.#visitAborted === undefined) return;
+    const cursor = createRecordCursor();
+    cursor.open(batch);
+    while (cursor.next()) this.#visitAborted(cursor);
+  }
+
+  async #fill(): Promise<boolean> {
+    const { value, done } = await this.#answers.next();
+    if (done === true) return false;
+    this.#transactions.hidden(value.aborted);
+    for (const batch of value.batches) this.#take(batch);
+    return true;
+  }
+
+  #take(batch: FetchedBatch): void {
+    const { header } = batch;
+    const last = lastOffsetOf(header);
+    if (last < this.#nextOffset) return;
+    this.#countHoles(header, last);
+    this.#context.progress(last - header.baseOffset + 1);
+    if (isControl(header)) {
+      this.#end(batch);
+      return;
+    }
+    if (!isTransactional(header)) {
+      this.#waiting.push({ batch, fate: 'committed' });
+      return;
+    }
+    this.#transactions.data(header);
+    const waiting: Waiting = { batch, fate: 'undecided' };
+    this.#waiting.push(waiting);
+    const open = this.#open.get(header.producerId);
+    if (open === undefined) this.#open.set(header.producerId, [waiting]);
+    else open.push(waiting);
+  }
+
+  #end(batch: FetchedBatch): void {
+    const marker = readControlMarker(batch);
+    if (marker === undefined) return;
+    const { header } = batch;
+    this.#transactions.ended(header, marker.kind);
+    const fate = marker.kind === 'commit' ? 'committed' : 'aborted';
+    for (const waiting of this.#open.get(header.producerId) ?? []) waiting.fate = fate;
+    this.#open.delete(header.producerId);
+  }
+
+  #countHoles(header: BatchHeader, last: number): void {
+    if (this.#nextOffset >= 0) this.holes += header.baseOffset - this.#nextOffset;
+    this.holes += last - header.baseOffset + 1 - header.recordCount;
+    this.#nextOffset = last + 1;
+  }
+}

@@ -1,0 +1,15 @@
+/** What every part of one audit shares. */
+import type { TransactionFates } from './checks/transactions.ts';
+import type { Findings } from './findings.ts';
+import type { RawBatches } from './log-source.ts';
+import type { SaleRecords } from './sale-records.ts';
+
+export interface AuditContext {
+  readonly findings: Findings;
+  readonly fates: TransactionFates;
+  readonly records: SaleRecords;
+  /** Raw batches of the partition, from its start to its end as it was sampled. */
+  readonly open: (topic: string, partition: number) => AsyncIterator<RawBatches>;
+  /** So many offsets more have been read. */
+  readonly progress: (offsets: number) => void;
+}

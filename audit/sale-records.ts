@@ -1,0 +1,149 @@
+/**
+ * The sale's records as the auditor reads them: own types over the published schemas; nothing of the
+ * app. Synchronous; a schema that was not seen yet is asked for by whoever catches SchemaMissing.
+ */
+import { readFileSync } from 'node:fs';
+import { isMillraceError } from '../base/errors.ts';
+import type { RecordCursor } from '../kafka/records/types.ts';
+import { avroSerde } from '../schemas/avro-serde.ts';
+import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
+import { type Serde, UnknownSchemaError } from '../schemas/serde.ts';
+
+export interface Price {
+  readonly amountMinor: number;
+  readonly currency: string;
+}
+
+export interface PurchaseRecord {
+  readonly purchaseId: string;
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly buyerId: string;
+  readonly quantity: number;
+  readonly state: string;
+  readonly reason: string;
+  readonly requestedAtMs: number;
+  readonly decidedAtMs: number;
+  readonly commandOffset: number;
+  readonly price: Price | null;
+}
+
+export interface StockRecord {
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly capacity: number;
+  readonly available: number;
+  readonly held: number;
+  readonly sold: number;
+  readonly version: number;
+  readonly updatedAtMs: number;
+  readonly commandOffset: number;
+}
+
+export interface ZoneRecord extends Omit<StockRecord, 'available'> {
+  readonly sale: string;
+  readonly quantityMax: number;
+  readonly price: Price | null;
+}
+
+/** All fields that some command has; `kind` is the branch's name without its namespace. */
+export interface CommandFields {
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly purchaseId: string;
+  readonly buyerId: string;
+  readonly quantity: number;
+  readonly capacity: number;
+  readonly quantityMax: number;
+  readonly price: Price | null;
+}
+
+export type CommandKind =
+  | 'Purchase'
+  | 'CancelPurchase'
+  | 'CreateZone'
+  | 'ChangeCapacity'
+  | 'OpenSale'
+  | 'CloseSale';
+
+export interface CommandRecord {
+  readonly kind: CommandKind;
+  readonly fields: CommandFields;
+}
+
+/** "Await resolve() and decode again." */
+export class SchemaMissing extends Error {
+  readonly resolve: () => Promise<void>;
+  constructor(schemaId: number, resolve: () => Promise<void>) {
+    super(`schema ${schemaId} is not known yet`);
+    this.resolve = resolve;
+  }
+}
+
+const NAMESPACE = 'millrace.tickets.';
+
+export class SaleRecords {
+  readonly #command: RecordReader<{ readonly command: Record<string, CommandFields> }>;
+  readonly purchase: RecordReader<PurchaseRecord>;
+  readonly stock: RecordReader<StockRecord>;
+  readonly zone: RecordReader<ZoneRecord>;
+
+  constructor(registry: SchemaRegistry) {
+    this.#command = new RecordReader('ticket-command', registry);
+    this.purchase = new RecordReader('purchase-status-updated', registry);
+    this.stock = new RecordReader('inventory-updated', registry);
+    this.zone = new RecordReader('zone', registry);
+  }
+
+  /** undefined = not a command. Throws SchemaMissing. */
+  command(record: RecordCursor): CommandRecord | undefined {
+    const wrapped = this.#command.read(record)?.command;
+    for (const branch in wrapped) {
+      const kind = branch.slice(NAMESPACE.length) as CommandKind;
+      return { kind, fields: wrapped[branch]! };
+    }
+    return undefined;
+  }
+}
+
+export class RecordReader<T> {
+  readonly #serde: Serde<T>;
+  /** Ids that the registry does not know. */
+  readonly #unknown = new Set<number>();
+
+  constructor(file: string, registry: SchemaRegistry) {
+    const url = new URL(`../schemas/ticket-sales/${file}.avsc`, import.meta.url);
+    const schema = JSON.parse(readFileSync(url, 'utf8')) as AvroSchema;
+    this.#serde = avroSerde<T>({ schema, registry });
+  }
+
+  /** undefined = no value, or not a T. Throws SchemaMissing. */
+  read({ buffer, valueStart, valueEnd }: RecordCursor): T | undefined {
+    if (valueStart < 0) return undefined;
+    try {
+      return this.#serde.decode(buffer, valueStart, valueEnd);
+    } catch (error) {
+      if (!(error instanceof UnknownSchemaError)) return undefined;
+      const { schemaId } = error;
+      if (this.#unknown.has(schemaId)) return undefined;
+      throw new SchemaMissing(schemaId, () => this.#resolve(schemaId));
+    }
+  }
+
+  async #resolve(schemaId: number): Promise<void> {
+    try {
+      await this.#serde.resolve?.(schemaId);
+    } catch (error) {
+      if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) throw error;
+      this.#unknown.add(schemaId);
+    }
+  }
+}
+
+export function keyOf({ buffer, keyStart, keyEnd }: RecordCursor): string | undefined {
+  return keyStart < 0 ? undefined : buffer.toString('utf8', keyStart, keyEnd);
+}
+
+export function samePrice(left: Price | null, right: Price | null): boolean {
+  return left?.amountMinor === right?.amountMinor && left?.currency === right?.currency;
+}

@@ -1,0 +1,56 @@
+/** Which topics a sale has, by its application id: pure, from the list of all topics. */
+export const TASK_TOPICS = {
+  commands: 'ticketPurchase',
+  status: 'purchaseStatusUpdated',
+  stock: 'inventoryUpdated',
+  deadLetters: 'ticketPurchase.dlq',
+} as const;
+
+const EVENTS = 'eventDefined';
+
+export interface SaleTopics {
+  /** All that are audited. */
+  readonly partitions: ReadonlyMap<string, number>;
+  /** What the application consumes. */
+  readonly inputs: readonly string[];
+  /** Required ones that do not exist. */
+  readonly missing: readonly string[];
+  /** Read for their transactions and their lag only. */
+  readonly others: readonly { readonly topic: string; readonly partition: number }[];
+}
+
+/** The changelogs of the sale's two stores. */
+export function changelogsOf(applicationId: string): { zones: string; purchases: string } {
+  return {
+    zones: `${applicationId}-zones-changelog`,
+    purchases: `${applicationId}-purchases-changelog`,
+  };
+}
+
+export function saleTopics(all: ReadonlyMap<string, number>, applicationId: string): SaleTopics {
+  const required = [...Object.values(TASK_TOPICS), ...Object.values(changelogsOf(applicationId))];
+  const isInternal = (topic: string) =>
+    topic.startsWith(`${applicationId}-`) && /-(changelog|repartition)$/.test(topic);
+  const isOurs = (topic: string) =>
+    required.includes(topic) ||
+    isInternal(topic) ||
+    topic === EVENTS ||
+    topic === `${EVENTS}.dlq` ||
+    topic === `${TASK_TOPICS.stock}.dlq`;
+  const partitions = new Map([...all].filter(([topic]) => isOurs(topic)));
+  const rest = [...partitions].filter(([topic]) => !required.includes(topic));
+  return {
+    partitions,
+    inputs: [...partitions.keys()].filter(
+      (topic) =>
+        topic === TASK_TOPICS.commands ||
+        topic === TASK_TOPICS.stock ||
+        topic === EVENTS ||
+        topic.endsWith('-repartition'),
+    ),
+    missing: required.filter((topic) => !partitions.has(topic)),
+    others: rest.flatMap(([topic, count]) =>
+      Array.from({ length: count }, (_, partition) => ({ topic, partition })),
+    ),
+  };
+}
