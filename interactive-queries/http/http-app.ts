@@ -37,6 +37,9 @@ export interface HttpApp {
 /** Node itself drops what lies beyond 2,000, silently. */
 const HEADER_LINES_MAX = 100;
 
+/** Told instead of a status that nobody receives: a client that left is not an error of ours. */
+const CLIENT_GONE = 499;
+
 const FIXED_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
@@ -78,10 +81,11 @@ async function answer(
   } catch (error) {
     const problem = asProblem(error, options.log);
     answerProblem(context, problem);
-    options.onProblem(problem.slug);
+    if (context.writable) options.onProblem(problem.slug);
   }
   const route = (context.state as { route?: string }).route ?? 'none';
-  options.onAnswered(route, context.method, context.status, options.monotonicMs() - startMs);
+  const status = context.writable ? context.status : CLIENT_GONE;
+  options.onAnswered(route, context.method, status, options.monotonicMs() - startMs);
 }
 
 function answerProblem(context: Koa.Context, problem: Problem): void {
@@ -187,7 +191,9 @@ function refuseOddRequests(request: IncomingMessage): void {
     const name = rawHeaders[index]!;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  if (hosts > 1) throw new Problem('malformed-request', { detail: 'more than one Host' });
+  // HTTP/1.0 knows no Host.
+  if (hosts === 1 || (hosts === 0 && request.httpVersion === '1.0')) return;
+  throw new Problem('malformed-request', { detail: `${hosts} Host headers, expected one` });
 }
 
 /** What the router leaves in the context: the routes whose path fits, whatever their methods. */

@@ -51,6 +51,8 @@ export class HttpServer implements HttpApp {
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: checkIntervalMs,
       maxHeaderSize: headerBytesMax,
+      // Node would answer without a document; http-app looks after it.
+      requireHostHeader: false,
     };
     this.#server = createServer(options, (request, response) => {
       // A connection that goes on would keep a server that closes from ending.
