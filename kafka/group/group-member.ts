@@ -25,7 +25,7 @@ import { Errors, errorName } from '../protocol/error-codes.ts';
 import type { joinGroupApi } from '../protocol/messages/join-group.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import type { Cluster } from '../wire.ts';
-import { changeOf, type Withheld, withholdOwned, without } from './assignments.ts';
+import { changeOf, withholdOwned, without } from './assignments.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { memberError, verdictOf } from './member-errors.ts';
 import {
@@ -55,8 +55,13 @@ type Phase = 'new' | 'joining' | 'delivering' | 'stable' | 'stopped';
 interface Joined {
   readonly identity: MemberIdentity;
   readonly assignment: MemberAssignment;
-  /** As leader we have held something back: another rebalance must follow. */
-  readonly hasWithheld: boolean;
+  /** As leader we have held something back, or may have: another rebalance must follow. */
+  readonly mustFollowUp: boolean;
+}
+
+interface LeaderAssignment {
+  readonly assignments: ReadonlyMap<string, MemberAssignment>;
+  readonly mustFollowUp: boolean;
 }
 
 class ClassicGroupMember implements GroupMember {
@@ -188,7 +193,7 @@ class ClassicGroupMember implements GroupMember {
     this.#owned = [];
   }
 
-  async #deliver({ identity, assignment, hasWithheld }: Joined): Promise<void> {
+  async #deliver({ identity, assignment, mustFollowUp }: Joined): Promise<void> {
     const { groupId, groupInstanceId } = this.#options;
     this.#phase = 'delivering';
     this.#metadata = { groupId, ...identity, groupInstanceId };
@@ -204,7 +209,7 @@ class ClassicGroupMember implements GroupMember {
     if (!this.#isRunning) return;
     this.#phase = 'stable';
     if (revoked.length > 0) this.#wantRejoin('has given up what others wait for');
-    else if (hasWithheld) this.#wantRejoin('hands out what was withheld');
+    else if (mustFollowUp) this.#wantRejoin('hands out what was withheld');
     this.#firstAssignment.resolve();
   }
 
@@ -246,23 +251,27 @@ class ClassicGroupMember implements GroupMember {
     this.#memberId = identity.memberId;
     this.#heartbeats.start(identity);
 
-    const { assignments, withheld } = await this.#assignAsLeader(response);
+    const { assignments, mustFollowUp } = await this.#assignAsLeader(response);
     if (round.aborted) return undefined;
     const synced = await this.#requests.sync(identity, assignments);
     if (round.aborted) return undefined;
     if (synced.errorCode !== Errors.NONE) return this.#onRefused('SyncGroup', synced.errorCode);
     this.#failures = 0;
     const assignment = assignmentIn(synced.assignment);
-    return { identity, assignment, hasWithheld: withheld.length > 0 };
+    return { identity, assignment, mustFollowUp };
   }
 
-  /** Nothing to give out for those who follow, and for a leader whose group has not changed. */
-  async #assignAsLeader(response: ResponseOf<typeof joinGroupApi>): Promise<Withheld> {
+  /**
+   * Nothing to give out for those who follow, and for a static leader that has come back to the
+   * assignment of its former life: that one may have died before it handed out what it had withheld.
+   */
+  async #assignAsLeader(response: ResponseOf<typeof joinGroupApi>): Promise<LeaderAssignment> {
     if (response.leader !== response.memberId || response.skipAssignment) {
-      return { assignments: new Map(), withheld: [] };
+      return { assignments: new Map(), mustFollowUp: response.skipAssignment };
     }
     const members = subscriptionsIn(response.members);
-    return withholdOwned(await this.#protocol.assign(members), members);
+    const { assignments, withheld } = withholdOwned(await this.#protocol.assign(members), members);
+    return { assignments, mustFollowUp: withheld.length > 0 };
   }
 
   #onRefused(api: string, code: number): undefined {

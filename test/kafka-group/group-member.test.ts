@@ -423,25 +423,54 @@ describe('heartbeats', () => {
 });
 
 describe('static membership', () => {
-  test('a restarted member gets its old assignment without a rebalance', async () => {
-    const { clock, coordinator, join } = setUp();
-    const a = join({ groupInstanceId: 'static-1' });
+  async function twoStatic() {
+    const context = setUp();
+    const a = context.join({ groupInstanceId: 'static-1' });
     await a.member.start();
-    const b = join({ groupInstanceId: 'static-2' });
+    const b = context.join({ groupInstanceId: 'static-2' });
+    return { ...context, a, b };
+  }
+
+  test('a restarted follower gets its old assignment without a rebalance', async () => {
+    const { clock, coordinator, join, b } = await twoStatic();
     void b.member.start();
     await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
     const { generation } = coordinator;
-    for (const [before, groupInstanceId] of [
-      [a, 'static-1'],
-      [b, 'static-2'],
-    ] as const) {
-      await before.member.stop({ leave: false });
-      const again = join({ groupInstanceId });
-      await again.member.start();
-      expect(again.owned).toEqual(before.owned);
-    }
+    await b.member.stop({ leave: false });
+    const again = join({ groupInstanceId: 'static-2' });
+    await again.member.start();
+    expect(again.owned).toEqual(b.owned);
     await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
     expect(coordinator.generation).toBe(generation);
+  });
+
+  test('a restarted leader gets its old assignment, then starts one round, in which nobody loses any', async () => {
+    const { clock, coordinator, join, a, b } = await twoStatic();
+    void b.member.start();
+    await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
+    const { generation } = coordinator;
+    await a.member.stop({ leave: false });
+    const again = join({ groupInstanceId: 'static-1' });
+    await again.member.start();
+    expect(again.owned).toEqual(a.owned);
+    await pass(clock, 4 * HEARTBEAT_INTERVAL_MS);
+    expect(coordinator.generation).toBe(generation + 1);
+    expect([...again.events, ...b.events].join()).not.toMatch(/revoked|lost/);
+  });
+
+  test('what a leader withheld is handed out although it died before the round that does it', async () => {
+    const { clock, coordinator, join, a, b } = await twoStatic();
+    a.hold.revoked = new Promise(() => {});
+    void b.member.start();
+    await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
+    expect(a.events.at(-1)).toBe('revoked in-1 in-3');
+    expect(coordinator.state).toBe('stable');
+    await a.member.stop({ leave: false });
+    const again = join({ groupInstanceId: 'static-1' });
+    void again.member.start();
+    await pass(clock, 4 * HEARTBEAT_INTERVAL_MS);
+    expect([...again.owned]).toEqual(['in-0', 'in-2']);
+    expect([...b.owned]).toEqual(['in-1', 'in-3']);
   });
 });
 
