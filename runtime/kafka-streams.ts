@@ -3,7 +3,7 @@
  * resume, and the queries' port. Lives on the main thread; the work is done by stream threads.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import type {
@@ -72,6 +72,7 @@ interface RunningThread {
 }
 
 const REPLACE_DELAY_MS = 1_000;
+const RETRY_START_MS = 500;
 const CLOSE_TIMEOUT_MS = 30_000;
 
 export class KafkaStreams implements QueryableStreams {
@@ -118,7 +119,8 @@ export class KafkaStreams implements QueryableStreams {
 
   /**
    * Locks the state directory, waits for Kafka and the source topics, creates internal topics and
-   * starts the threads. Rejects STATE_DIR_LOCKED, PARTITIONS_CHANGED, TOPOLOGY_INVALID, KAFKA_FATAL.
+   * starts the threads. Rejects STATE_DIR_LOCKED, PARTITIONS_CHANGED, TOPOLOGY_INVALID, KAFKA_FATAL;
+   * STREAMS_STATE when it is closed meanwhile.
    * Tasks run once state() is RUNNING.
    */
   async start(): Promise<void> {
@@ -131,6 +133,9 @@ export class KafkaStreams implements QueryableStreams {
       const count = Math.max(1, this.config.numStreamThreads);
       for (let index = 0; index < count; index++) this.#startThread(index);
     } catch (error) {
+      if (this.#stopping.signal.aborted) {
+        throw new MillraceError('STREAMS_STATE', 'closed while starting', { cause: error });
+      }
       await this.#fail(error);
       throw error;
     }
@@ -260,7 +265,9 @@ export class KafkaStreams implements QueryableStreams {
         this.#log.warn({ topics: missing }, 'waiting for topics that do not exist');
       };
       const context = { admin: client.admin, ...parts, onMissing };
-      const topics = await prepareTopics(context, topology, this.config, signal);
+      const topics = await this.#patiently(onWaiting, () =>
+        prepareTopics(context, topology, this.config, signal),
+      );
       const plan = planTopics(applicationId, topology, topics);
       const probe = new KafkaProbe(client.admin, parts, [...plan.bySourceTopic.keys()].slice(0, 1));
       const onDisk = new Map(
@@ -274,6 +281,20 @@ export class KafkaStreams implements QueryableStreams {
       await client.close();
       await directory.close();
       throw error;
+    }
+  }
+
+  /** Kafka may go away again between two requests: that ends no start. */
+  async #patiently<T>(onWaiting: (error: Error) => void, attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const mayPass = isMillraceError(error, 'KAFKA_RETRIABLE', 'KAFKA_UNAVAILABLE');
+        if (!mayPass || this.#stopping.signal.aborted) throw error;
+        onWaiting(error);
+        await this.#clock.sleep(RETRY_START_MS, this.#stopping.signal);
+      }
     }
   }
 
