@@ -1,5 +1,5 @@
 /** The machine of one engine instance, and one life of its process after the other, as a supervisor starts them. */
-import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { createKafkaClientOver } from '../../kafka/kafka-client.ts';
 import type { KafkaClient } from '../../kafka/ports.ts';
@@ -30,7 +30,7 @@ export interface EngineNodeOptions {
 
 const RESTART_MS = 200;
 /** A death with one of these is never the world's fault. */
-const BUGS = ['INTERNAL', 'TOPOLOGY_INVALID', 'CONFIG_INVALID', 'KAFKA_PROTOCOL', 'RECORD_CORRUPT'];
+const BUGS = ['INTERNAL', 'unknown', 'TOPOLOGY_INVALID', 'CONFIG_INVALID', 'KAFKA_PROTOCOL', 'RECORD_CORRUPT'];
 
 export class EngineNode {
   readonly name: string;
@@ -63,6 +63,7 @@ export class EngineNode {
     const process = new Process(this.#world, `${this.name}.${++this.#lives}`);
     this.#process = process;
     this.#isStopping = false;
+    this.#streams = undefined;
     const storeEngine = this.machine.engineFor(process);
     const { mutation = {} } = this.#options;
     this.#world.schedule(
@@ -132,11 +133,10 @@ export class EngineNode {
 
   #died(process: Process, error: Error | undefined): void {
     if (!process.isAlive) return;
-    const code = isMillraceError(error) ? error.code : (error?.name ?? 'unknown');
+    const code = codeOf(error);
     this.#world.count(`engine ended: ${code}`);
-    if (!isMillraceError(error) || BUGS.includes(error.code)) {
-      this.failures.push(error ?? new MillraceError('INTERNAL', 'ended without an error'));
-    }
+    this.#world.trace?.(`${' '.repeat(11)} ${process.name} ended: ${error?.stack}`);
+    if (BUGS.includes(code)) this.failures.push(error ?? new Error('ended without an error'));
     process.kill();
     this.#world.schedule(this.#world.supervisor, RESTART_MS, () => this.ensureStarted());
   }
@@ -150,4 +150,10 @@ export class EngineNode {
     const log: Log = { debug: () => {}, info: tell, warn: tell, error: tell, child: () => log };
     return log;
   }
+}
+
+/** Of the error, or of what caused it where it is not one of ours. */
+function codeOf(error: unknown): string {
+  if (isMillraceError(error)) return error.code;
+  return error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : 'unknown';
 }

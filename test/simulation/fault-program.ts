@@ -151,6 +151,7 @@ export class FaultProgram {
       lateRequest: sometimes(0.02),
       duplicate: 0,
       stall: sometimes(0.03),
+      halfOpen: sometimes(0.005),
       lateMsMax: this.#world.between(10, 8_000),
     };
   }

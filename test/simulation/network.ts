@@ -27,6 +27,8 @@ export interface NetworkTrouble {
   readonly duplicate: number;
   /** This message, and all behind it, take long. */
   readonly stall: number;
+  /** From now on nothing passes on this connection, and nobody is told. */
+  readonly halfOpen: number;
   readonly lateMsMax: number;
 }
 
@@ -37,6 +39,7 @@ export const CALM: NetworkTrouble = {
   lateRequest: 0,
   duplicate: 0,
   stall: 0,
+  halfOpen: 0,
   lateMsMax: 0,
 };
 
@@ -94,7 +97,9 @@ export class Network {
   /** What was held back goes on its way. */
   unblock(link: string): void {
     this.#blocked.delete(link);
-    for (const connection of this.#connections) if (connection.link === link) connection.flush();
+    for (const connection of [...this.#connections]) {
+      if (connection.link === link) connection.flush();
+    }
   }
 
   unblockAll(): void {
@@ -153,6 +158,8 @@ export class Connection {
   readonly #isCalm: boolean;
   readonly #arrivesAtMs = { toBroker: 0, toClient: 0 };
   readonly #held = { toBroker: [] as Held[], toClient: [] as Held[] };
+  #isEnding = false;
+  #isHalfOpen = false;
 
   constructor(network: Network, { client, link, clientId, server, isCalm }: Ends) {
     this.#network = network;
@@ -166,13 +173,22 @@ export class Connection {
   }
 
   /** From the client: one request frame. */
-  sendRequest(frame: Buffer, apiName: string): void {
+  sendRequest(frame: Buffer, api: string): void {
+    const apiName = `${api} of ${this.client.name}`;
     if (!this.client.effect()) return;
     const trouble = this.#trouble();
     const fate = this.#world.random.next();
-    const { loseRequest, loseAnswer, lateRequest, duplicate } = trouble;
+    const { loseRequest, loseAnswer, lateRequest, duplicate, halfOpen } = trouble;
     const arrive = () => this.#serverEnd.receive(frame);
-    if (fate < loseRequest) {
+    if (!this.#isHalfOpen && this.#world.chance(halfOpen)) {
+      this.#world.count('half-open connection');
+      this.#isHalfOpen = true;
+      this.#serverEnd.mute();
+    }
+    if (this.#isHalfOpen) return;
+    if (!this.server.process.isAlive) {
+      this.breakForClient();
+    } else if (fate < loseRequest) {
       this.#world.count('lost request');
       this.breakForClient();
     } else if (fate < loseRequest + loseAnswer) {
@@ -208,13 +224,13 @@ export class Connection {
   /** The client learns that the connection is lost. */
   breakForClient(): void {
     this.#deliver('toClient', () => this.clientEnd.lose('the connection was reset'), 'reset');
-    this.#network.forget(this);
+    this.#end();
   }
 
   /** The broker learns that the client has closed. */
   closeForServer(): void {
     this.#deliver('toBroker', () => this.#serverEnd.close(), 'close');
-    this.#network.forget(this);
+    this.#end();
   }
 
   /** A link that held back lets go. */
@@ -222,6 +238,14 @@ export class Connection {
     for (const direction of ['toBroker', 'toClient'] as const) {
       for (const send of this.#held[direction].splice(0)) send();
     }
+    if (this.#isEnding) this.#network.forget(this);
+  }
+
+  /** One end has closed. What a link still holds back will arrive. */
+  #end(): void {
+    this.#isEnding = true;
+    const isHeld = this.#held.toBroker.length + this.#held.toClient.length > 0;
+    if (!isHeld) this.#network.forget(this);
   }
 
   #deliver(direction: Direction, arrive: () => void, label: string): void {

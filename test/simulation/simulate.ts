@@ -154,7 +154,11 @@ class Run {
   async #undrained(): Promise<string | undefined> {
     const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
     if (sleeping !== undefined) return `${sleeping.name} is not running`;
-    if (this.#owned().length !== this.#taskCount()) return 'not every task has one owner';
+    const owned = this.#owned();
+    if (owned.length !== this.#taskCount()) {
+      const told = owned.map(({ taskId, node }) => `${taskId} at ${node.name}`);
+      return `of ${this.#taskCount()} tasks run ${told.join(', ')}`;
+    }
     const { admin } = this.#client;
     const partitions = partitionsOf(await this.#sourceTopics());
     // Ends after positions: what had been committed by then has its outputs below these ends.
