@@ -10,7 +10,7 @@ import { CommittedLog } from './committed-log.ts';
 import type { AuditContext } from './context.ts';
 import { Findings, type Rule, type RuleResult, type Verdict } from './findings.ts';
 import type { JournalEntry } from './journal.ts';
-import type { LogSample, LogSource } from './log-source.ts';
+import type { LogSample, LogSource, PartitionBounds } from './log-source.ts';
 import { SaleRecords } from './sale-records.ts';
 import { auditTask } from './task-audit.ts';
 import { type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
@@ -37,6 +37,13 @@ export interface AuditReport {
     readonly transactions: number;
   };
 }
+
+const NOTHING: PartitionBounds = {
+  startOffset: 0,
+  endOffset: 0,
+  stableOffset: 0,
+  committedOffset: undefined,
+};
 
 /** Reads it all and judges. Rejects when the source or the registry does not answer. */
 export async function audit(source: LogSource, options: AuditOptions): Promise<AuditReport> {
@@ -109,8 +116,8 @@ function contextOf(
     ...parts,
     records: new SaleRecords(registry),
     open: (topic, partition) => {
-      const endOffset = sample.bounds.get(`${topic}-${partition}`)?.endOffset ?? 0;
-      return source.read(topic, partition, endOffset)[Symbol.asyncIterator]();
+      const bounds = sample.bounds.get(`${topic}-${partition}`) ?? NOTHING;
+      return source.read(topic, partition, bounds)[Symbol.asyncIterator]();
     },
     progress: (offsets) => {
       done += offsets;

@@ -75,7 +75,7 @@ export function kafkaLogSource(
   return {
     topics,
     sample,
-    read: (topic, partition, endOffset) => readAhead(cluster, deps, topic, partition, endOffset),
+    read: (topic, partition, bounds) => readAhead(cluster, deps, { topic, partition }, bounds),
     close: () => cluster.close(),
   };
 }
@@ -98,12 +98,11 @@ async function countMembers(cluster: Cluster, groupId: string): Promise<number> 
 async function* readAhead(
   cluster: Cluster,
   deps: ClientDeps,
-  topic: string,
-  partition: number,
-  endOffset: number,
+  at: TopicPartition,
+  { startOffset, endOffset }: PartitionBounds,
 ): AsyncGenerator<RawBatches> {
-  const fetchFrom = (offset: number) => fetchBatches(cluster, deps, { topic, partition }, offset);
-  let offset = 0;
+  const fetchFrom = (offset: number) => fetchBatches(cluster, deps, at, offset);
+  let offset = startOffset;
   let next = offset < endOffset ? fetchFrom(offset) : undefined;
   // A reader that leaves early must not leave an unhandled rejection behind.
   next?.catch(() => {});

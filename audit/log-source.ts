@@ -39,6 +39,6 @@ export interface LogSource {
   topics(): Promise<ReadonlyMap<string, number>>;
   /** `inputs`: topics that the group consumes; `topics`: all that are audited. */
   sample(topics: readonly string[], inputs: readonly string[]): Promise<LogSample>;
-  /** Everything from the start to `endOffset`, in order. */
-  read(topic: string, partition: number, endOffset: number): AsyncIterable<RawBatches>;
+  /** Everything within these bounds, in order. */
+  read(topic: string, partition: number, bounds: PartitionBounds): AsyncIterable<RawBatches>;
 }

@@ -5,6 +5,7 @@ import { EXIT_CODES, RULES, type Rule, type RuleResult } from '../audit/findings
 import { readJournal } from '../audit/journal.ts';
 import { kafkaLogSource } from '../audit/kafka-source.ts';
 import { systemClock } from '../base/clock.ts';
+import { isMillraceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
@@ -56,6 +57,14 @@ export async function runAudit(options: AuditCommandOptions): Promise<number> {
     const seconds = (performance.now() - startedAtMs) / 1000;
     console.log(options.json === true ? asJson(report) : asText(report, seconds));
     return EXIT_CODES[report.verdict];
+  } catch (error) {
+    // What could not be read proves nothing: neither right nor wrong.
+    bar.stop();
+    if (!isMillraceError(error)) throw error;
+    console.error(`${error.code}: ${error.message}`);
+    if (error.hint !== undefined) console.error(`  ${error.hint}`);
+    console.log('NOT VALID');
+    return EXIT_CODES['not-valid'];
   } finally {
     bar.stop();
     source.close();

@@ -5,12 +5,7 @@
 import type { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
 import type { SaleFold, ZoneState } from '../sale-fold.ts';
-import {
-  keyOf,
-  type RecordReader,
-  samePrice,
-  type ZoneRecord,
-} from '../sale-records.ts';
+import { keyOf, type RecordReader, samePrice, type ZoneRecord } from '../sale-records.ts';
 import { differs } from './outcomes.ts';
 
 interface Wrong {

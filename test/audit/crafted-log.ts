@@ -1,0 +1,214 @@
+/**
+ * Logs for the auditor, made in memory: real batches and markers, as a broker would keep them, and a
+ * sale that is right until a test plants something. Takes the schemas only; the outcomes are written
+ * out by hand here, so that app, auditor and this share no decision.
+ */
+import { readFileSync } from 'node:fs';
+import { type AuditReport, audit } from '../../audit/audit.ts';
+import type { Rule, Violation } from '../../audit/findings.ts';
+import type { JournalEntry } from '../../audit/journal.ts';
+import type { LogSample, LogSource, RawBatches } from '../../audit/log-source.ts';
+import type { PurchaseRecord, StockRecord, ZoneRecord } from '../../audit/sale-records.ts';
+import { BatchBuilder, stampOffsets, stampProducer } from '../../kafka/records/batch-builder.ts';
+import { buildControlBatch } from '../../kafka/records/control-batch.ts';
+import { forEachBatch, lastOffset } from '../../kafka/records/record-batch.ts';
+import type { FetchedBatch, RecordHeader } from '../../kafka/records/types.ts';
+import { avroSerde } from '../../schemas/avro-serde.ts';
+import type { AvroSchema, SchemaRegistry } from '../../schemas/schema-registry.ts';
+import { type Serde, toBytes } from '../../schemas/serde.ts';
+
+export const APPLICATION_ID = 'sale';
+export const LOG_TIME = 1_700_000_000_000;
+export const TOPICS = {
+  commands: 'ticketPurchase',
+  status: 'purchaseStatusUpdated',
+  stock: 'inventoryUpdated',
+  letters: 'ticketPurchase.dlq',
+  zones: 'sale-zones-changelog',
+  purchases: 'sale-purchases-changelog',
+} as const;
+export type TopicName = keyof typeof TOPICS;
+
+/** One id per schema text. */
+export class MemoryRegistry implements SchemaRegistry {
+  readonly #texts: string[] = [];
+
+  async register(_subject: string, schema: AvroSchema): Promise<number> {
+    const text = JSON.stringify(schema);
+    if (!this.#texts.includes(text)) this.#texts.push(text);
+    return this.#texts.indexOf(text) + 1;
+  }
+
+  async schemaById(id: number): Promise<AvroSchema> {
+    return JSON.parse(this.#texts[id - 1]!) as AvroSchema;
+  }
+}
+
+export const registry = new MemoryRegistry();
+
+const readSchema = (file: string) =>
+  JSON.parse(
+    readFileSync(new URL(`../../schemas/ticket-sales/${file}.avsc`, import.meta.url), 'utf8'),
+  ) as AvroSchema;
+
+async function preparedSerde<T>(file: string): Promise<Serde<T>> {
+  const serde = avroSerde<T>({ schema: readSchema(file), registry });
+  await serde.prepare?.(file, 'value');
+  return serde;
+}
+
+const serdes = {
+  command: await preparedSerde<{ command: Record<string, object> }>('ticket-command'),
+  purchase: await preparedSerde<PurchaseRecord>('purchase-status-updated'),
+  stock: await preparedSerde<StockRecord>('inventory-updated'),
+  zone: await preparedSerde<ZoneRecord>('zone'),
+};
+
+export interface CraftedRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers?: readonly RecordHeader[];
+}
+
+export const commandRecord = (key: string, branch: string, fields: object): CraftedRecord => ({
+  key: Buffer.from(key),
+  value: toBytes(serdes.command, { command: { [`millrace.tickets.${branch}`]: fields } }),
+});
+export const purchaseRecord = (purchase: PurchaseRecord): CraftedRecord => ({
+  key: Buffer.from(purchase.purchaseId),
+  value: toBytes(serdes.purchase, purchase),
+});
+export const stockRecord = (stock: StockRecord): CraftedRecord => ({
+  key: Buffer.from(`${stock.eventId}/${stock.zoneId}`),
+  value: toBytes(serdes.stock, stock),
+});
+export const zoneRecord = (zone: ZoneRecord): CraftedRecord => ({
+  key: Buffer.from(`${zone.eventId}/${zone.zoneId}`),
+  value: toBytes(serdes.zone, zone),
+});
+export const letterRecord = (original: CraftedRecord, offset: number): CraftedRecord => ({
+  ...original,
+  headers: Object.entries({ topic: TOPICS.commands, partition: '0', offset: String(offset) }).map(
+    ([name, value]) => ({ key: `__streams.errors.${name}`, value: Buffer.from(value) }),
+  ),
+});
+
+export interface Producer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** Partition 0 of each topic of a sale. */
+export class MemoryLog implements LogSource {
+  memberCount = 0;
+  committedOffset: number | undefined;
+  /** Told at the second look, when it differs. */
+  committedLater: number | undefined;
+  /** Told to readers, by topic; absent = nothing is told. */
+  readonly hidden = new Map<TopicName, { producerId: number; firstOffset: number }[]>();
+  readonly #bytes = new Map<string, Buffer[]>();
+  readonly #ends = new Map<string, number>();
+  readonly #unstable = new Map<string, number>();
+  #samples = 0;
+
+  endOf(topic: TopicName): number {
+    return this.#ends.get(TOPICS[topic]) ?? 0;
+  }
+
+  /** One batch, stamped with LOG_TIME as append time. Returns its base offset. */
+  append(topic: TopicName, records: readonly CraftedRecord[], producer?: Producer): number {
+    if (records.length === 0) return this.endOf(topic);
+    const builder = new BatchBuilder({ sizeBytesMax: 64 * 1024 * 1024 });
+    for (const { key, value, headers } of records) builder.append(LOG_TIME, key, value, headers);
+    const { bytes } = builder.finish(TOPICS[topic], 0, 'none');
+    const { producerId, producerEpoch } = producer ?? { producerId: -1, producerEpoch: -1 };
+    const transactional = producer !== undefined;
+    stampProducer(bytes, { producerId, producerEpoch, baseSequence: 0, transactional });
+    return this.#append(topic, bytes, records.length, LOG_TIME);
+  }
+
+  /** Transactions V2: the marker carries the next epoch. */
+  end(topic: TopicName, { producerId, producerEpoch }: Producer, kind: 'commit' | 'abort'): number {
+    const fields = { producerId, producerEpoch: producerEpoch + 1, kind, coordinatorEpoch: 0 };
+    return this.#append(topic, buildControlBatch({ ...fields, timestampMs: LOG_TIME }), 1);
+  }
+
+  /** A transaction of this topic is open from here on. */
+  leaveOpen(topic: TopicName, fromOffset: number): void {
+    this.#unstable.set(TOPICS[topic], fromOffset);
+  }
+
+  async topics(): Promise<ReadonlyMap<string, number>> {
+    return new Map(Object.values(TOPICS).map((topic) => [topic, 1]));
+  }
+
+  async sample(): Promise<LogSample> {
+    const isSecond = this.#samples++ > 0;
+    const committed = isSecond
+      ? (this.committedLater ?? this.committedOffset)
+      : this.committedOffset;
+    const bounds = Object.values(TOPICS).map((topic) => {
+      const endOffset = this.#ends.get(topic) ?? 0;
+      const stableOffset = this.#unstable.get(topic) ?? endOffset;
+      const committedOffset =
+        topic === TOPICS.commands
+          ? committed
+          : topic === TOPICS.stock && endOffset > 0
+            ? endOffset
+            : undefined;
+      return [`${topic}-0`, { startOffset: 0, endOffset, stableOffset, committedOffset }] as const;
+    });
+    return { memberCount: this.memberCount, bounds: new Map(bounds) };
+  }
+
+  async *read(topic: string): AsyncGenerator<RawBatches> {
+    const name = (Object.keys(TOPICS) as TopicName[]).find((key) => TOPICS[key] === topic)!;
+    for (const buffer of this.#bytes.get(topic) ?? []) {
+      const batches: FetchedBatch[] = [];
+      forEachBatch(buffer, (header) => {
+        batches.push({ buffer, header });
+      });
+      yield { batches, aborted: this.hidden.get(name) };
+    }
+  }
+
+  #append(topic: TopicName, bytes: Buffer, count: number, logAppendTimeMs?: number): number {
+    const name = TOPICS[topic];
+    const baseOffset = this.#ends.get(name) ?? 0;
+    stampOffsets(bytes, {
+      baseOffset,
+      leaderEpoch: 0,
+      ...(logAppendTimeMs === undefined ? {} : { logAppendTimeMs }),
+    });
+    this.#ends.set(name, baseOffset + count);
+    const bytesOf = this.#bytes.get(name);
+    if (bytesOf === undefined) this.#bytes.set(name, [bytes]);
+    else bytesOf.push(bytes);
+    forEachBatch(bytes, (header) => {
+      if (lastOffset(header) !== baseOffset + count - 1)
+        throw new Error('a crafted batch is wrong');
+    });
+    return baseOffset;
+  }
+}
+
+export interface AuditingOptions {
+  readonly journal?: readonly JournalEntry[];
+  readonly isSettled?: boolean;
+  readonly allowMembers?: boolean;
+}
+
+export function auditLog(log: LogSource, options: AuditingOptions = {}): Promise<AuditReport> {
+  return audit(log, { applicationId: APPLICATION_ID, registry, ...options });
+}
+
+/** All that were told, as `rule place`. */
+export function violations({ rules }: AuditReport): string[] {
+  return [...rules.values()]
+    .flatMap((result): readonly Violation[] => (result.kind === 'violated' ? result.first : []))
+    .map(({ rule, place }) => `${rule} ${place}`);
+}
+
+export function ruleOf(report: AuditReport, rule: Rule): string | undefined {
+  return report.rules.get(rule)?.kind;
+}
