@@ -457,6 +457,18 @@ describe.skipIf(brokers === undefined)('a real Kafka', () => {
     }
   }
 
+  async function cleanupPolicyOf(
+    topic: string,
+    version: number,
+  ): Promise<string | null | undefined> {
+    const answer = await send(describeConfigsApi, version, {
+      resources: [{ resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: null }],
+      includeSynonyms: true,
+      includeDocumentation: true,
+    });
+    return answer.results[0]?.configs.find((each) => each.name === 'cleanup.policy')?.value;
+  }
+
   test('topics are created, described, changed, and deleted', async () => {
     for (const version of versionsOf(createTopicsApi)) {
       const name = `admin-${version}-${unique}`;
@@ -475,14 +487,8 @@ describe.skipIf(brokers === undefined)('a real Kafka', () => {
     }
     const name = `admin-7-${unique}`;
     for (const version of versionsOf(describeConfigsApi)) {
-      const answer = await send(describeConfigsApi, version, {
-        resources: [{ resourceType: TOPIC_RESOURCE, resourceName: name, configurationKeys: null }],
-        includeSynonyms: true,
-        includeDocumentation: true,
-      });
-      expect(answer.results[0]?.configs.find((each) => each.name === 'cleanup.policy')?.value).toBe(
-        'compact',
-      );
+      // A topic is known to the broker a moment after its creation is answered.
+      await expect.poll(() => cleanupPolicyOf(name, version), { timeout: 10_000 }).toBe('compact');
     }
     for (const version of versionsOf(alterConfigsApi)) {
       const configs = [{ name: 'segment.ms', value: '60000' }];
