@@ -1,0 +1,197 @@
+/**
+ * Logs of sales that went right, made by the real topology: the auditor, with a fold of its own, must
+ * not raise anything. Also tells how fast it reads (no assertion: a bench is not a test).
+ */
+import { describe, expect, test } from 'vitest';
+import { TopologyTestDriver } from '../../runtime/topology-test-driver.ts';
+import { bytesSerde, stringSerde } from '../../schemas/serdes.ts';
+import type { TicketCommand } from '../../ticket-sales/domain/command.ts';
+import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
+import type { Zone } from '../../ticket-sales/domain/zone.ts';
+import { TOPICS as APP_TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
+import {
+  APPLICATION_ID,
+  auditLog,
+  type CraftedRecord,
+  LOG_TIME,
+  letterRecord,
+  MemoryLog,
+  purchaseRecord,
+  registry,
+  ruleOf,
+  violations,
+  zoneRecord,
+} from './crafted-log.ts';
+import { buy, idOf, logOf, outcome, type SmallSale, smallSale, stockAt } from './small-sale.ts';
+
+const LOGS = 1_000;
+const COMMANDS_MAX = 30;
+
+/** mulberry32: the same numbers for the same seed, everywhere. */
+function numbersFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+function randomCommand(pick: (below: number) => number): TicketCommand {
+  const address = { eventId: 'gala', zoneId: `zone-${pick(3)}` };
+  const purchaseId = pick(40) === 0 ? 'no uuid' : idOf(pick(12));
+  switch (pick(12)) {
+    case 0:
+    case 1: {
+      const price = pick(2) === 0 ? null : { amountMinor: pick(5_000), currency: 'EUR' };
+      return { kind: 'createZone', ...address, capacity: pick(9), quantityMax: pick(5), price };
+    }
+    case 2:
+      return { kind: 'changeCapacity', ...address, capacity: pick(9) };
+    case 3:
+      return { kind: pick(2) === 0 ? 'openSale' : 'closeSale', ...address };
+    case 4:
+    case 5:
+      return { kind: 'cancel', ...address, purchaseId };
+    default: {
+      const buyerId = pick(40) === 0 ? 'not a name' : `buyer-${pick(3)}`;
+      const quantity = pick(5);
+      return { kind: 'purchase', ...address, purchaseId, buyerId, quantity, requestedAtMs: 0 };
+    }
+  }
+}
+
+/** One sale through the real topology, its outputs in many transactions, some tried and aborted before. */
+async function simulatedLog(seed: number): Promise<MemoryLog> {
+  const pick = numbersFrom(seed);
+  const serdes = ticketSerdes(registry);
+  await serdes.command.prepare?.(APP_TOPICS.commands, 'value');
+  const driver = new TopologyTestDriver(ticketTopology(serdes, 1), {
+    applicationId: APPLICATION_ID,
+  });
+  const commands = driver.createInputTopic(APP_TOPICS.commands, stringSerde, serdes.command);
+  const outputs = {
+    status: driver.createOutputTopic(APP_TOPICS.purchaseStatus, bytesSerde, bytesSerde),
+    stock: driver.createOutputTopic(APP_TOPICS.inventory, bytesSerde, bytesSerde),
+  };
+  const log = new MemoryLog();
+  const count = 1 + pick(COMMANDS_MAX);
+  for (let offset = 0; offset < count; offset++) {
+    const command = randomCommand(pick);
+    const key = `${command.eventId}/${command.zoneId}`;
+    const original = { key: Buffer.from(key), value: encode(serdes.command, command) };
+    log.append('commands', [original]);
+    const isRefused = await commands.pipeInput(key, command, LOG_TIME).then(
+      () => false,
+      () => true,
+    );
+    const written = {
+      status: outputs.status.readRecordsToList(),
+      stock: outputs.stock.readRecordsToList(),
+      letters: isRefused ? [letterRecord(original, offset)] : [],
+      zones: isRefused ? [] : lastValues<Zone>(driver, STORES.zones, [key]).map(zoneRecord),
+      purchases:
+        'purchaseId' in command
+          ? lastValues<Purchase>(driver, STORES.purchases, [command.purchaseId]).map(purchaseRecord)
+          : [],
+    };
+    writeTransactions(log, written, offset, pick(4) === 0);
+  }
+  log.committedOffset = count;
+  await driver.close();
+  return log;
+}
+
+function lastValues<V>(driver: TopologyTestDriver, store: string, keys: readonly string[]): V[] {
+  const values = keys.map((key) => driver.getKeyValueStore<string, V>(store).get(key));
+  return values.filter((value) => value !== undefined);
+}
+
+function encode(serde: ReturnType<typeof ticketSerdes>['command'], command: TicketCommand): Buffer {
+  const target = Buffer.alloc(1_024);
+  return target.subarray(0, serde.encode(command, target, 0));
+}
+
+function writeTransactions(
+  log: MemoryLog,
+  written: Readonly<Record<keyof Omit<SmallSale, 'commands'>, readonly CraftedRecord[]>>,
+  offset: number,
+  isTriedBefore: boolean,
+): void {
+  const topics = (['status', 'stock', 'letters', 'zones', 'purchases'] as const).filter(
+    (topic) => written[topic].length > 0,
+  );
+  for (const kind of isTriedBefore ? (['abort', 'commit'] as const) : (['commit'] as const)) {
+    const producer = {
+      producerId: offset % 2,
+      producerEpoch: 2 * offset + Number(kind === 'commit'),
+    };
+    for (const topic of topics) {
+      const firstOffset = log.append(topic, written[topic], producer);
+      const hidden = log.hidden.get(topic) ?? [];
+      if (kind === 'abort') hidden.push({ producerId: producer.producerId, firstOffset });
+      log.hidden.set(topic, hidden);
+    }
+    for (const topic of topics) log.end(topic, producer, kind);
+  }
+}
+
+describe('the auditor', () => {
+  test(`raises nothing on ${LOGS} sales that went right`, { timeout: 120_000 }, async () => {
+    const found: string[] = [];
+    const verdicts = new Map<string, number>();
+    let dead = 0;
+    for (let seed = 0; seed < LOGS; seed++) {
+      const report = await auditLog(await simulatedLog(seed));
+      found.push(...violations(report).map((violation) => `seed ${seed}: ${violation}`));
+      if (ruleOf(report, 'I21') === 'held') dead++;
+      verdicts.set(report.verdict, (verdicts.get(report.verdict) ?? 0) + 1);
+    }
+    expect(found).toEqual([]);
+    // Refusals alone make no outcome: such a log proves nothing, and must say so.
+    expect(verdicts.get('right')).toBeGreaterThan(LOGS * 0.9);
+    expect(verdicts.has('violated')).toBe(false);
+    expect(dead).toBeGreaterThan(LOGS / 2);
+  });
+
+  test('reads a long log, and tells how fast', async () => {
+    const purchases = 50_000;
+    const sale = longSale(purchases);
+    const log = logOf(sale);
+    const [startedAtMs, cpu] = [performance.now(), process.cpuUsage()];
+    const report = await auditLog(log);
+    const seconds = (performance.now() - startedAtMs) / 1_000;
+    const { user, system } = process.cpuUsage(cpu);
+    console.log(
+      `audited ${report.figures.records} records in ${seconds.toFixed(2)} s: ${Math.round(report.figures.records / seconds)}/s, ${((user + system) / 1e6).toFixed(2)} s of CPU`,
+    );
+    expect(violations(report)).toEqual([]);
+    expect(report.figures.outcomes).toBe(purchases);
+  });
+});
+
+/** Everybody wants four tickets of three: nothing is sold, and the stock stays. */
+function longSale(purchases: number): SmallSale {
+  const base = smallSale();
+  const indexes = Array.from({ length: purchases }, (_, index) => index + 1);
+  const rejected = { quantity: 4, state: 'rejected', reason: 'sold_out' };
+  const outcomes = indexes.map((index) => purchaseRecord(outcome(index, index, rejected)));
+  return {
+    commands: [base.commands[0]!, ...indexes.map((index) => buy(index, 4))],
+    status: outcomes,
+    stock: [base.stock[0]!],
+    letters: [],
+    zones: [
+      zoneRecord({
+        ...stockAt(1, 0, 0),
+        sale: 'open',
+        quantityMax: 10,
+        price: null,
+      }),
+    ],
+    purchases: outcomes,
+  };
+}
