@@ -6,20 +6,19 @@ import { HttpConnection } from '../kit/http-connection.ts';
 import { type Bench, type BenchContext, type Measure, rounded } from '../kit/measure.ts';
 import {
   isSaleProven,
-  preloaded,
   type RunningSale,
   usageFigures,
   withSale,
   withSaleClient,
 } from '../kit/running-sale.ts';
 import { percentiles } from '../percentiles.ts';
-import type { Sale } from '../sale-client.ts';
+import { openSale, type Sale } from '../sale-client.ts';
 
-/** More than any bench sells. */
-const CAPACITY = 100_000_000;
+/** As many as a zone may have. */
+const CAPACITY = 1_000_000;
 const ZONES = 100;
-/** Over the zones' default limit per purchase: decided like every other, and rejected. */
-const QUANTITY_REJECTED = 11;
+/** Every zone has a twin without stock: who is to be rejected asks there, so that the mix stays as it is. */
+const SOLD_OUT = '-sold-out';
 const WARM_UP_SHARE = 1 / 3;
 
 interface Mix {
@@ -42,14 +41,14 @@ export const measureHttp: Bench = async (context) => {
   const { options } = context;
   const sale: Sale = {
     eventId: `bench-${Date.now().toString(36)}`,
-    zones: Array.from({ length: ZONES }, (_, index) => ({
-      zoneId: `zone-${index}`,
-      capacity: CAPACITY,
-    })),
+    zones: Array.from({ length: ZONES }, (_, index) => index).flatMap((index) => [
+      { zoneId: `zone-${index}`, capacity: CAPACITY },
+      { zoneId: `zone-${index}${SOLD_OUT}`, capacity: 0 },
+    ]),
   };
-  await preloaded(context, sale, 0);
   return withSale(context, (app) =>
     withSaleClient(app, async (client) => {
+      await openSale(app.process.httpUrl, sale);
       const connections = await Promise.all(
         Array.from({ length: options.connections }, () => HttpConnection.open(app.process.httpUrl)),
       );
@@ -73,9 +72,9 @@ function buyer(sale: Sale, { label, zones, accepted }: Mix, statuses: readonly n
   return async (connection, index) => {
     const body = JSON.stringify({
       eventId: sale.eventId,
-      zoneId: sale.zones[index % zones]!.zoneId,
+      zoneId: `zone-${index % zones}${Math.floor(index / zones) % 10 < accepted ? '' : SOLD_OUT}`,
       buyerId: `buyer-${index}`,
-      quantity: index % 10 < accepted ? 1 : QUANTITY_REJECTED,
+      quantity: 1,
     });
     const headers = `Content-Type: application/json\r\nPrefer: wait=10\r\nIdempotency-Key: ${run}-${index}\r\n`;
     return expected(await connection.post('/v1/purchases', headers, body), statuses);
