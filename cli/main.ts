@@ -3,7 +3,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isMillraceError } from '../base/errors.ts';
 import { pinoLog } from '../base/pino-log.ts';
-import { readConfig, redacted, SETTINGS } from '../ticket-sales/config.ts';
+import { readConfig, redacted } from '../ticket-sales/config.ts';
+import { describeSettings } from '../ticket-sales/settings.ts';
 import { type AuditCommandOptions, runAudit } from './audit.ts';
 import { completionScript, isShell } from './completion.ts';
 import { runStart } from './start.ts';
@@ -34,12 +35,8 @@ program
   .option('--explain', 'with what each means')
   .action((options: { explain?: boolean }) => {
     const values = redacted(readConfig(process.env).config);
-    for (const [name, value] of Object.entries(values)) {
-      const about =
-        options.explain === true ? `    # ${SETTINGS[name as keyof typeof SETTINGS].about}` : '';
-      console.log(
-        `${name}=${typeof value === 'object' ? JSON.stringify(value) : (value ?? '')}${about}`,
-      );
+    for (const { name, about } of describeSettings()) {
+      console.log(`${name}=${values[name]}${options.explain === true ? `    # ${about}` : ''}`);
     }
   });
 

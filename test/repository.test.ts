@@ -89,7 +89,7 @@ const ONE_FILE: Readonly<Record<string, readonly string[]>> = {
   ajv: ['interactive-queries/http/validation.ts'],
   'prom-client': ['interactive-queries/metrics.ts'],
   pino: ['base/pino-log.ts'],
-  zod: ['ticket-sales/config.ts'],
+  zod: ['ticket-sales/settings.ts'],
 };
 
 interface Import {

@@ -1,211 +1,32 @@
 /**
- * Configuration: read once from the environment, checked, frozen, passed down. Defaults stand beside
- * name, unit and meaning; `millrace config` and docs/configuration.md are made from this table.
- * A value may come from a file: NAME_FILE.
+ * Configuration: read once from the environment, checked, frozen, passed down. A value may come from
+ * a file: NAME_FILE. settings.ts says what there is.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { z } from 'zod';
 import { MillraceError } from '../base/errors.ts';
-import { isPeerEntry } from '../interactive-queries/peer-addresses.ts';
 import type { KafkaConnection } from '../kafka/connection.ts';
+import {
+  describeSettings,
+  type HostAndPort,
+  isSettingName,
+  parseSetting,
+  SETTINGS,
+  type SettingName,
+  type SettingValues,
+  settingText,
+} from './settings.ts';
 
-const port = z.coerce.number().int().min(0).max(65_535);
-const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const flag = z
-  .enum(['true', 'false', '1', '0'])
-  .transform((text) => text === 'true' || text === '1');
-const address = z
-  .string()
-  .regex(/^[^\s:/,]+:\d{1,5}$/, 'must be host:port')
-  .transform((text) => {
-    const cut = text.lastIndexOf(':');
-    return { host: text.slice(0, cut), port: Number(text.slice(cut + 1)) };
-  });
+export type AppConfig = SettingValues;
+
+const OUR_PREFIXES =
+  /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PRODUCE|PEER|SHUTDOWN)_/;
+/** Prefixed like ours but meant for others: proxies, images. */
+const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME', 'KAFKA_OPTS']);
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
-/** Every setting: what it means, for the reference, and how it is read. */
-export const SETTINGS = {
-  KAFKA_BROKERS: {
-    about: 'Kafka brokers, host:port separated by commas. Unset: the embedded broker.',
-    schema: z
-      .string()
-      .transform((text) => text.split(',').map((part) => part.trim()))
-      .pipe(z.array(address).min(1))
-      .optional(),
-  },
-  KAFKA_CLIENT_ID: {
-    about: 'Client id told to the brokers.',
-    schema: z.string().min(1).default('millrace'),
-  },
-  KAFKA_SECURITY_PROTOCOL: {
-    about: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.',
-    schema: z.enum(['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL']).default('PLAINTEXT'),
-  },
-  KAFKA_SASL_MECHANISM: {
-    about: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.',
-    schema: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']).optional(),
-  },
-  KAFKA_SASL_USERNAME: { about: 'SASL user.', schema: z.string().min(1).optional() },
-  KAFKA_SASL_PASSWORD: {
-    about: 'SASL password.',
-    schema: z.string().min(1).optional(),
-    secret: true,
-  },
-  KAFKA_SSL_CA_LOCATION: {
-    about: 'PEM file of the certificate authority.',
-    schema: z.string().optional(),
-  },
-  KAFKA_SSL_CERTIFICATE_LOCATION: {
-    about: 'PEM file of our certificate (mTLS).',
-    schema: z.string().optional(),
-  },
-  KAFKA_SSL_KEY_LOCATION: { about: 'PEM file of our key (mTLS).', schema: z.string().optional() },
-  KAFKA_SSL_KEY_PASSWORD: {
-    about: 'Passphrase of that key.',
-    schema: z.string().optional(),
-    secret: true,
-  },
-  KAFKA_COMPRESSION_TYPE: {
-    about: 'Compression of what is produced: none, gzip, snappy, lz4 or zstd.',
-    schema: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).default('none'),
-  },
-  SCHEMA_REGISTRY_URL: {
-    about: 'Confluent-compatible registry. Unset: the embedded one, on the topic _schemas.',
-    schema: z.url({ protocol: /^https?$/ }).optional(),
-  },
-  SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: {
-    about: 'user:password for the registry.',
-    schema: z
-      .string()
-      .regex(/^[^:]+:.*$/, 'must be user:password')
-      .optional(),
-    secret: true,
-  },
-  EMBEDDED_DATA_DIR: {
-    about: "Folder of the embedded broker's data.",
-    schema: z.string().min(1).default('.millrace/kafka'),
-  },
-  EMBEDDED_LISTEN: {
-    about: 'Where the embedded broker listens for other clients, host:port.',
-    schema: address.default({ host: '127.0.0.1', port: 9092 }),
-  },
-  EMBEDDED_REGISTRY_PORT: {
-    about: 'Port of the embedded schema registry.',
-    schema: port.default(8081),
-  },
-  EMBEDDED_REGISTRY_HOST: {
-    about: 'Address the embedded schema registry listens on.',
-    schema: z.string().min(1).default('127.0.0.1'),
-  },
-  STREAMS_APPLICATION_ID: {
-    about: 'Names the group, the internal topics and the state.',
-    schema: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ -')
-      .default('ticket-sales'),
-  },
-  STREAMS_APPLICATION_SERVER: {
-    about:
-      'host:port by which other instances reach this one. Default: HTTP_HOST (or the host name) and HTTP_PORT.',
-    schema: address.optional(),
-  },
-  STREAMS_STATE_DIR: {
-    about: 'Folder of the local state. One per instance.',
-    schema: z.string().min(1).default('.millrace/state'),
-  },
-  STREAMS_NUM_STREAM_THREADS: {
-    about: 'Worker threads; 0 = everything in one loop.',
-    schema: count(0, 64).default(1),
-  },
-  STREAMS_NUM_STANDBY_REPLICAS: {
-    about: 'Copies of the state on other instances.',
-    schema: count(0, 5).default(0),
-  },
-  STREAMS_PROCESSING_GUARANTEE: {
-    about: 'exactly_once_v2 or at_least_once.',
-    schema: z.enum(['exactly_once_v2', 'at_least_once']).default('exactly_once_v2'),
-  },
-  STREAMS_COMMIT_INTERVAL_MS: {
-    about: 'Longest time between commits, ms.',
-    schema: count(1, 60_000).default(100),
-  },
-  STREAMS_TRANSACTION_TIMEOUT_MS: {
-    about: 'Transaction timeout, ms.',
-    schema: count(1_000, 900_000).default(5_000),
-  },
-  STREAMS_SESSION_TIMEOUT_MS: {
-    about: 'A silent instance is given up after this, ms.',
-    schema: count(1_000, 1_800_000).default(10_000),
-  },
-  STREAMS_GROUP_INSTANCE_ID: {
-    about: 'Static membership: a restart within the session keeps its partitions.',
-    schema: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,200}$/)
-      .optional(),
-  },
-  STREAMS_REPLICATION_FACTOR: {
-    about: 'Of the topics that are created; -1 = the default of the cluster.',
-    schema: count(-1, 10).default(-1),
-  },
-  TICKETS_PARTITIONS: {
-    about: 'Partitions of the topics that are created. Fixed for the life of an application id.',
-    schema: count(1, 1_024).default(8),
-  },
-  TICKETS_DEMO: {
-    about: 'Create a demo event at the start. Default: with the embedded broker only.',
-    schema: flag.optional(),
-  },
-  HTTP_HOST: {
-    about: 'Address the API listens on.',
-    schema: z.string().min(1).default('127.0.0.1'),
-  },
-  HTTP_PORT: { about: 'Port of the API.', schema: port.default(8080) },
-  HTTP_BODY_LIMIT: {
-    about: 'Largest request body, bytes.',
-    schema: count(256, 1_048_576).default(16_384),
-  },
-  QUERY_TIMEOUT_MS: {
-    about: 'Longest time a query waits for another instance, ms.',
-    schema: count(10, 60_000).default(2_000),
-  },
-  PRODUCE_TIMEOUT_MS: {
-    about: 'Longest time a command waits for its acknowledgement, ms.',
-    schema: count(100, 600_000).default(10_000),
-  },
-  PEER_TOKEN: {
-    about: 'Shared secret between instances.',
-    schema: z.string().min(16).optional(),
-    secret: true,
-  },
-  PEER_ALLOW: {
-    about:
-      'Where other instances may be, separated by commas: host, host:port, *.domain or *.domain:port. Default: the host of STREAMS_APPLICATION_SERVER, or all of loopback if that is there.',
-    schema: z
-      .string()
-      .transform((text) => text.split(',').map((part) => part.trim()))
-      .pipe(z.array(z.string().refine(isPeerEntry, 'must be host, host:port or *.domain')))
-      .optional(),
-  },
-  SHUTDOWN_GRACE_MS: {
-    about: 'Longest time for an orderly stop, ms.',
-    schema: count(0, 600_000).default(10_000),
-  },
-  LOG_LEVEL: {
-    about: 'debug, info, warn or error.',
-    schema: z.enum(['debug', 'info', 'warn', 'error']).default('warn'),
-  },
-} as const satisfies Record<string, { about: string; schema: z.ZodType; secret?: boolean }>;
-
-type Settings = typeof SETTINGS;
-export type SettingName = keyof Settings;
-export type AppConfig = { readonly [Name in SettingName]: z.output<Settings[Name]['schema']> };
-
-const OUR_PREFIXES = /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PEER)_/;
-/** Prefixed like ours but meant for others: proxies, images. */
-const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME']);
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ConfigResult {
   readonly config: AppConfig;
@@ -214,13 +35,13 @@ export interface ConfigResult {
 }
 
 /** Throws CONFIG_INVALID naming every wrong setting. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
+export function readConfig(env: Environment): ConfigResult {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
-  for (const [name, setting] of Object.entries(SETTINGS)) {
-    const result = setting.schema.safeParse(textOf(name, env, problems));
-    if (result.success) values[name] = result.data;
-    else for (const issue of result.error.issues) problems.push(`${name}: ${issue.message}`);
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const setting = parseSetting(name, textOf(name, env, problems));
+    values[name] = setting.value;
+    problems.push(...setting.problems.map((problem) => `${name}: ${problem}`));
   }
   if (problems.length === 0) problems.push(...contradictions(values as AppConfig));
   if (problems.length > 0) {
@@ -231,15 +52,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return { config: Object.freeze(values) as AppConfig, unknownNames: unknownNames(env) };
 }
 
-function textOf(
-  name: string,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: string[],
-): string | undefined {
-  const direct = env[name];
-  if (direct !== undefined && direct !== '') return direct;
-  const file = env[`${name}_FILE`];
-  if (file === undefined || file === '') return undefined;
+/** An empty value counts as none: that is how compose files and shells unset. */
+function textOf(name: SettingName, env: Environment, problems: string[]): string | undefined {
+  const direct = env[name] === '' ? undefined : env[name];
+  const file = env[`${name}_FILE`] ?? '';
+  if (file === '') return direct;
+  if (direct !== undefined) {
+    problems.push(`${name} and ${name}_FILE are both set`);
+    return undefined;
+  }
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
@@ -249,53 +70,72 @@ function textOf(
 }
 
 function contradictions(config: AppConfig): string[] {
-  const problems: string[] = [];
-  const sasl = config.KAFKA_SECURITY_PROTOCOL.startsWith('SASL_');
-  if (sasl && config.KAFKA_SASL_MECHANISM === undefined) {
-    problems.push('KAFKA_SASL_MECHANISM is required with KAFKA_SECURITY_PROTOCOL=SASL_…');
-  }
-  if (
-    sasl &&
-    (config.KAFKA_SASL_USERNAME === undefined || config.KAFKA_SASL_PASSWORD === undefined)
-  ) {
-    problems.push('KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are required with SASL');
-  }
-  if (config.KAFKA_BROKERS === undefined && config.KAFKA_SECURITY_PROTOCOL !== 'PLAINTEXT') {
-    problems.push(
+  const protocol = config.KAFKA_SECURITY_PROTOCOL;
+  const isSasl = protocol.startsWith('SASL_');
+  const isTls = protocol.endsWith('SSL');
+  const set = (...names: SettingName[]) => names.filter((name) => config[name] !== undefined);
+  const sasl = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const;
+  const files = [
+    'KAFKA_SSL_CA_LOCATION',
+    'KAFKA_SSL_CERTIFICATE_LOCATION',
+    'KAFKA_SSL_KEY_LOCATION',
+  ] as const;
+  const rules: readonly (readonly [isBroken: boolean, problem: string])[] = [
+    [
+      isSasl && set(...sasl).length < sasl.length,
+      `${sasl.join(', ')} are required with ${protocol}`,
+    ],
+    [
+      !isSasl && set(...sasl).length > 0,
+      `${set(...sasl).join(', ')} have no effect with ${protocol}`,
+    ],
+    [
+      !isTls && set(...files).length > 0,
+      `${set(...files).join(', ')} have no effect with ${protocol}`,
+    ],
+    [
+      set('KAFKA_SSL_CERTIFICATE_LOCATION', 'KAFKA_SSL_KEY_LOCATION').length === 1,
+      'KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION go together',
+    ],
+    [
+      config.KAFKA_BROKERS === undefined && protocol !== 'PLAINTEXT',
       'KAFKA_SECURITY_PROTOCOL needs KAFKA_BROKERS: the embedded broker speaks PLAINTEXT',
-    );
-  }
-  if (config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS) {
-    problems.push('STREAMS_TRANSACTION_TIMEOUT_MS must be below STREAMS_SESSION_TIMEOUT_MS');
-  }
-  return problems;
+    ],
+    [
+      config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS,
+      'STREAMS_TRANSACTION_TIMEOUT_MS must be below STREAMS_SESSION_TIMEOUT_MS',
+    ],
+    [
+      config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO !== undefined &&
+        config.SCHEMA_REGISTRY_URL === undefined,
+      'SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO needs SCHEMA_REGISTRY_URL',
+    ],
+  ];
+  return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
 }
 
-function unknownNames(env: Readonly<Record<string, string | undefined>>): string[] {
+function unknownNames(env: Environment): string[] {
   return Object.keys(env).filter(
     (name) =>
-      OUR_PREFIXES.test(name) && !NOT_OURS.has(name) && !(name.replace(/_FILE$/, '') in SETTINGS),
+      OUR_PREFIXES.test(name) && !NOT_OURS.has(name) && !isSettingName(name.replace(/_FILE$/, '')),
   );
 }
 
-/** The effective settings, secrets blotted out. */
-export function redacted(config: AppConfig): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(SETTINGS).map(([name, setting]) => {
-      const value = config[name as SettingName];
-      return [name, 'secret' in setting && value !== undefined ? '***' : value];
-    }),
-  );
+/** The effective settings as they would stand in the environment, secrets blotted out. */
+export function redacted(config: AppConfig): Readonly<Record<SettingName, string>> {
+  const texts = describeSettings().map(({ name, isSecret }) => {
+    const text = settingText(config[name]);
+    return [name, isSecret && text !== '' ? '***' : text];
+  });
+  return Object.fromEntries(texts) as Record<SettingName, string>;
 }
 
 /** Host and port that this instance tells the others. */
-export function applicationServer(config: AppConfig): {
-  readonly host: string;
-  readonly port: number;
-} {
+export function applicationServer(config: AppConfig): HostAndPort {
   if (config.STREAMS_APPLICATION_SERVER !== undefined) return config.STREAMS_APPLICATION_SERVER;
-  const everywhere = config.HTTP_HOST === '0.0.0.0' || config.HTTP_HOST === '::';
-  return { host: everywhere ? hostname() : config.HTTP_HOST, port: config.HTTP_PORT };
+  const { HTTP_HOST: host, HTTP_PORT: port } = config;
+  if (host === '0.0.0.0' || host === '::') return { host: hostname(), port };
+  return { host: host.includes(':') ? `[${host}]` : host, port };
 }
 
 /** Where other instances may be, as PeerAddresses takes it. Default: where we are ourselves. */

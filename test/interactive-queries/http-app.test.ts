@@ -216,7 +216,7 @@ describe('a body that cannot be read', () => {
   test('over the limit in chunks, and without end (H6)', async () => {
     const text = requestText('POST /v1/things', { ...json, 'Transfer-Encoding': 'chunked' });
     const chunk = `400\r\n${'x'.repeat(0x400)}\r\n`;
-    const answer = await exchange(port, text + chunk.repeat(5), { then: Array(50).fill(chunk) });
+    const answer = await exchange(port, text + chunk.repeat(5), { more: Array(50).fill(chunk) });
     expectProblem(answer, 'too-large');
     expect(answer.headers.get('connection')).toBe('close');
   });

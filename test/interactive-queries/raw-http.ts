@@ -11,7 +11,7 @@ export interface RawOptions {
   /** End our side after the bytes, as a client that is cut off does. */
   readonly halfClose?: boolean;
   /** Sent one after another, each when the one before has left. */
-  readonly then?: readonly string[];
+  readonly more?: readonly string[];
 }
 
 /** Sends bytes and resolves with the answers until the server closes; undefined status 0 = closed without one. */
@@ -24,7 +24,7 @@ export function exchange(
     const chunks: Buffer[] = [];
     const socket: Socket = connect(port, '127.0.0.1', () => {
       socket.write(bytes);
-      for (const more of options.then ?? []) socket.write(more);
+      for (const text of options.more ?? []) socket.write(text);
       if (options.halfClose === true) socket.end();
     });
     socket.on('data', (chunk: Buffer) => {

@@ -1,0 +1,15 @@
+import type { RouteRequest } from '../../interactive-queries/http/route.ts';
+
+/** A request as a handler gets it, of which a test names only what matters to it. */
+export function routeRequest(properties: Partial<RouteRequest> = {}): RouteRequest {
+  return {
+    params: {},
+    query: {},
+    headers: {},
+    body: undefined,
+    target: '/v1/things',
+    signal: new AbortController().signal,
+    raw: undefined as never,
+    ...properties,
+  };
+}

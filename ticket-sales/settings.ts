@@ -1,0 +1,268 @@
+/**
+ * Every setting: what it means, what is allowed, its default. config.ts reads them; the command
+ * line, docs/configuration.md and .env.example are made from this table. The only file that names
+ * zod.
+ */
+import { z } from 'zod';
+import { isPeerEntry } from '../interactive-queries/peer-addresses.ts';
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .meta({ allowed: `${min} to ${max}` });
+
+const port = whole(0, 65_535).meta({ allowed: '0 to 65535; 0 = any free one' });
+
+const oneOf = <const T extends readonly [string, ...string[]]>(...values: T) =>
+  z.enum(values, `must be one of ${values.join(', ')}`).meta({ allowed: values.join(', ') });
+
+const flag = oneOf('true', 'false', '1', '0').transform((text) => text === 'true' || text === '1');
+
+const text = z.string();
+
+const matching = (pattern: RegExp, allowed: string) =>
+  z.string().regex(pattern, `must be ${allowed}`).meta({ allowed });
+
+const address = matching(/^(?:[^\s:/,[\]@]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'host:port').transform(
+  (value, context): HostAndPort => {
+    const cut = value.lastIndexOf(':');
+    const number = Number(value.slice(cut + 1));
+    if (number > 65_535) context.addIssue('the port must be at most 65535');
+    return { host: value.slice(0, cut), port: number };
+  },
+);
+
+const listed = <T extends z.ZodType<unknown, string>>(item: T) =>
+  z
+    .string()
+    .transform((value) => value.split(',').map((part) => part.trim()))
+    .pipe(z.array(item));
+
+export const SETTINGS = {
+  KAFKA_BROKERS: {
+    about: 'Kafka brokers. Unset: the embedded broker.',
+    allowed: 'host:port, several separated by commas',
+    schema: listed(address).optional(),
+  },
+  KAFKA_CLIENT_ID: { about: 'Client id told to the brokers.', schema: text.default('millrace') },
+  KAFKA_SECURITY_PROTOCOL: {
+    about: 'How to talk to the brokers.',
+    schema: oneOf('PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL').default('PLAINTEXT'),
+  },
+  KAFKA_SASL_MECHANISM: {
+    about: 'How to authenticate, with SASL_PLAINTEXT or SASL_SSL.',
+    schema: oneOf('PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512').optional(),
+  },
+  KAFKA_SASL_USERNAME: { about: 'SASL user.', schema: text.optional() },
+  KAFKA_SASL_PASSWORD: { about: 'SASL password.', schema: text.optional(), secret: true },
+  KAFKA_SSL_CA_LOCATION: {
+    about: 'PEM file of the certificate authority, with SSL or SASL_SSL.',
+    schema: text.optional(),
+  },
+  KAFKA_SSL_CERTIFICATE_LOCATION: {
+    about: 'PEM file of our certificate (mTLS).',
+    schema: text.optional(),
+  },
+  KAFKA_SSL_KEY_LOCATION: { about: 'PEM file of our key (mTLS).', schema: text.optional() },
+  KAFKA_SSL_KEY_PASSWORD: {
+    about: 'Passphrase of that key.',
+    schema: text.optional(),
+    secret: true,
+  },
+  KAFKA_COMPRESSION_TYPE: {
+    about: 'Compression of what is produced.',
+    schema: oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd').default('none'),
+  },
+  SCHEMA_REGISTRY_URL: {
+    about: 'Confluent-compatible registry. Unset: the embedded one, on the topic _schemas.',
+    allowed: 'http:// or https:// URL',
+    schema: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  },
+  SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: {
+    about: 'Credentials for that registry.',
+    schema: matching(/^[^:]+:.*$/s, 'user:password').optional(),
+    secret: true,
+  },
+  EMBEDDED_DATA_DIR: {
+    about: "Folder of the embedded broker's data.",
+    schema: text.default('.millrace/kafka'),
+  },
+  EMBEDDED_LISTEN: {
+    about: 'Where the embedded broker listens for other clients.',
+    schema: address.default({ host: '127.0.0.1', port: 9_092 }),
+  },
+  EMBEDDED_REGISTRY_HOST: {
+    about: 'Address the embedded schema registry listens on.',
+    schema: text.default('127.0.0.1'),
+  },
+  EMBEDDED_REGISTRY_PORT: {
+    about: 'Port of the embedded schema registry.',
+    schema: port.default(8_081),
+  },
+  STREAMS_APPLICATION_ID: {
+    about: 'Names the group, the internal topics and the state.',
+    schema: matching(/^[A-Za-z0-9._-]{1,100}$/, '1 to 100 of A-Z a-z 0-9 . _ -').default(
+      'ticket-sales',
+    ),
+  },
+  STREAMS_APPLICATION_SERVER: {
+    about:
+      'Where other instances reach this one. Unset: HTTP_HOST (or the host name, where that is all addresses) and HTTP_PORT.',
+    schema: address.optional(),
+  },
+  STREAMS_STATE_DIR: {
+    about: 'Folder of the local state. One per instance.',
+    schema: text.default('.millrace/state'),
+  },
+  STREAMS_NUM_STREAM_THREADS: {
+    about: 'Worker threads; 0 = everything in one loop.',
+    schema: whole(0, 64).default(1),
+  },
+  STREAMS_NUM_STANDBY_REPLICAS: {
+    about: 'Copies of the state on other instances.',
+    schema: whole(0, 5).default(0),
+  },
+  STREAMS_PROCESSING_GUARANTEE: {
+    about: 'What a crash may do to what was processed.',
+    schema: oneOf('exactly_once_v2', 'at_least_once').default('exactly_once_v2'),
+  },
+  STREAMS_COMMIT_INTERVAL_MS: {
+    about: 'Longest time between commits, ms.',
+    schema: whole(1, 60_000).default(100),
+  },
+  STREAMS_TRANSACTION_TIMEOUT_MS: {
+    about: 'The broker aborts a transaction after this, ms.',
+    schema: whole(1_000, 900_000).default(5_000),
+  },
+  STREAMS_SESSION_TIMEOUT_MS: {
+    about: 'A silent instance is given up after this, ms.',
+    schema: whole(1_000, 1_800_000).default(10_000),
+  },
+  STREAMS_GROUP_INSTANCE_ID: {
+    about: 'Static membership: a restart within the session keeps its partitions.',
+    schema: matching(/^[A-Za-z0-9._-]{1,200}$/, '1 to 200 of A-Z a-z 0-9 . _ -').optional(),
+  },
+  STREAMS_REPLICATION_FACTOR: {
+    about: 'Of the topics that are created; -1 = the default of the cluster.',
+    schema: whole(-1, 10).default(-1),
+  },
+  TICKETS_PARTITIONS: {
+    about: 'Partitions of the topics that are created. Fixed for the life of an application id.',
+    schema: whole(1, 1_024).default(8),
+  },
+  TICKETS_DEMO: {
+    about: 'Create a demo event at the start. Unset: with the embedded broker only.',
+    allowed: 'true, false, 1, 0',
+    schema: flag.optional(),
+  },
+  HTTP_HOST: { about: 'Address the API listens on.', schema: text.default('127.0.0.1') },
+  HTTP_PORT: { about: 'Port of the API.', schema: port.default(8_080) },
+  HTTP_BODY_LIMIT: {
+    about: 'Largest request body, bytes.',
+    schema: whole(256, 1_048_576).default(16_384),
+  },
+  QUERY_TIMEOUT_MS: {
+    about: 'Longest time a query waits for another instance or a position, ms.',
+    schema: whole(10, 60_000).default(2_000),
+  },
+  PRODUCE_TIMEOUT_MS: {
+    about: 'Longest time a command waits for its acknowledgement, ms.',
+    schema: whole(100, 600_000).default(10_000),
+  },
+  PEER_TOKEN: {
+    about: 'Shared secret between instances.',
+    allowed: 'at least 16 characters',
+    schema: text.min(16, 'must have at least 16 characters').optional(),
+    secret: true,
+  },
+  PEER_ALLOW: {
+    about:
+      'Where other instances may be. Unset: the host of STREAMS_APPLICATION_SERVER, or all of loopback if that is there.',
+    allowed: 'host, host:port, *.domain or *.domain:port, several separated by commas',
+    schema: listed(text.refine(isPeerEntry, 'must be host, host:port or *.domain')).optional(),
+  },
+  SHUTDOWN_GRACE_MS: {
+    about: 'Longest time for an orderly stop, ms.',
+    schema: whole(0, 600_000).default(10_000),
+  },
+  LOG_LEVEL: {
+    about: 'From which level on events are logged.',
+    schema: oneOf('debug', 'info', 'warn', 'error').default('warn'),
+  },
+} as const satisfies Record<string, Setting>;
+
+interface Setting {
+  readonly about: string;
+  readonly schema: z.ZodType<unknown, string | undefined>;
+  /** Where the schema does not tell it. */
+  readonly allowed?: string;
+  readonly secret?: true;
+}
+
+type Settings = typeof SETTINGS;
+export type SettingName = keyof Settings;
+export type SettingValues = {
+  readonly [Name in SettingName]: z.output<Settings[Name]['schema']>;
+};
+
+/** A setting as people read of it. */
+export interface SettingDescription {
+  readonly name: SettingName;
+  readonly about: string;
+  /** '' = any text. */
+  readonly allowed: string;
+  /** As it would stand in the environment; '' = none. */
+  readonly defaultText: string;
+  readonly isSecret: boolean;
+}
+
+/** Reads one setting. `problems` are complete sentences but for the name. */
+export function parseSetting(
+  name: SettingName,
+  value: string | undefined,
+): { readonly value: unknown; readonly problems: readonly string[] } {
+  const result = SETTINGS[name].schema.safeParse(value);
+  if (result.success) return { value: result.data, problems: [] };
+  return { value: undefined, problems: result.error.issues.map(({ message }) => message) };
+}
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+export function describeSettings(): readonly SettingDescription[] {
+  return Object.entries<Setting>(SETTINGS).map(([name, setting]) => ({
+    name: name as SettingName,
+    about: setting.about,
+    allowed: setting.allowed ?? allowedBy(setting.schema),
+    defaultText: settingText(parseSetting(name as SettingName, undefined).value),
+    isSecret: setting.secret === true,
+  }));
+}
+
+/** A value as it would stand in the environment. */
+export function settingText(value: unknown): string {
+  if (value === undefined) return '';
+  if (Array.isArray(value)) return value.map(settingText).join(',');
+  if (typeof value !== 'object' || value === null) return String(value);
+  const { host, port: number } = value as HostAndPort;
+  return `${host}:${number}`;
+}
+
+/** What the schema below defaults and transformations says. */
+function allowedBy(schema: z.ZodType): string {
+  const { allowed } = (schema.meta() ?? {}) as { allowed?: string };
+  if (allowed !== undefined) return allowed;
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    return allowedBy(schema.unwrap() as z.ZodType);
+  }
+  return schema instanceof z.ZodPipe ? allowedBy(schema.in as z.ZodType) : '';
+}
