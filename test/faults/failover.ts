@@ -19,6 +19,7 @@ import {
 import { isProven, proveSale } from '../../bench/sale-proof.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
 import { startKafkaCluster, whyNoKafka } from '../kit/apache-kafka.ts';
+import { auditRunningSale } from '../kit/audited-sale.ts';
 import { type SaleProcess, saleProcess } from '../kit/sale-process.ts';
 
 const HELP = `npm run failover -- [options]     two instances on three Kafka nodes, one killed under load
@@ -75,7 +76,7 @@ async function main(): Promise<number> {
         }),
       );
     }
-    const code = await run(instances, {
+    const code = await run(instances, applicationId, {
       purchases: Number(values.purchases),
       rate: Number(values.rate),
     });
@@ -89,6 +90,7 @@ async function main(): Promise<number> {
 
 async function run(
   instances: readonly SaleProcess[],
+  applicationId: string,
   load: { readonly purchases: number; readonly rate: number },
 ): Promise<number> {
   const [one, two] = instances as [SaleProcess, SaleProcess];
@@ -135,6 +137,7 @@ async function run(
   );
   const proof = await proveSale(client, sale);
   await client.close();
+  const { verdict: audited } = await auditRunningSale(two, applicationId);
   console.log(
     JSON.stringify({
       ...load,
@@ -143,11 +146,13 @@ async function run(
       lastPartitionDecidesAgainAfterMs: Math.round(takeoverMs),
       queries: { ...queries, wrong: queries.wrong.slice(0, 5) },
       ...proof,
+      audited,
     }),
   );
   const ok =
     complete &&
     isProven(proof) &&
+    audited === 'right' &&
     queries.wrong.length === 0 &&
     queries.right > 0 &&
     Number.isFinite(takeoverMs);

@@ -20,6 +20,7 @@ import {
 import { isProven, proveSale } from '../../bench/sale-proof.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
 import { type KafkaCluster, startKafkaCluster, whyNoKafka } from '../kit/apache-kafka.ts';
+import { auditRunningSale } from '../kit/audited-sale.ts';
 import { type SaleProcess, saleProcess } from '../kit/sale-process.ts';
 
 const HELP = `npm run kills -- [options]     kill the sale at random while it sells, then prove it
@@ -33,6 +34,8 @@ const HELP = `npm run kills -- [options]     kill the sale at random while it se
 `;
 
 interface KillOptions {
+  /** Undefined = topics that others use too: their outcomes would be taken for ours. */
+  readonly auditedId: string | undefined;
   readonly kills: number;
   readonly purchases: number;
   readonly tickets: number;
@@ -77,15 +80,17 @@ async function main(): Promise<number> {
     }
     const kafkaBrokers =
       values.on === 'kafka' ? (process.env['KAFKA_BROKERS'] ?? cluster?.brokers) : undefined;
+    const applicationId = `kills-${Date.now().toString(36)}`;
     sale = await saleProcess({
       directory: join(directory, 'sale'),
       ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
       env: {
         TICKETS_PARTITIONS: values.partitions,
-        STREAMS_APPLICATION_ID: `kills-${Date.now().toString(36)}`,
+        STREAMS_APPLICATION_ID: applicationId,
       },
     });
     const code = await run(sale, {
+      auditedId: kafkaBrokers === undefined || cluster !== undefined ? applicationId : undefined,
       kills: Number(values.kills),
       purchases: Number(values.purchases),
       tickets: Number(values.tickets),
@@ -123,19 +128,34 @@ async function run(process: SaleProcess, options: KillOptions): Promise<number> 
   const complete = await watching;
   const proof = await proveSale(client, sale);
   await client.close();
+  const audited = await auditedVerdict(process, options.auditedId);
   const restart = percentiles(Float64Array.from(watch.restartToDecisionMs));
   console.log(
-    JSON.stringify({ ...options, kills, complete, restartToDecisionMs: restart, ...proof }),
+    JSON.stringify({
+      ...options,
+      kills,
+      complete,
+      restartToDecisionMs: restart,
+      ...proof,
+      audited,
+    }),
   );
   const sellsOut = proof.sold === Math.min(options.tickets, options.purchases);
   const ok =
     complete &&
     kills >= options.kills &&
     isProven(proof) &&
+    audited !== 'violated' &&
+    audited !== 'not-valid' &&
     sellsOut &&
     proof.asked === options.purchases;
   console.log(ok ? 'PROVEN' : 'FAILED');
   return ok ? 0 : 1;
+}
+
+async function auditedVerdict(process: SaleProcess, applicationId: string | undefined) {
+  if (applicationId === undefined) return 'SKIPPED: the topics are not ours alone';
+  return (await auditRunningSale(process, applicationId)).verdict;
 }
 
 /** Asks in step with the kills, so that each of them hits work in flight. */
