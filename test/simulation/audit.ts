@@ -8,17 +8,11 @@ import { silentLog } from '../../base/log.ts';
 import type { KafkaClient } from '../../kafka/ports.ts';
 import { fromBytes, type Serde } from '../../schemas/serde.ts';
 import { openTaskState } from '../../stores/task-state.ts';
-import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import { type InventoryUpdated, TOPICS } from '../../ticket-sales/records.ts';
+import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import { SEND_HEADER, type Send } from './buyers.ts';
 import type { EngineNode } from './engine-node.ts';
-import {
-  DEAD_LETTERS,
-  PARTITIONS,
-  PURCHASES_CHANGELOG,
-  serdes,
-  ZONES_CHANGELOG,
-} from './sale.ts';
+import { DEAD_LETTERS, PARTITIONS, PURCHASES_CHANGELOG, serdes, ZONES_CHANGELOG } from './sale.ts';
 import { SaleModel } from './sale-model.ts';
 import { type ReadRecord, readCommitted } from './topic-reader.ts';
 import type { Process } from './world.ts';

@@ -8,7 +8,7 @@ import { Process, type World } from './world.ts';
 
 /** What a planted bug may put between the broker and its world. */
 export interface BrokerMutation {
-  disk?(disk: Disk, world: World): Disk;
+  disk?(disk: Disk): Disk;
   handler?(handler: FrameHandler): FrameHandler;
 }
 
@@ -70,7 +70,7 @@ export class BrokerNode {
   async #run(process: Process, disk: MemoryDisk): Promise<void> {
     try {
       const broker = await createBroker({
-        disk: this.#mutation.disk?.(disk, this.#world) ?? disk,
+        disk: this.#mutation.disk?.(disk) ?? disk,
         clock: process.clock,
         random: process.random,
         log: silentLog,

@@ -14,10 +14,10 @@ import { Process, type World } from './world.ts';
 
 /** What a planted bug may put between the engine and its world. */
 export interface EngineMutation {
-  connector?(connector: BrokerConnector, world: World): BrokerConnector;
+  connector?(connector: BrokerConnector, process: Process): BrokerConnector;
   client?(client: KafkaClient, process: Process): KafkaClient;
   storeEngine?(engine: BytesStoreEngine, process: Process): BytesStoreEngine;
-  topology?(topology: BuiltTopology): BuiltTopology;
+  topology?(topology: BuiltTopology, process: Process): BuiltTopology;
 }
 
 export interface EngineNodeOptions {
@@ -30,7 +30,14 @@ export interface EngineNodeOptions {
 
 const RESTART_MS = 200;
 /** A death with one of these is never the world's fault. */
-const BUGS = ['INTERNAL', 'unknown', 'TOPOLOGY_INVALID', 'CONFIG_INVALID', 'KAFKA_PROTOCOL', 'RECORD_CORRUPT'];
+const BUGS = [
+  'INTERNAL',
+  'unknown',
+  'TOPOLOGY_INVALID',
+  'CONFIG_INVALID',
+  'KAFKA_PROTOCOL',
+  'RECORD_CORRUPT',
+];
 
 export class EngineNode {
   readonly name: string;
@@ -72,7 +79,8 @@ export class EngineNode {
       () => {
         const streams = new KafkaStreams({
           config: { ...this.#options.config, numStreamThreads: 0 },
-          topology: mutation.topology?.(this.#options.topology()) ?? this.#options.topology(),
+          topology:
+            mutation.topology?.(this.#options.topology(), process) ?? this.#options.topology(),
           connection: { kind: 'tcp', brokers: [], clientId: this.name },
           createClient: () => this.#client(process),
           storeEngine: mutation.storeEngine?.(storeEngine, process) ?? storeEngine,
@@ -121,7 +129,7 @@ export class EngineNode {
     const { network, mutation = {} } = this.#options;
     const connector = network.connector(process, this.name, this.name);
     const client = createKafkaClientOver({
-      connector: mutation.connector?.(connector, this.#world) ?? connector,
+      connector: mutation.connector?.(connector, process) ?? connector,
       bootstrap: [BROKER_ADDRESS],
       clientId: this.name,
       clock: process.clock,

@@ -35,8 +35,7 @@ export class EventHeap {
       const right = 2 * at + 2;
       const left = right - 1;
       if (left >= events.length) break;
-      const child =
-        right < events.length && isBefore(events[right]!, events[left]!) ? right : left;
+      const child = right < events.length && isBefore(events[right]!, events[left]!) ? right : left;
       if (!isBefore(events[child]!, last)) break;
       events[at] = events[child]!;
       at = child;

@@ -199,8 +199,7 @@ export class Connection {
     } else if (fate < loseRequest + loseAnswer + lateRequest) {
       this.#world.count('late request');
       this.#serverEnd.mute();
-      this.#arrivesAtMs.toBroker =
-        this.#world.nowMs + this.#world.between(0, trouble.lateMsMax);
+      this.#arrivesAtMs.toBroker = this.#world.nowMs + this.#world.between(0, trouble.lateMsMax);
       this.#deliver('toBroker', arrive, `late ${apiName}`);
       this.breakForClient();
     } else if (fate < loseRequest + loseAnswer + lateRequest + duplicate) {

@@ -1,8 +1,8 @@
 /** The app that is simulated: its real topology and serdes, over a registry in memory that all share. */
 import type { AvroSchema, SchemaRegistry } from '../../schemas/schema-registry.ts';
-import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
+import type { BuiltTopology } from '../../topology/sub-topology.ts';
 
 export const APPLICATION_ID = 'sale';
 export const PARTITIONS = 2;

@@ -33,6 +33,13 @@ export interface RunResult {
   readonly counters: ReadonlyMap<string, number>;
 }
 
+/** Only looked at: every instance builds its own. */
+const TOPOLOGY = saleTopology();
+const REPARTITION = repartitionNames(TOPOLOGY);
+const SOURCE_TOPICS = TOPOLOGY.subTopologies
+  .flatMap(({ sourceTopics }) => sourceTopics)
+  .map((name) => (REPARTITION.has(name) ? `${APPLICATION_ID}-${name}` : name));
+const TASK_COUNT = TOPOLOGY.subTopologies.length * PARTITIONS;
 const DRAIN_MS = 60_000;
 const DRAIN_POLL_MS = 300;
 const RUN_MS_MAX = 300_000;
@@ -90,7 +97,10 @@ class Run {
     }
     this.#auditor = new Process(world, 'auditor');
     this.#client = this.#clientOf(this.#auditor, 'auditor', true);
-    this.#faultsMs = world.between(2_000, 14_000);
+    // A few are long enough for checkpoints of state to be due.
+    this.#faultsMs = world.chance(0.1)
+      ? world.between(65_000, 90_000)
+      : world.between(2_000, 14_000);
     const buyers = new Process(world, 'buyers');
     const client = this.#clientOf(buyers, 'buyers', false);
     this.#buyers = new Buyers(world, buyers, client, this.#salePlan());
@@ -102,7 +112,9 @@ class Run {
 
   failures(): string[] {
     return [this.#broker, ...this.#engines].flatMap((node) =>
-      node.failures.map((error) => `${node instanceof EngineNode ? node.name : 'broker'} ended: ${error.stack}`),
+      node.failures.map(
+        (error) => `${node instanceof EngineNode ? node.name : 'broker'} ended: ${error.stack}`,
+      ),
     );
   }
 
@@ -137,7 +149,7 @@ class Run {
   async #audit(owned: readonly OwnedTask[]): Promise<readonly string[]> {
     const audit = new Audit(this.#client, this.#auditor);
     await audit.topics(this.#buyers.journal);
-    if (audit.violations.length === 0) await audit.stores(saleTopology(), owned);
+    if (audit.violations.length === 0) await audit.stores(TOPOLOGY, owned);
     return audit.violations;
   }
 
@@ -155,12 +167,12 @@ class Run {
     const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
     if (sleeping !== undefined) return `${sleeping.name} is not running`;
     const owned = this.#owned();
-    if (owned.length !== this.#taskCount()) {
+    if (owned.length !== TASK_COUNT) {
       const told = owned.map(({ taskId, node }) => `${taskId} at ${node.name}`);
-      return `of ${this.#taskCount()} tasks run ${told.join(', ')}`;
+      return `of ${TASK_COUNT} tasks run ${told.join(', ')}`;
     }
     const { admin } = this.#client;
-    const partitions = partitionsOf(await this.#sourceTopics());
+    const partitions = partitionsOf(SOURCE_TOPICS);
     // Ends after positions: what had been committed by then has its outputs below these ends.
     const committed = await admin.committedOffsets(APPLICATION_ID, partitions, {
       requireStable: true,
@@ -177,22 +189,8 @@ class Run {
     return undefined;
   }
 
-  async #sourceTopics(): Promise<string[]> {
-    const topology = saleTopology();
-    const repartition = repartitionNames(topology);
-    return topology.subTopologies
-      .flatMap(({ sourceTopics }) => sourceTopics)
-      .map((name) => (repartition.has(name) ? `${APPLICATION_ID}-${name}` : name));
-  }
-
-  #taskCount(): number {
-    return saleTopology().subTopologies.length * PARTITIONS;
-  }
-
   #owned(): OwnedTask[] {
-    return this.#engines.flatMap((node) =>
-      node.activeTasks().map((taskId) => ({ taskId, node })),
-    );
+    return this.#engines.flatMap((node) => node.activeTasks().map((taskId) => ({ taskId, node })));
   }
 
   #clientOf(process: Process, name: string, isCalm: boolean): KafkaClient {

@@ -1,0 +1,184 @@
+/** Bugs in what is kept: by the stores, by the processors, by the broker's disk. */
+import type { Disk } from '../../../embedded-kafka/ports.ts';
+import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
+import type { KeyValueStore } from '../../../stores/state-store.ts';
+import { STORES } from '../../../ticket-sales/ticket-processor.ts';
+import type { Processor, ProcessorContext } from '../../../topology/processor.ts';
+import type { BuiltTopology } from '../../../topology/sub-topology.ts';
+import type { Mutant } from '../mutants.ts';
+
+function storing(change: (store: BytesStore) => BytesStore): Mutant['mutation'] {
+  return () => ({
+    storeEngine: (engine): BytesStoreEngine => ({
+      ...engine,
+      open: async (directory, role) => change(await engine.open(directory, role)),
+    }),
+  });
+}
+
+function withBatches(store: BytesStore, batch: () => BytesBatch): BytesStore {
+  return {
+    get: (key) => store.get(key),
+    scan: (range) => store.scan(range),
+    batch,
+    estimateBytes: (range) => store.estimateBytes(range),
+    flush: () => store.flush(),
+    close: () => store.close(),
+  };
+}
+
+/** Each write is a batch of its own, the last one first: in a batch, positions come after the data. */
+function torn(store: BytesStore): BytesStore {
+  return withBatches(store, () => {
+    const writes: ((batch: BytesBatch) => void)[] = [];
+    return {
+      put: (key, value) => {
+        const [keyCopy, valueCopy] = [Buffer.from(key), Buffer.from(value)];
+        writes.push((batch) => batch.put(keyCopy, valueCopy));
+      },
+      delete: (key) => {
+        const copy = Buffer.from(key);
+        writes.push((batch) => batch.delete(copy));
+      },
+      write: async (options) => {
+        for (const add of [...writes.slice(-1), ...writes.slice(0, -1)]) {
+          const batch = store.batch();
+          add(batch);
+          await batch.write(options);
+        }
+      },
+    };
+  });
+}
+
+/** A flush says that it is done, and is not. */
+function neverFlushed(store: BytesStore): BytesStore {
+  return { ...withBatches(store, () => store.batch()), flush: async () => {} };
+}
+
+type Stores = (
+  store: KeyValueStore<string, unknown>,
+  taskId: string,
+) => KeyValueStore<string, unknown>;
+
+/** The ticket processor, with another view of its stores; `change` is called once per life of a process. */
+function processing(change: () => Stores): Mutant['mutation'] {
+  return () => ({ topology: (topology) => withStores(topology, change()) });
+}
+
+function withStores(topology: BuiltTopology, stores: Stores): BuiltTopology {
+  const changed = (processor: Processor): Processor => ({
+    init: (context) => processor.init?.(contextWith(context, stores)),
+    process: (record) => processor.process(record),
+    flush: () => processor.flush?.(),
+    close: () => processor.close?.(),
+  });
+  return {
+    ...topology,
+    subTopologies: topology.subTopologies.map((subTopology) => ({
+      ...subTopology,
+      nodes: subTopology.nodes.map((node) =>
+        node.kind === 'processor' && node.name === 'tickets'
+          ? { ...node, supplier: () => changed(node.supplier()) }
+          : node,
+      ),
+    })),
+  };
+}
+
+function contextWith(context: ProcessorContext, stores: Stores): ProcessorContext {
+  return new Proxy(context, {
+    get(target, name) {
+      if (name === 'getStateStore') {
+        return (store: string) => stores(target.getStateStore(store), target.taskId);
+      }
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function storeWith(
+  store: KeyValueStore<string, unknown>,
+  change: Partial<KeyValueStore<string, unknown>>,
+): KeyValueStore<string, unknown> {
+  return new Proxy(store, {
+    get(target, name) {
+      const value = (Reflect.get(change, name) ?? Reflect.get(target, name, target)) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** What was once put is believed for ever, whatever became of its transaction. */
+function remembering(): Stores {
+  const cached = new Map<string, unknown>();
+  return (store, taskId) => {
+    const nameOf = (key: string) => `${taskId}/${store.name}/${key}`;
+    return storeWith(store, {
+      get: (key) => cached.get(nameOf(key)) ?? store.get(key),
+      put: (key, value) => {
+        cached.set(nameOf(key), value);
+        store.put(key, value);
+      },
+    });
+  };
+}
+
+/** Acknowledged before it is on the platters. */
+function unsynced(disk: Disk): Disk {
+  return new Proxy(disk, {
+    get(target, name) {
+      if (name === 'open') {
+        return (...asked: Parameters<Disk['open']>) => {
+          const file = target.open(...asked);
+          file.sync = () => Promise.resolve();
+          return file;
+        };
+      }
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+export const STATE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'torn-batches',
+    what: 'data and position are not written in one batch',
+    mutation: storing(torn),
+  },
+  {
+    name: 'never-flushed',
+    what: 'the flushed position is noted without a flush',
+    mutation: storing(neverFlushed),
+  },
+  {
+    name: 'power-loss-unnoticed',
+    what: 'after a power loss the store goes on from its position',
+    mutation: () => ({
+      storeEngine: (engine) => ({
+        ...engine,
+        machine: { ...engine.machine!, bootId: () => 'always the same' },
+      }),
+    }),
+  },
+  {
+    name: 'no-dedupe',
+    what: 'a purchase is decided again when its command is repeated',
+    mutation: processing(
+      () => (store) =>
+        store.name === STORES.purchases ? storeWith(store, { get: () => undefined }) : store,
+    ),
+  },
+  {
+    name: 'cache-survives-abort',
+    what: 'a cached value survives the abort of its transaction',
+    mutation: processing(remembering),
+  },
+  {
+    name: 'broker-never-syncs',
+    what: 'the broker acknowledges before fdatasync',
+    mutation: () => ({ disk: unsynced }),
+  },
+];
