@@ -66,7 +66,16 @@ program
   .option('--live', 'the application may still run, as long as nothing moves')
   .option('--settled', 'it had time enough: lag and open transactions are violations')
   .option('--json', 'one JSON document')
-  .addHelpText('after', '\nExit codes: 0 right, 1 violated, 2 the audit is not valid.')
+  .addHelpText(
+    'after',
+    [
+      '',
+      'A line of the journal: {"purchaseId","answer":"accepted"|"refused"|"unknown"}, and optionally',
+      'eventId, zoneId, buyerId, quantity, idempotencyKey, as they were sent.',
+      '',
+      'Exit codes: 0 right, 1 violated, 2 the audit is not valid.',
+    ].join('\n'),
+  )
   .action(async (options: AuditCommandOptions) => {
     process.exitCode = await runAudit(options);
   });
