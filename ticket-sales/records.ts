@@ -4,7 +4,7 @@ import { unreachable } from '../base/assert.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import type { Serde } from '../schemas/serde.ts';
-import type { TicketCommand } from './domain/command.ts';
+import type { PurchaseCommand, TicketCommand } from './domain/command.ts';
 import type { EventDefinition, EventSales } from './domain/event.ts';
 import type { Purchase } from './domain/purchase.ts';
 import { available, type Zone } from './domain/zone.ts';
@@ -96,12 +96,20 @@ interface CommandRecord {
   readonly command: Readonly<Record<string, object>>;
 }
 
+/** Nearly all commands are purchases: field by field is several times faster than a spread. */
+function purchaseCommand(record: Omit<PurchaseCommand, 'kind'>): PurchaseCommand {
+  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs } = record;
+  return { kind: 'purchase', purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs };
+}
+
 function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
   return {
     prepare: async (topic, part) => record.prepare?.(topic, part),
     resolve: async (schemaId) => record.resolve?.(schemaId),
     decode: (bytes, start, end) => {
       const { command } = record.decode(bytes, start, end);
+      const purchase = command[BRANCHES.purchase];
+      if (purchase !== undefined) return purchaseCommand(purchase as PurchaseCommand);
       for (const branch in command) {
         return { kind: KINDS.get(branch), ...command[branch] } as unknown as TicketCommand;
       }
