@@ -37,6 +37,9 @@ export interface HttpApp {
 /** Node itself drops what lies beyond 2,000, silently. */
 const HEADER_LINES_MAX = 100;
 
+/** Why a request's signal aborts, made once: the default reason is an exception with a stack for each. */
+const CLOSED = new Error('the connection is done with this request');
+
 /** Told instead of a status that nobody receives: a client that left is not an error of ours. */
 const CLIENT_GONE = 499;
 
@@ -169,8 +172,8 @@ class KoaRouteRequest implements RouteRequest {
     if (this.#signal === undefined) {
       const controller = new AbortController();
       const { res } = this.#context;
-      if (res.closed) controller.abort();
-      else res.once('close', () => controller.abort());
+      if (res.closed) controller.abort(CLOSED);
+      else res.once('close', () => controller.abort(CLOSED));
       this.#signal = controller.signal;
     }
     return this.#signal;
