@@ -11,7 +11,7 @@ type Fault = (program: FaultProgram) => Promise<void>;
 
 /** Effects on the outside between deciding to kill a process and its death. */
 const KILL_EFFECTS_MAX = 60;
-const PAUSE_MS_MAX = 12_000;
+const PAUSE_MS_MAX = 16_000;
 const BLOCK_MS_MAX = 8_000;
 const DOWN_MS_MAX = 3_000;
 

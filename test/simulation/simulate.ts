@@ -40,6 +40,7 @@ const SOURCE_TOPICS = TOPOLOGY.subTopologies
   .flatMap(({ sourceTopics }) => sourceTopics)
   .map((name) => (REPARTITION.has(name) ? `${APPLICATION_ID}-${name}` : name));
 const TASK_COUNT = TOPOLOGY.subTopologies.length * PARTITIONS;
+const REAPER_INTERVAL = 'transaction.abort.timed.out.transaction.cleanup.interval.ms';
 const DRAIN_MS = 60_000;
 const DRAIN_POLL_MS = 300;
 const RUN_MS_MAX = 300_000;
@@ -80,7 +81,11 @@ class Run {
     this.#network = new Network(world);
     const transactionVersion = world.chance(0.35) ? 1 : 2;
     world.count(`transactions V${transactionVersion}`);
-    const config = { 'transaction.version': String(transactionVersion) };
+    const config = {
+      'transaction.version': String(transactionVersion),
+      // Kafka's own is 10 s: so long a zombie's transaction may stay open behind its timeout.
+      [REAPER_INTERVAL]: String(world.chance(0.5) ? 1_000 : 10_000),
+    };
     this.#broker = new BrokerNode(this.#network, config, mutation);
     const instances = world.pick(1, 3);
     const engineConfig = this.#engineConfig();
@@ -205,13 +210,16 @@ class Run {
   }
 
   #engineConfig(): StreamsOptions {
+    const sessionTimeoutMs = this.world.pick(6, 10) * 1_000;
     return {
       applicationId: APPLICATION_ID,
       stateDir: '/state',
       commitIntervalMs: this.world.pick(1, 5) * 20,
       commitLingerMs: this.world.pick(0, 20),
-      transactionTimeoutMs: this.world.pick(1, 5) * 1_000,
-      sessionTimeoutMs: this.world.pick(6, 10) * 1_000,
+      transactionTimeoutMs: this.world.chance(0.5)
+        ? this.world.pick(1, 5) * 1_000
+        : sessionTimeoutMs - 1,
+      sessionTimeoutMs,
       heartbeatIntervalMs: 1_000,
       rebalanceTimeoutMs: this.world.pick(6, 15) * 1_000,
       numStandbyReplicas: this.world.chance(0.3) ? 1 : 0,
