@@ -62,12 +62,28 @@ function operation(route: Route): object {
       : {
           requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
         }),
-    responses: Object.fromEntries(
-      Object.entries(route.answers).map(([status, answer]) => [
-        status,
-        response(Number(status), answer),
-      ]),
-    ),
+    responses: responses(route),
+  };
+}
+
+/** What the route names, and what every route may answer: RFC 9457 in any case. */
+function responses({ answers, params, query, body }: Route): object {
+  const named = Object.entries(answers).map(([status, answer]) => [
+    status,
+    response(Number(status), answer),
+  ]);
+  return {
+    ...(params === undefined ? {} : { 404: problem('There is no such thing') }),
+    ...(query === undefined && body === undefined ? {} : { 400: problem('It cannot be read') }),
+    ...(body === undefined
+      ? {}
+      : {
+          413: problem('The body is too large'),
+          415: problem('The body is not JSON in UTF-8'),
+          422: problem('The body has invalid values; `errors` names them'),
+        }),
+    ...Object.fromEntries(named),
+    default: problem('Any other problem'),
   };
 }
 
@@ -86,15 +102,14 @@ function parametersIn(
 
 function response(status: number, answer: Route['answers'][number]): object {
   const description = answer.about;
-  if (status >= 400 && answer.mediaType === undefined && answer.body === undefined) {
-    return {
-      description,
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    };
-  }
+  const isProblem = status >= 400 && answer.mediaType === undefined && answer.body === undefined;
+  if (isProblem) return problem(description);
   if (answer.body === undefined) return { description };
-  return {
-    description,
-    content: { [answer.mediaType ?? 'application/json']: { schema: answer.body } },
-  };
+  const content = { [answer.mediaType ?? 'application/json']: { schema: answer.body } };
+  return { description, content };
+}
+
+function problem(description: string): object {
+  const schema = { $ref: '#/components/schemas/Problem' };
+  return { description, content: { 'application/problem+json': { schema } } };
 }

@@ -104,14 +104,24 @@ export class DecisionWaiters {
   }
 
   #decided(): void {
-    const { buffer, valueStart, valueEnd } = this.#cursor;
-    if (valueStart < 0) return;
-    const purchase = this.#options.statusSerde.decode(buffer, valueStart, valueEnd);
+    const purchase = this.#purchase();
+    if (purchase === undefined) return;
     this.#pending.delete(purchase.purchaseId);
     this.#options.onOutcome(purchase);
     const waiting = this.#waiting.get(purchase.purchaseId);
     if (waiting === undefined) return;
     for (const wake of [...waiting]) wake(purchase);
+  }
+
+  /** What cannot be read here (a schema of another version of the app) is found in the store. */
+  #purchase(): Purchase | undefined {
+    const { buffer, valueStart, valueEnd } = this.#cursor;
+    if (valueStart < 0) return undefined;
+    try {
+      return this.#options.statusSerde.decode(buffer, valueStart, valueEnd);
+    } catch {
+      return undefined;
+    }
   }
 
   #remove(purchaseId: string, wake: Wake): void {

@@ -35,6 +35,7 @@ export const PROBLEMS = {
   'broker-unavailable': { status: 503, title: 'Kafka does not answer' },
   'registry-unavailable': { status: 503, title: 'The schema registry does not answer' },
   'outcome-unknown': { status: 503, title: 'The command may or may not have been accepted' },
+  'probe-failed': { status: 503, title: 'The probe says no' },
   'shutting-down': { status: 503, title: 'This instance is stopping' },
   'deadline-exceeded': { status: 504, title: 'The owner of the key is too slow' },
   'hop-limit': { status: 508, title: 'Forwarded more than once' },

@@ -2,6 +2,8 @@
  * Probes for supervisors. livez fails only for a stopped engine, never for a rebalance or a broker
  * that is away; readyz needs state that can be queried and Kafka in sight.
  */
+import Type from 'typebox';
+import { Problem } from '../http/problem.ts';
 import type { Route, RouteResponse } from '../http/route.ts';
 import type { QueryableStreams } from '../queryable-streams.ts';
 
@@ -50,24 +52,27 @@ export function probeRoutes(deps: ProbeRoutesDeps): Route[] {
 }
 
 function probe(path: string, operationId: string, summary: string, checks: () => Check[]): Route {
+  const yes = Type.Object({ status: Type.Literal('ok') });
   return {
     method: 'GET',
     path,
     operationId,
     summary,
     tag: 'operations',
-    answers: { 200: { about: 'Yes' }, 503: { about: 'No; `failed` names why' } },
-    handle: () => answerOf(checks()),
+    answers: { 200: { about: 'Yes', body: yes }, 503: { about: 'No; `failed` names why' } },
+    handle: () => answerOf(path, checks()),
   };
 }
 
-function answerOf(checks: readonly Check[]): RouteResponse {
+/** Answered, not thrown: a no is what probes are for, and no problem to be counted. */
+function answerOf(path: string, checks: readonly Check[]): RouteResponse {
   const failed = checks.filter(([, ok]) => !ok).map(([name]) => name);
   const headers = { 'Cache-Control': 'no-store' };
   if (failed.length === 0) return { status: 200, headers, body: { status: 'ok' } };
+  const problem = new Problem('probe-failed', { members: { failed } });
   return {
-    status: 503,
-    headers: { ...headers, 'Retry-After': '1' },
-    body: { status: 'failed', failed },
+    status: problem.status,
+    headers: { ...headers, 'Retry-After': '1', 'Content-Type': 'application/problem+json' },
+    body: problem.document(path),
   };
 }

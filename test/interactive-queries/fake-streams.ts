@@ -19,6 +19,8 @@ export interface FakeStoreOptions {
   readonly keySerde?: Serde<unknown>;
   readonly valueSerde?: Serde<unknown>;
   readonly partitionCount?: number;
+  /** The topic that its task reads: only positions of it are told with this store. Default: all. */
+  readonly topic?: string;
 }
 
 export class FakeStreams implements QueryableStreams {
@@ -40,6 +42,7 @@ export class FakeStreams implements QueryableStreams {
     string,
     { readonly spec: StoreSpec; readonly partitionCount: number }
   >();
+  readonly #topics = new Map<string, string>();
   readonly #values = new Map<string, Map<unknown, unknown>>();
   #listeners: ((notice: CommitNotice) => void)[] = [];
 
@@ -54,11 +57,16 @@ export class FakeStreams implements QueryableStreams {
       persistence: 'memory',
       changelog: false,
     };
+    if (options.topic !== undefined) this.#topics.set(name, options.topic);
     this.#specs.set(name, { spec, partitionCount: options.partitionCount ?? 1 });
   }
 
   put(storeName: string, partition: number, key: unknown, value: unknown): void {
     this.#mapOf(storeName, partition).set(key, value);
+  }
+
+  valueOf(storeName: string, partition: number, key: unknown): unknown {
+    return this.#mapOf(storeName, partition).get(key);
   }
 
   position(partition: number, name: string, offset: number): void {
@@ -105,7 +113,7 @@ export class FakeStreams implements QueryableStreams {
       kind: 'available',
       role: 'active',
       store: this.#reader(storeName, partition),
-      position: this.positions.get(partition) ?? new Map(),
+      position: this.#positionOf(storeName, partition),
       lag: 0,
     };
   }
@@ -130,6 +138,13 @@ export class FakeStreams implements QueryableStreams {
     return () => {
       this.#listeners = this.#listeners.filter((each) => each !== guarded);
     };
+  }
+
+  #positionOf(storeName: string, partition: number): ReadonlyMap<string, number> {
+    const all = this.positions.get(partition) ?? new Map<string, number>();
+    const topic = this.#topics.get(storeName);
+    if (topic === undefined) return all;
+    return new Map([...all].filter(([name]) => name === `${topic}-${partition}`));
   }
 
   #mapOf(storeName: string, partition: number): Map<unknown, unknown> {

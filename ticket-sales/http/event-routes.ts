@@ -180,11 +180,10 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
 async function putEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
   const body = request.body as { name: string; venueId?: string; startsAt?: string };
-  const startsAtMs = body.startsAt === undefined ? null : Date.parse(body.startsAt);
-  if (Number.isNaN(startsAtMs)) {
-    throw new Problem('validation-failed', {
-      errors: [{ pointer: '/startsAt', detail: 'is not a time' }],
-    });
+  const startsAtMs = body.startsAt === undefined ? null : parseTime(body.startsAt);
+  if (startsAtMs === undefined) {
+    const errors = [{ pointer: '/startsAt', detail: 'is not a time' }];
+    throw new Problem('validation-failed', { errors });
   }
   const wanted: EventDefinition = {
     eventId,
@@ -205,6 +204,14 @@ async function putEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<R
   if (!isSame(created, eventView(wanted)))
     throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
   return { status: 201, headers: { Location: `/v1/events/${eventId}` }, body: created };
+}
+
+/** Undefined for a time that does not exist: Date.parse takes 30 February for 2 March. */
+function parseTime(text: string): number | undefined {
+  const timeMs = Date.parse(text);
+  const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number];
+  const isDay = day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return isDay && !Number.isNaN(timeMs) ? timeMs : undefined;
 }
 
 async function putZone(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {

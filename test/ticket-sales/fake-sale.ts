@@ -1,0 +1,218 @@
+/**
+ * The sale without Kafka: one log, decided by the real decisions when the test says so, and any
+ * number of instances with the real API over it. What they know of each other is what it says.
+ */
+import { silentLog } from '../../base/log.ts';
+import { partitionForKey } from '../../kafka/murmur2.ts';
+import type { SentRecord } from '../../kafka/ports.ts';
+import type { CommandSender } from '../../ticket-sales/command-sender.ts';
+import { readConfig } from '../../ticket-sales/config.ts';
+import type { TicketCommand } from '../../ticket-sales/domain/command.ts';
+import { decideCancel, decidePurchase } from '../../ticket-sales/domain/decide-purchase.ts';
+import { decideZone } from '../../ticket-sales/domain/decide-zone.ts';
+import type { EventDefinition } from '../../ticket-sales/domain/event.ts';
+import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
+import type { Zone } from '../../ticket-sales/domain/zone.ts';
+import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
+import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { EVENT_STORES } from '../../ticket-sales/ticket-topology.ts';
+import { FakeStreams } from '../interactive-queries/fake-streams.ts';
+import { statusNotice } from './status-notice.ts';
+
+export const PARTITIONS = 8;
+const TOKEN = 'a-shared-secret-of-peers';
+
+interface Entry {
+  readonly topic: string;
+  readonly key: string;
+  readonly value: unknown;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export class FakeSale {
+  readonly instances: FakeInstance[] = [];
+  readonly sent: Entry[] = [];
+  readonly serdes: TicketSerdes = ticketSerdes({
+    register: async () => 7,
+    schemaById: async () => 'string',
+  });
+  /** Decide what is sent at once, as long as the test does not say otherwise. */
+  isDeciding = true;
+  /** Thrown by the next send, once. */
+  nextSendError: Error | undefined;
+  /** The broker acknowledges, but does not say where (a duplicate's acknowledgement). */
+  isOffsetUnknown = false;
+  readonly #ends = new Map<string, number>();
+  #undecided: Entry[] = [];
+
+  static async start(instanceCount = 1): Promise<FakeSale> {
+    const sale = new FakeSale();
+    await sale.serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
+    for (let index = 0; index < instanceCount; index++) {
+      const instance = new FakeInstance(sale);
+      await instance.start();
+      sale.instances.push(instance);
+    }
+    sale.assign((partition) => partition % instanceCount);
+    return sale;
+  }
+
+  /** Tells all instances who owns what; undefined = nobody. */
+  assign(ownerOf: (partition: number) => number | undefined): void {
+    for (const [index, { streams }] of this.instances.entries()) {
+      streams.elsewhere.clear();
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        const owner = ownerOf(partition);
+        if (owner === index) continue;
+        const port = owner === undefined ? undefined : this.instances[owner]!.port;
+        streams.elsewhere.set(
+          partition,
+          port === undefined ? undefined : { host: '127.0.0.1', port },
+        );
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const { api } of this.instances) await api.app.close(0);
+  }
+
+  get one(): FakeInstance {
+    return this.instances[0]!;
+  }
+
+  /** The instance that owns a key's partition, or one that does not. */
+  instanceOf(key: string, isOwner: boolean): FakeInstance {
+    const partition = partitionOf(key);
+    return this.instances.find(({ streams }) => streams.elsewhere.has(partition) !== isOwner)!;
+  }
+
+  readonly sender: CommandSender = {
+    send: async ({ topic }, key, value): Promise<SentRecord> => {
+      const error = this.nextSendError;
+      this.nextSendError = undefined;
+      if (error !== undefined) throw error;
+      const partition = partitionOf(key);
+      const offset = this.#ends.get(`${topic}-${partition}`) ?? 0;
+      this.#ends.set(`${topic}-${partition}`, offset + 1);
+      const entry = { topic, key, value, partition, offset };
+      this.sent.push(entry);
+      this.#undecided.push(entry);
+      // As in life: later, and maybe before the acknowledgement has come.
+      if (this.isDeciding) setImmediate(() => this.decide());
+      return { partition, offset: this.isOffsetUnknown ? -1 : offset };
+    },
+  };
+
+  /** Decides everything that was sent. */
+  decide(): void {
+    const entries = this.#undecided;
+    this.#undecided = [];
+    for (const entry of entries) this.#decide(entry);
+  }
+
+  #decide({ topic, key, value, partition, offset }: Entry): void {
+    const owner = this.instances.find(({ streams }) => !streams.elsewhere.has(partition));
+    const streams = (owner ?? this.one).streams;
+    streams.position(partition, `${topic}-${partition}`, offset + 1);
+    if (topic === TOPICS.events) {
+      streams.put(EVENT_STORES.events, partition, key, value as EventDefinition);
+      return;
+    }
+    const outcome = decide(streams, key, partition, value as TicketCommand, offset);
+    if (outcome !== undefined) streams.commit(statusNotice(this.serdes.purchase, [outcome]));
+  }
+}
+
+/** One process: its state, its API on a port of its own. */
+export class FakeInstance {
+  readonly streams = new FakeStreams();
+  readonly api: TicketApi;
+  port = 0;
+
+  constructor(sale: FakeSale) {
+    const partitionCount = PARTITIONS;
+    for (const name of Object.values(STORES)) {
+      this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
+    }
+    this.streams.addStore(EVENT_STORES.events, { partitionCount, topic: TOPICS.events });
+    this.streams.addStore(EVENT_STORES.sales, { partitionCount });
+    this.api = createTicketApi({
+      config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300' }).config,
+      streams: this.streams,
+      sender: sale.sender,
+      serdes: sale.serdes,
+      log: silentLog,
+      self: { host: '127.0.0.1', port: 1 },
+      version: '1.2.3',
+    });
+  }
+
+  async start(): Promise<void> {
+    this.port = await this.api.app.listen('127.0.0.1', 0, 'HTTP_PORT');
+  }
+
+  async ask(
+    method: string,
+    path: string,
+    options: { readonly body?: unknown; readonly headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
+    const { body, headers } = options;
+    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+    };
+  }
+}
+
+function decide(
+  streams: FakeStreams,
+  key: string,
+  partition: number,
+  command: TicketCommand,
+  offset: number,
+): Purchase | undefined {
+  const place = { nowMs: 1_700_000_000_000 + offset, offset };
+  const zone = streams.valueOf(STORES.zones, partition, key) as Zone | undefined;
+  if (command.kind !== 'purchase' && command.kind !== 'cancel') {
+    const decision = decideZone(zone, command, place);
+    if (decision.kind === 'changed') streams.put(STORES.zones, partition, key, decision.zone);
+    return undefined;
+  }
+  const previous = streams.valueOf(STORES.purchases, partition, command.purchaseId) as
+    | Purchase
+    | undefined;
+  const decision =
+    command.kind === 'purchase'
+      ? decidePurchase(zone, previous, command, place)
+      : decideCancel(zone, previous, command, place);
+  if (decision.kind === 'refused') return undefined;
+  if (decision.kind === 'decided') {
+    streams.put(STORES.purchases, partition, command.purchaseId, decision.purchase);
+    if (decision.zone !== undefined) streams.put(STORES.zones, partition, key, decision.zone);
+  }
+  return decision.purchase;
+}
+
+export function partitionOf(key: string): number {
+  const bytes = Buffer.from(key);
+  return partitionForKey(bytes, 0, bytes.length, PARTITIONS);
+}
