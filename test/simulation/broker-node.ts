@@ -12,8 +12,8 @@ export interface BrokerMutation {
   handler?(handler: FrameHandler): FrameHandler;
 }
 
-const SLOW_SYNC = 0.02;
-const SLOW_SYNC_MS = 40;
+const SLOW_SYNC_MAX = 0.2;
+const SLOW_SYNC_MS_MAX = 200;
 const SYNC_MS = 0.3;
 
 export class BrokerNode {
@@ -26,6 +26,7 @@ export class BrokerNode {
   #disk: MemoryDisk;
   #process: Process | undefined;
   #lives = 0;
+  readonly #slowSync: number;
 
   constructor(
     network: Network,
@@ -36,6 +37,7 @@ export class BrokerNode {
     this.#network = network;
     this.#config = config;
     this.#mutation = mutation;
+    this.#slowSync = this.#world.random.next() ** 3 * SLOW_SYNC_MAX;
     this.#disk = new MemoryDisk();
     this.#disk.makeDirectory('');
   }
@@ -96,8 +98,8 @@ export class BrokerNode {
   }
 
   #syncMs(): number {
-    if (!this.#world.chance(SLOW_SYNC)) return this.#world.between(0.02, SYNC_MS);
+    if (!this.#world.chance(this.#slowSync)) return this.#world.between(0.02, SYNC_MS);
     this.#world.count('slow sync');
-    return this.#world.between(SYNC_MS, SLOW_SYNC_MS);
+    return this.#world.between(SYNC_MS, SLOW_SYNC_MS_MAX);
   }
 }

@@ -14,6 +14,7 @@ const KILL_EFFECTS_MAX = 60;
 const PAUSE_MS_MAX = 16_000;
 const BLOCK_MS_MAX = 8_000;
 const DOWN_MS_MAX = 3_000;
+const HEARTBEATS = /^group-/;
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'engine killed': (program) => program.killEngine(false, 0),
@@ -24,6 +25,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'link cut': (program) => program.cut(['toBroker', 'toClient']),
   'link cut to the broker': (program) => program.cut(['toBroker']),
   'link cut to the client': (program) => program.cut(['toClient']),
+  'last requests of a zombie': (program) => program.delayZombie(),
   'broker killed at an effect': (program) => program.killBroker(false),
   'broker lost power': (program) => program.killBroker(true),
   'clock jumped': (program) => program.jumpClock(),
@@ -35,11 +37,18 @@ export class FaultProgram {
   readonly #network: Network;
   readonly #broker: BrokerNode;
   readonly #engines: readonly EngineNode[];
+  readonly #sessionTimeoutMs: number;
   readonly #faults: readonly string[];
   readonly #pauseMsMax: number;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(network: Network, broker: BrokerNode, engines: readonly EngineNode[]) {
+  constructor(
+    network: Network,
+    broker: BrokerNode,
+    engines: readonly EngineNode[],
+    sessionTimeoutMs: number,
+  ) {
+    this.#sessionTimeoutMs = sessionTimeoutMs;
     this.#world = network.world;
     this.#network = network;
     this.#broker = broker;
@@ -74,7 +83,7 @@ export class FaultProgram {
     const { process } = engine;
     if (process === undefined || !process.isAlive) return;
     if (effectsMax > 0) {
-      process.killAtEffect(this.#world.pick(1, effectsMax));
+      process.atEffect(this.#world.pick(1, effectsMax), () => process.kill());
       await this.#sleep(this.#world.between(0, 1_000));
     }
     if (engine.process !== process) return;
@@ -88,8 +97,10 @@ export class FaultProgram {
     const { process } = this.#anyEngine();
     if (process === undefined || !process.isAlive || process.isPaused) return;
     this.#world.count('engine paused');
-    process.pause();
+    if (this.#world.chance(0.3)) process.pause();
+    else process.atEffect(this.#world.pick(1, KILL_EFFECTS_MAX), () => process.pause());
     await this.#sleep(this.#world.between(10, PAUSE_MS_MAX));
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
     process.resume();
   }
 
@@ -115,10 +126,29 @@ export class FaultProgram {
     this.#network.unblock(link);
   }
 
+  /**
+   * Heartbeats stay away until the session is about to end; then the next request, and everything
+   * behind it, is held back until others have taken over: what a zombie has in flight arrives late.
+   */
+  async delayZombie(): Promise<void> {
+    const engine = this.#anyEngine();
+    const { process, name } = engine;
+    if (process === undefined || !process.isAlive || this.#engines.length === 1) return;
+    this.#world.count('last requests of a zombie');
+    this.#network.block(name, ['toBroker'], HEARTBEATS);
+    const sessionLeftMs = this.#sessionTimeoutMs - this.#world.between(100, 1_500);
+    await this.#sleep(sessionLeftMs);
+    const hold = () => this.#network.block(name, ['toBroker', 'toClient']);
+    process.atEffect(this.#world.pick(1, 4), hold);
+    await this.#sleep(this.#world.between(1_000, 6_000));
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    this.#network.unblock(name);
+  }
+
   async killBroker(isPowerLost: boolean): Promise<void> {
     const { process } = this.#broker;
     if (process === undefined || !process.isAlive) return;
-    process.killAtEffect(this.#world.pick(1, KILL_EFFECTS_MAX));
+    process.atEffect(this.#world.pick(1, KILL_EFFECTS_MAX), () => process.kill());
     await this.#sleep(this.#world.between(0, 500));
     if (this.#broker.process !== process) return;
     this.#world.count(isPowerLost ? 'broker lost power' : 'broker killed');

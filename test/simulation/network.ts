@@ -43,7 +43,15 @@ export const CALM: NetworkTrouble = {
   lateMsMax: 0,
 };
 
+const ANY_PURPOSE = /^/;
+
 export type Direction = 'toBroker' | 'toClient';
+
+interface Block {
+  readonly directions: readonly Direction[];
+  /** Of connections with such a purpose; default: of all. */
+  readonly purposes: RegExp;
+}
 
 interface Server {
   readonly process: Process;
@@ -55,8 +63,8 @@ export class Network {
   trouble: NetworkTrouble = CALM;
   #server: Server | undefined;
   readonly #connections = new Set<Connection>();
-  /** Links that hold everything back, by client. */
-  readonly #blocked = new Map<string, Set<Direction>>();
+  /** Links that hold back, by client. */
+  readonly #blocked = new Map<string, Block>();
   #connectionIds = 0;
 
   constructor(world: World) {
@@ -75,23 +83,30 @@ export class Network {
   connector(client: Process, link: string, clientId: string, isCalm = false): BrokerConnector {
     client.onDeath(() => this.#clientDied(client));
     return {
-      connect: async () => {
+      connect: async (_address, purpose) => {
         await client.clock.sleep(this.world.between(0.05, 0.5));
         const server = this.#server;
-        if (this.#isBlocked(link, 'toBroker') || this.#isBlocked(link, 'toClient')) {
+        if (this.#blocked.get(link)?.purposes.test(purpose) === true) {
           await client.clock.sleep(1_000);
           throw unreachableBroker('no answer');
         }
         if (server === undefined || !server.process.isAlive) throw unreachableBroker('refused');
-        const connection = new Connection(this, { client, link, clientId, server, isCalm });
+        const connection = new Connection(this, {
+          client,
+          link,
+          purpose,
+          clientId,
+          server,
+          isCalm,
+        });
         this.#connections.add(connection);
         return connection.clientEnd;
       },
     };
   }
 
-  block(link: string, directions: readonly Direction[]): void {
-    this.#blocked.set(link, new Set(directions));
+  block(link: string, directions: readonly Direction[], purposes = ANY_PURPOSE): void {
+    this.#blocked.set(link, { directions, purposes });
   }
 
   /** What was held back goes on its way. */
@@ -106,8 +121,9 @@ export class Network {
     for (const link of [...this.#blocked.keys()]) this.unblock(link);
   }
 
-  isBlocked(link: string, direction: Direction): boolean {
-    return this.#isBlocked(link, direction);
+  isBlocked({ link, purpose }: Connection, direction: Direction): boolean {
+    const block = this.#blocked.get(link);
+    return block?.directions.includes(direction) === true && block.purposes.test(purpose);
   }
 
   nextConnectionId(): number {
@@ -116,10 +132,6 @@ export class Network {
 
   forget(connection: Connection): void {
     this.#connections.delete(connection);
-  }
-
-  #isBlocked(link: string, direction: Direction): boolean {
-    return this.#blocked.get(link)?.has(direction) === true;
   }
 
   #serverDied(server: Server): void {
@@ -139,6 +151,7 @@ export class Network {
 interface Ends {
   readonly client: Process;
   readonly link: string;
+  readonly purpose: string;
   readonly clientId: string;
   readonly server: Server;
   /** Auditors see the broker as it is. */
@@ -150,6 +163,7 @@ type Held = () => void;
 export class Connection {
   readonly client: Process;
   readonly link: string;
+  readonly purpose: string;
   readonly server: Server;
   readonly clientEnd: ClientEnd;
   readonly #serverEnd: ServerEnd;
@@ -161,11 +175,12 @@ export class Connection {
   #isEnding = false;
   #isHalfOpen = false;
 
-  constructor(network: Network, { client, link, clientId, server, isCalm }: Ends) {
+  constructor(network: Network, { client, link, purpose, clientId, server, isCalm }: Ends) {
     this.#network = network;
     this.#world = network.world;
     this.client = client;
     this.link = link;
+    this.purpose = purpose;
     this.server = server;
     this.#isCalm = isCalm;
     this.clientEnd = new ClientEnd(this, client, clientId);
@@ -257,7 +272,7 @@ export class Connection {
       const receiver = direction === 'toBroker' ? this.server.process : this.client;
       this.#world.schedule(receiver, atMs - this.#world.nowMs, arrive, label);
     };
-    if (this.#network.isBlocked(this.link, direction)) this.#held[direction].push(send);
+    if (this.#network.isBlocked(this, direction)) this.#held[direction].push(send);
     else send();
   }
 

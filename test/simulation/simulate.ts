@@ -74,6 +74,7 @@ class Run {
   readonly #client: KafkaClient;
   readonly #buyers: Buyers;
   readonly #faultsMs: number;
+  readonly #sessionTimeoutMs: number;
 
   constructor({ seed, trace, mutation = {} }: RunOptions) {
     const world = new World(seed, trace);
@@ -88,7 +89,8 @@ class Run {
     };
     this.#broker = new BrokerNode(this.#network, config, mutation);
     const instances = world.pick(1, 3);
-    const engineConfig = this.#engineConfig();
+    this.#sessionTimeoutMs = world.pick(6, 10) * 1_000;
+    const engineConfig = this.#engineConfig(this.#sessionTimeoutMs);
     for (let number = 1; number <= instances; number++) {
       this.#engines.push(
         new EngineNode({
@@ -133,7 +135,12 @@ class Run {
       world.schedule(world.supervisor, afterMs, () => engine.ensureStarted(), `${engine.name} due`);
     }
     const bought = this.#buyers.buyEverything();
-    const faults = new FaultProgram(this.#network, this.#broker, this.#engines);
+    const faults = new FaultProgram(
+      this.#network,
+      this.#broker,
+      this.#engines,
+      this.#sessionTimeoutMs,
+    );
     await faults.run(this.#faultsMs);
     world.note(world.supervisor, 'faults end');
     for (const engine of this.#engines) engine.ensureStarted();
@@ -209,8 +216,7 @@ class Run {
     });
   }
 
-  #engineConfig(): StreamsOptions {
-    const sessionTimeoutMs = this.world.pick(6, 10) * 1_000;
+  #engineConfig(sessionTimeoutMs: number): StreamsOptions {
     return {
       applicationId: APPLICATION_ID,
       stateDir: '/state',

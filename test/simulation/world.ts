@@ -133,6 +133,7 @@ export class Process {
   #isAlive = true;
   #isPaused = false;
   #effectsLeft = Number.POSITIVE_INFINITY;
+  #fate: () => void = () => {};
 
   constructor(world: World, name: string) {
     this.#world = world;
@@ -161,18 +162,19 @@ export class Process {
     for (const action of this.#atDeath) action();
   }
 
-  /** It will be killed when it is about to do its n-th effect on the outside from now. */
-  killAtEffect(nth: number): void {
+  /** What happens to it when it is about to do its n-th effect on the outside from now. */
+  atEffect(nth: number, fate: () => void): void {
     this.#effectsLeft = nth;
+    this.#fate = fate;
   }
 
   /** Asked before anything that others could see. False: the process is dead, do nothing. */
   effect(): boolean {
-    if (this.#isAlive && --this.#effectsLeft <= 0) this.kill();
+    if (this.#isAlive && --this.#effectsLeft === 0) this.#fate();
     return this.#isAlive;
   }
 
-  /** SIGSTOP. */
+  /** SIGSTOP: what runs now runs to its next await; then nothing until resume(). */
   pause(): void {
     this.#isPaused = true;
   }
