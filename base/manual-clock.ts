@@ -26,7 +26,11 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const timer = { atMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order++, callback };
+    const timer = {
+      atMs: this.#monotonicMs + Math.max(0, delayMs),
+      order: this.#order++,
+      callback,
+    };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }

@@ -2,7 +2,10 @@
 import pino from 'pino';
 import type { Log } from './log.ts';
 
-export function pinoLog(level: 'debug' | 'info' | 'warn' | 'error', facts: Readonly<Record<string, unknown>> = {}): Log {
+export function pinoLog(
+  level: 'debug' | 'info' | 'warn' | 'error',
+  facts: Readonly<Record<string, unknown>> = {},
+): Log {
   const options: pino.LoggerOptions = {
     level,
     base: facts,

@@ -83,7 +83,9 @@ export interface ReadResult {
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
-  readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null;
+  readonly abortedTransactions:
+    | readonly { readonly producerId: number; readonly firstOffset: number }[]
+    | null;
   /** Set, with no records, when the log diverged from what the client has read (KIP-320). */
   readonly divergingEpoch?: { readonly epoch: number; readonly endOffset: number };
 }
@@ -115,10 +117,15 @@ export interface Partition {
   /** Resolves when something new is readable, at the latest when cancelled. */
   onAppend(listener: () => void): () => void;
   /** Earliest offset whose timestamp is >= the given one; undefined when there is none. */
-  offsetForTimestamp(timestampMs: number): { readonly offset: number; readonly timestampMs: number } | undefined;
+  offsetForTimestamp(
+    timestampMs: number,
+  ): { readonly offset: number; readonly timestampMs: number } | undefined;
   maxTimestamp(): { readonly offset: number; readonly timestampMs: number };
   /** End offset of the largest epoch <= the given one. */
-  endOffsetForEpoch(leaderEpoch: number): { readonly leaderEpoch: number; readonly endOffset: number };
+  endOffsetForEpoch(leaderEpoch: number): {
+    readonly leaderEpoch: number;
+    readonly endOffset: number;
+  };
   deleteRecordsBefore(offset: number): Promise<ErrorCodeNumber>;
   producers(): readonly ProducerStateView[];
   /** Every batch from logStart to the end, for coordinators loading their state. */
@@ -157,14 +164,23 @@ export interface TopicManager {
     readonly validateOnly?: boolean;
   }): { readonly error: ErrorCodeNumber; readonly errorMessage?: string; readonly topic?: Topic };
   deleteTopic(name: string): ErrorCodeNumber;
-  addPartitions(name: string, totalCount: number): { readonly error: ErrorCodeNumber; readonly errorMessage?: string };
+  addPartitions(
+    name: string,
+    totalCount: number,
+  ): { readonly error: ErrorCodeNumber; readonly errorMessage?: string };
   alterConfigs(
     name: string,
-    changes: readonly { readonly name: string; readonly operation: 'set' | 'delete' | 'append' | 'subtract'; readonly value: string | null }[],
+    changes: readonly {
+      readonly name: string;
+      readonly operation: 'set' | 'delete' | 'append' | 'subtract';
+      readonly value: string | null;
+    }[],
     validateOnly: boolean,
   ): { readonly error: ErrorCodeNumber; readonly errorMessage?: string };
   /** Effective values with where each comes from. */
-  configOf(name: string): readonly { readonly name: string; readonly value: string; readonly isDefault: boolean }[];
+  configOf(
+    name: string,
+  ): readonly { readonly name: string; readonly value: string; readonly isDefault: boolean }[];
   /** One round of retention and compaction. */
   maintain(): Promise<void>;
   close(): Promise<void>;
