@@ -2,7 +2,7 @@
  * Brings a query to the state it is about: here, or once to the owner. Answers carry how fresh they
  * are. Knows stores and partitions, not what the values mean.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { UnknownSchemaError } from '../schemas/serde.ts';
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
@@ -273,8 +273,7 @@ export function jsonWithEtag(
   more: Readonly<Record<string, string>> = {},
 ): RouteResponse {
   const body = JSON.stringify(value);
-  const hash = () => createHash('sha1').update(body).digest('base64url').slice(0, 22);
-  const tag = etag ?? `"${hash()}"`;
+  const tag = etag ?? `"${hash('sha1', body, 'base64url').slice(0, 22)}"`;
   const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
   if (matches(request.headers['if-none-match'], tag)) return { status: 304, headers };
   return { status: 200, headers, body };

@@ -3,7 +3,7 @@
  * instance knows the partition of a purchase without a lookup. The other bits are a digest of buyer,
  * event, zone and idempotency key: the same request has the same id wherever it arrives.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { murmur2 } from '../../kafka/murmur2.ts';
 import { zoneKey } from './zone.ts';
 
@@ -16,9 +16,8 @@ export interface PurchaseIdentity {
 
 export function purchaseIdFor(identity: PurchaseIdentity): string {
   const { buyerId, eventId, zoneId, idempotencyKey } = identity;
-  const digest = createHash('sha256')
-    .update(JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]))
-    .digest();
+  const identityText = JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]);
+  const digest = hash('sha256', identityText, 'buffer');
   const routingKey = Buffer.from(zoneKey(eventId, zoneId));
   digest.writeInt32BE(murmur2(routingKey, 0, routingKey.length), 0);
   digest[6] = (digest[6]! & 0x0f) | 0x80;
