@@ -93,7 +93,7 @@ export class BrokerNode {
   }
 
   #beforeOperation(process: Process, operation: DiskOperation): void {
-    if (operation.kind === 'read' || process.effect()) return;
+    if (operation.kind === 'read' || process.effect(operation.kind)) return;
     throw new Error('this broker is dead');
   }
 

@@ -15,6 +15,7 @@ const PAUSE_MS_MAX = 16_000;
 const BLOCK_MS_MAX = 8_000;
 const DOWN_MS_MAX = 3_000;
 const HEARTBEATS = /^group-/;
+const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'EndTxn'];
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'engine killed': (program) => program.killEngine(false, 0),
@@ -139,7 +140,8 @@ export class FaultProgram {
     const sessionLeftMs = this.#sessionTimeoutMs - this.#world.between(100, 1_500);
     await this.#sleep(sessionLeftMs);
     const hold = () => this.#network.block(name, ['toBroker', 'toClient']);
-    process.atEffect(this.#world.pick(1, 4), hold);
+    const last = LAST_REQUESTS[this.#world.pick(0, LAST_REQUESTS.length - 1)]!;
+    process.atEffect(1, hold, last);
     await this.#sleep(this.#world.between(1_000, 6_000));
     process.atEffect(Number.POSITIVE_INFINITY, () => {});
     this.#network.unblock(name);

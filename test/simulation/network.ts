@@ -190,7 +190,7 @@ export class Connection {
   /** From the client: one request frame. */
   sendRequest(frame: Buffer, api: string): void {
     const apiName = `${api} of ${this.client.name}`;
-    if (!this.client.effect()) return;
+    if (!this.client.effect(api)) return;
     const trouble = this.#trouble();
     const fate = this.#world.random.next();
     const { loseRequest, loseAnswer, lateRequest, duplicate, halfOpen } = trouble;
@@ -231,7 +231,7 @@ export class Connection {
 
   /** From the broker: one answer frame. */
   sendAnswer(frame: Buffer): void {
-    if (!this.server.process.effect()) return;
+    if (!this.server.process.effect('answer')) return;
     this.#deliver('toClient', () => this.clientEnd.receive(frame), `answer ${frame.length}`);
   }
 

@@ -104,10 +104,7 @@ class Run {
     }
     this.#auditor = new Process(world, 'auditor');
     this.#client = this.#clientOf(this.#auditor, 'auditor', true);
-    // A few are long enough for checkpoints of state to be due.
-    this.#faultsMs = world.chance(0.1)
-      ? world.between(65_000, 90_000)
-      : world.between(2_000, 14_000);
+    this.#faultsMs = faultsMs(world);
     const buyers = new Process(world, 'buyers');
     const client = this.#clientOf(buyers, 'buyers', false);
     this.#buyers = new Buyers(world, buyers, client, this.#salePlan());
@@ -237,8 +234,19 @@ class Run {
       eventId: `event-${index % 2}`,
       zoneId: `zone-${index}`,
     }));
-    return { zones, purchases: this.world.pick(10, 50), durationMs: this.#faultsMs };
+    return {
+      zones,
+      purchases: this.world.pick(10, this.#faultsMs > 14_000 ? 120 : 50),
+      durationMs: this.#faultsMs,
+    };
   }
+}
+
+/** Some are long enough for sessions to end more than once, a few for checkpoints of state to be due. */
+function faultsMs(world: World): number {
+  const length = world.random.next();
+  if (length < 0.05) return world.between(65_000, 90_000);
+  return length < 0.4 ? world.between(14_000, 25_000) : world.between(2_000, 14_000);
 }
 
 function partitionsOf(topics: readonly string[]): TopicPartition[] {

@@ -35,7 +35,7 @@ export class StoreMachine {
     return {
       open,
       destroy: async (directory) => {
-        if (!process.effect()) return;
+        if (!process.effect('destroy')) return;
         this.#world.count('store wiped');
         this.#directories.delete(directory);
         await this.disk.destroy(directory);
@@ -65,7 +65,7 @@ export class StoreMachine {
   async #latency(): Promise<void> {
     const process = this.#running;
     if (process === undefined) return;
-    if (!process.effect()) return new Promise<never>(() => {});
+    if (!process.effect('write')) return new Promise<never>(() => {});
     if (!this.#world.chance(SLOW_WRITE)) return;
     this.#world.count('slow store write');
     await process.clock.sleep(this.#world.between(0, SLOW_WRITE_MS));

@@ -134,6 +134,7 @@ export class Process {
   #isPaused = false;
   #effectsLeft = Number.POSITIVE_INFINITY;
   #fate: () => void = () => {};
+  #fatalEffect: string | undefined;
 
   constructor(world: World, name: string) {
     this.#world = world;
@@ -162,15 +163,17 @@ export class Process {
     for (const action of this.#atDeath) action();
   }
 
-  /** What happens to it when it is about to do its n-th effect on the outside from now. */
-  atEffect(nth: number, fate: () => void): void {
+  /** What happens to it when it is about to do its n-th effect on the outside from now (of that name). */
+  atEffect(nth: number, fate: () => void, what?: string): void {
     this.#effectsLeft = nth;
     this.#fate = fate;
+    this.#fatalEffect = what;
   }
 
   /** Asked before anything that others could see. False: the process is dead, do nothing. */
-  effect(): boolean {
-    if (this.#isAlive && --this.#effectsLeft === 0) this.#fate();
+  effect(what: string): boolean {
+    const counts = this.#fatalEffect === undefined || this.#fatalEffect === what;
+    if (this.#isAlive && counts && --this.#effectsLeft === 0) this.#fate();
     return this.#isAlive;
   }
 
