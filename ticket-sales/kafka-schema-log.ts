@@ -1,6 +1,14 @@
 /** The embedded registry's log on a Kafka topic of one partition, `_schemas`, as Confluent's registry has it. */
+import { type Clock, systemClock } from '../base/clock.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { type Fetcher, type KafkaClient, type Producer, partitionKey } from '../kafka/ports.ts';
+import {
+  type FetchedPartition,
+  type Fetcher,
+  type KafkaClient,
+  type Producer,
+  partitionKey,
+} from '../kafka/ports.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { FetchedBatch } from '../kafka/records/types.ts';
 import type { SchemaLog, SchemaLogRecord } from '../schemas/registry/schema-log.ts';
@@ -21,27 +29,44 @@ export async function createSchemasTopic(
   ]);
 }
 
-export function kafkaSchemaLog(kafka: KafkaClient, producer: Producer, log: Log): SchemaLog {
-  return new KafkaSchemaLog(kafka, producer, log);
+interface KafkaSchemaLogParts {
+  readonly kafka: KafkaClient;
+  readonly producer: Producer;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function kafkaSchemaLog(
+  kafka: KafkaClient,
+  producer: Producer,
+  log: Log,
+  clock: Clock = systemClock,
+): SchemaLog {
+  return new KafkaSchemaLog({ kafka, producer, clock, log });
+}
+
+/** Reading goes on after whatever happened, but not in a hurry. */
+const READ_AGAIN_MS = 1_000;
+
+interface Waiting {
+  readonly offset: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 class KafkaSchemaLog implements SchemaLog {
-  readonly #kafka: KafkaClient;
-  readonly #producer: Producer;
-  readonly #log: Log;
+  readonly #parts: KafkaSchemaLogParts;
   readonly #fetcher: Fetcher;
   readonly #cursor = createRecordCursor();
+  readonly #closing = new AbortController();
   #listener: (record: SchemaLogRecord) => void = () => {};
   #position = 0;
-  #waiting: { readonly offset: number; readonly resolve: () => void }[] = [];
+  #waiting: Waiting[] = [];
   #reading: Promise<void> = Promise.resolve();
-  #closed = false;
 
-  constructor(kafka: KafkaClient, producer: Producer, log: Log) {
-    this.#kafka = kafka;
-    this.#producer = producer;
-    this.#log = log;
-    this.#fetcher = kafka.fetcher({
+  constructor(parts: KafkaSchemaLogParts) {
+    this.#parts = parts;
+    this.#fetcher = parts.kafka.fetcher({
       isolation: 'read_committed',
       bufferedBytesMax: 8 * 1024 * 1024,
       partitionBytesMax: 1024 * 1024,
@@ -60,46 +85,57 @@ class KafkaSchemaLog implements SchemaLog {
 
   async append(key: string, value: string | null): Promise<number> {
     const record = { key: Buffer.from(key), value: value === null ? null : Buffer.from(value) };
-    const { offset } = await this.#producer.send(SCHEMAS_TOPIC, 0, record);
+    const { offset } = await this.#parts.producer.send(SCHEMAS_TOPIC, 0, record);
     return offset >= 0 ? offset : (await this.#endOffset()) - 1;
   }
 
   readUpTo(offset: number): Promise<void> {
     if (this.#position > offset) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ offset, resolve }));
+    return new Promise((resolve, reject) => this.#waiting.push({ offset, resolve, reject }));
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#fetcher.wakeup();
     await this.#reading;
     await this.#fetcher.close();
+    const closed = new MillraceError('KAFKA_UNAVAILABLE', 'the log of schemas is closed');
+    for (const { reject } of this.#waiting.splice(0)) reject(closed);
   }
 
   async #endOffset(): Promise<number> {
     const partitions = [{ topic: SCHEMAS_TOPIC, partition: 0 }];
-    const offsets = await this.#kafka.admin.listOffsets(partitions, 'latest', 'read_uncommitted');
+    const offsets = await this.#parts.kafka.admin.listOffsets(
+      partitions,
+      'latest',
+      'read_uncommitted',
+    );
     return offsets.get(partitionKey(SCHEMAS_TOPIC, 0))?.offset ?? 0;
   }
 
   async #readForEver(): Promise<void> {
-    while (!this.#closed) {
-      for (const fetched of await this.#fetcher.poll(1_000)) {
-        if (fetched.error !== undefined) {
-          // Compaction never removes the head of this topic, so only a recreated topic gets here.
-          this.#log.error(
-            { error: fetched.error },
-            'the schemas topic was replaced: reading it anew',
-          );
-          this.#position = 0;
-          this.#fetcher.seek(SCHEMAS_TOPIC, 0, fetched.logStartOffset);
-          continue;
-        }
-        for (const batch of fetched.batches) this.#handOver(batch);
-        this.#position = Math.max(this.#position, fetched.nextOffset);
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        for (const fetched of await this.#fetcher.poll(1_000)) this.#take(fetched);
+        this.#wake();
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'the schemas cannot be read: trying again');
+        await this.#parts.clock.sleep(READ_AGAIN_MS, signal);
+        this.#fetcher.seek(SCHEMAS_TOPIC, 0, this.#position);
       }
-      this.#wake();
     }
+  }
+
+  /** Throws what the partition cannot be read for. */
+  #take({ error, batches, nextOffset, logStartOffset }: FetchedPartition): void {
+    if (error !== undefined) {
+      // Compaction never removes the head of this topic: it was deleted and made anew.
+      if (isMillraceError(error, 'KAFKA_OFFSET_OUT_OF_RANGE')) this.#position = logStartOffset;
+      throw error;
+    }
+    for (const batch of batches) this.#handOver(batch);
+    this.#position = Math.max(this.#position, nextOffset);
   }
 
   #handOver(batch: FetchedBatch): void {
