@@ -1,17 +1,15 @@
 /**
  * Asks for purchases at a rate that does not care how the sale is doing: every purchase has its
- * intended time on an exact grid; each tick sends all that is due, as one batch per partition.
+ * intended time on an exact grid; each millisecond all that is due is sent, or goes with the next request.
  */
 import { partitionForKey } from '../../kafka/murmur2.ts';
 import { BatchBuilder } from '../../kafka/records/batch-builder.ts';
 import type { EncodedBatch } from '../../kafka/records/types.ts';
 import { zoneKey } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
-import { Gate } from '../gate.ts';
 import { purchaseNumber, type Sale, type SaleClient } from '../sale-client.ts';
 
 const BATCH_BYTES = 512 * 1024;
-const REQUESTS_IN_FLIGHT = 1_000;
 const VALUE_BYTES_MAX = 1_024;
 
 /** Purchases encoded ahead, so that the sender costs little while it matters. */
@@ -58,52 +56,85 @@ export async function sendOpenLoop(
   ratePerSecond: number,
   startMs: number,
 ): Promise<void> {
-  const builders = Array.from(
-    { length: client.partitionCount },
-    () => new BatchBuilder({ sizeBytesMax: BATCH_BYTES }),
-  );
-  const gate = new Gate(REQUESTS_IN_FLIGHT);
+  const sender = new BatchingSender(client, purchases);
   for (let next = 0; next < purchases.count; ) {
-    const due = Math.min(
-      purchases.count,
-      Math.ceil(((performance.now() - startMs) / 1_000) * ratePerSecond),
-    );
-    if (due <= next) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      continue;
-    }
-    const batches = batchesOf(builders, purchases, next, due);
-    next = due;
-    await gate.enter();
-    gate.leaveAfter(client.producer.sendBatches(batches));
+    const elapsedMs = performance.now() - startMs;
+    const due = Math.min(purchases.count, Math.ceil((elapsedMs / 1_000) * ratePerSecond));
+    for (; next < due; next++) sender.append(next);
+    sender.flush();
+    sender.throwIfFailed();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  await gate.empty();
+  await sender.end();
 }
 
-function batchesOf(
-  builders: readonly BatchBuilder[],
-  { bytes, ends, keys, partitions }: EncodedPurchases,
-  from: number,
-  to: number,
-): EncodedBatch[] {
-  const batches: EncodedBatch[] = [];
-  const finish = (partition: number) => {
-    const builder = builders[partition]!;
-    batches.push(builder.finish(TOPICS.commands, partition, 'none'));
-    builder.reset();
-  };
-  const nowMs = Date.now();
-  for (let index = from; index < to; index++) {
+/** As every good producer: what comes while a request is out goes into the next one. */
+class BatchingSender {
+  readonly #client: SaleClient;
+  readonly #purchases: EncodedPurchases;
+  readonly #builders: readonly BatchBuilder[];
+  readonly #nowMs = Date.now();
+  #full: EncodedBatch[] = [];
+  #sending: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(client: SaleClient, purchases: EncodedPurchases) {
+    this.#client = client;
+    this.#purchases = purchases;
+    this.#builders = Array.from(
+      { length: client.partitionCount },
+      () => new BatchBuilder({ sizeBytesMax: BATCH_BYTES }),
+    );
+  }
+
+  append(index: number): void {
+    const { bytes, ends, keys, partitions } = this.#purchases;
     const key = keys[index]!;
     const partition = partitions[index]!;
+    const builder = this.#builders[partition]!;
     const start = index === 0 ? 0 : ends[index - 1]!;
-    const append = () =>
-      builders[partition]!.appendRange(nowMs, key, 0, key.length, bytes, start, ends[index]!);
-    if (append()) continue;
-    finish(partition);
-    append();
+    const fits = () =>
+      builder.appendRange(this.#nowMs, key, 0, key.length, bytes, start, ends[index]!);
+    if (fits()) return;
+    this.#finish(partition);
+    fits();
   }
-  for (const [partition, builder] of builders.entries()) if (builder.count > 0) finish(partition);
-  return batches;
+
+  /** Sends what there is, or leaves it to the end of the request that is out. */
+  flush(): void {
+    if (this.#sending !== undefined || this.#failure !== undefined) return;
+    for (const [partition, { count }] of this.#builders.entries()) {
+      if (count > 0) this.#finish(partition);
+    }
+    if (this.#full.length === 0) return;
+    const batches = this.#full;
+    this.#full = [];
+    this.#sending = this.#client.producer.sendBatches(batches).then(
+      () => this.#sent(),
+      (error: unknown) => {
+        this.#failure = { error };
+        this.#sending = undefined;
+      },
+    );
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async end(): Promise<void> {
+    for (this.flush(); this.#sending !== undefined; this.flush()) await this.#sending;
+    this.throwIfFailed();
+  }
+
+  #sent(): void {
+    this.#sending = undefined;
+    this.flush();
+  }
+
+  #finish(partition: number): void {
+    const builder = this.#builders[partition]!;
+    this.#full.push(builder.finish(TOPICS.commands, partition, 'none'));
+    builder.reset();
+  }
 }
