@@ -20,7 +20,13 @@ export async function runStart(config: AppConfig, log: Log, demo: boolean): Prom
   });
   const app = await startTicketApp(config, log, { onWaiting: patiently(), signal: abort.signal });
   const wantsDemo = demo && (config.TICKETS_DEMO ?? app.isEmbedded);
-  if (wantsDemo) await createDemoEvent(app.httpUrl, abort.signal);
+  if (wantsDemo) {
+    await createDemoEvent(app.httpUrl, abort.signal).catch(async (error: unknown) => {
+      if (abort.signal.aborted) return;
+      await app.stop();
+      throw error;
+    });
+  }
   console.log(banner(app, config, wantsDemo));
   const ended = await Promise.race([signalled, app.failed]);
   if (ended instanceof Error) {
