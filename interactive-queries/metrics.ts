@@ -89,6 +89,20 @@ export class Metrics {
     return (labels = {}) => counter.inc(labels);
   }
 
+  /** A counter that somebody else keeps: for what is counted too often to go through labels each time. */
+  total(name: string, help: string, labelNames: readonly string[], collect: Collect): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        await collect((labels, value) => this.inc(labels, value));
+      },
+    });
+  }
+
   gauge(name: string, help: string, labelNames: readonly string[], collect: Collect): void {
     new Gauge({
       name,

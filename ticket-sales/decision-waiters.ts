@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { CommitNotice } from '../interactive-queries/queryable-streams.ts';
-import { readBatchHeader } from '../kafka/records/record-batch.ts';
+import { forEachBatch } from '../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { Serde } from '../schemas/serde.ts';
 import type { Purchase } from './domain/purchase.ts';
@@ -93,13 +93,10 @@ export class DecisionWaiters {
 
   onCommitted(notice: CommitNotice): void {
     for (const { batch } of notice.outputs) {
-      for (let position = 0; position < batch.length; ) {
-        const header = readBatchHeader(batch, position);
-        if (header === undefined) break;
+      forEachBatch(batch, (header) => {
         this.#cursor.open({ buffer: batch, header });
         while (this.#cursor.next()) this.#decided();
-        position += header.sizeBytes;
-      }
+      });
     }
   }
 

@@ -127,12 +127,13 @@ export class FakeStreams implements QueryableStreams {
   }
 
   onCommitted(
-    _topics: readonly string[],
+    topics: readonly string[],
     wanted: () => boolean,
     listener: (notice: CommitNotice) => void,
   ): () => void {
     const guarded = (notice: CommitNotice) => {
-      if (wanted()) listener(notice);
+      const outputs = notice.outputs.filter(({ topic }) => topics.includes(topic));
+      if (wanted()) listener({ ...notice, outputs });
     };
     this.#listeners.push(guarded);
     return () => {

@@ -9,6 +9,7 @@ import { checkOpenApi, type OpenApiDocument, undocumented } from '../kit/check-o
 import { settle } from '../kit/drive.ts';
 import { purchaseWith } from './domain/samples.ts';
 import { type Answer, type FakeInstance, FakeSale, PARTITIONS, partitionOf } from './fake-sale.ts';
+import { statusNotice } from './status-notice.ts';
 
 let sale: FakeSale;
 
@@ -621,6 +622,15 @@ describe('one instance', () => {
         expect(text).toContain(`${sample}\n`);
       }
       expect(text).not.toMatch(/ada|k2/);
+    });
+
+    test('dead letters are counted, none as none', async () => {
+      const scrape = async () => (await fetch(`http://127.0.0.1:${sale.one.port}/metrics`)).text();
+      expect(await scrape()).toContain('kstream_dlq_records_total{topic="ticketPurchase.dlq"} 0\n');
+      const { outputs } = statusNotice(sale.serdes.purchase, [purchaseWith(), purchaseWith()]);
+      const letters = outputs.map((output) => ({ ...output, topic: 'ticketPurchase.dlq' }));
+      sale.one.streams.commit({ taskPartitions: [0], outputs: letters, committedAtMs: 0 });
+      expect(await scrape()).toContain('kstream_dlq_records_total{topic="ticketPurchase.dlq"} 2\n');
     });
 
     test('a zone that is oversold shows', async () => {

@@ -14,7 +14,7 @@ import type { CommandSender } from '../command-sender.ts';
 import { type AppConfig, peerEntries } from '../config.ts';
 import { DecisionWaiters } from '../decision-waiters.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
-import { TicketMetrics, watchSale } from '../ticket-metrics.ts';
+import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
@@ -62,6 +62,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     (notice) => waiters.onCommitted(notice),
   );
   watchSale(metrics, streams, waiters);
+  countDeadLetters(metrics, streams);
   const commands = { topic: TOPICS.commands, serde: serdes.command };
   const events = { topic: TOPICS.events, serde: serdes.event };
   const zones = new ZoneDirectory(streams, routing, peers);
