@@ -112,7 +112,11 @@ export class KafkaStreams implements QueryableStreams {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#log = options.log ?? silentLog;
-    this.#localStores = new LocalStores({ engine: options.storeEngine, log: this.#log });
+    this.#localStores = new LocalStores({
+      engine: options.storeEngine,
+      clock: this.#clock,
+      log: this.#log,
+    });
   }
 
   // ── Life ─────────────────────────────────────────────────────────────────────────────────────

@@ -2,11 +2,13 @@
  * A few words of memory that a stream thread and the main thread both see without messages:
  * whether somebody waits for outputs, and how far store batches are written.
  */
+import type { Clock } from '../base/clock.ts';
+
 const APPLIED_SEQUENCE = 0;
 const WANTED = 1;
 const WORDS = 2;
-/** A missed notification costs no more than this. */
-const RECHECK_MS = 50;
+/** A store batch takes about this long. */
+const RECHECK_MS = 1;
 
 export class ThreadMemory {
   /** Can be posted to a worker. */
@@ -34,17 +36,18 @@ export class ThreadMemory {
 
   setApplied(sequence: number): void {
     Atomics.store(this.#words, APPLIED_SEQUENCE, BigInt(sequence));
-    Atomics.notify(this.#words, APPLIED_SEQUENCE);
   }
 
-  /** True once the batches up to `sequence` are written; false after `timeoutMs`. */
-  async applied(sequence: number, timeoutMs: number): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += RECHECK_MS) {
-      const seen = this.appliedSequence;
-      if (seen >= sequence) return true;
-      const waiting = Atomics.waitAsync(this.#words, APPLIED_SEQUENCE, BigInt(seen), RECHECK_MS);
-      if (waiting.async) await waiting.value;
+  /**
+   * True once the batches up to `sequence` are written; false after `timeoutMs`. Looks again every
+   * millisecond: Atomics.waitAsync was seen never to resolve on a main thread, its timeout included.
+   */
+  async applied(sequence: number, timeoutMs: number, clock: Clock): Promise<boolean> {
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    while (this.appliedSequence < sequence) {
+      if (clock.monotonicMs() >= deadlineMs) return false;
+      await clock.sleep(RECHECK_MS);
     }
-    return this.appliedSequence >= sequence;
+    return true;
   }
 }

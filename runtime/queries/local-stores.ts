@@ -3,6 +3,7 @@
  * thread: committed state only. A reader is opened when its task runs and closed, before the task
  * gives its stores away.
  */
+import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { LocalStore, TaskInfo } from '../../interactive-queries/queryable-streams.ts';
 import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
@@ -23,11 +24,17 @@ interface OpenTask {
 
 export class LocalStores {
   readonly #engine: BytesStoreEngine | undefined;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #tasks = new Map<string, OpenTask>();
 
-  constructor(parts: { readonly engine: BytesStoreEngine | undefined; readonly log: Log }) {
+  constructor(parts: {
+    readonly engine: BytesStoreEngine | undefined;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
     this.#engine = parts.engine;
+    this.#clock = parts.clock;
     this.#log = parts.log;
   }
 
@@ -87,7 +94,8 @@ export class LocalStores {
     if (task === undefined) return undefined;
     const reader = await task.reader;
     if (reader === undefined) return undefined;
-    if (!(await task.memory.applied(task.announcedSequence, APPLIED_TIMEOUT_MS))) return undefined;
+    if (!(await task.memory.applied(task.announcedSequence, APPLIED_TIMEOUT_MS, this.#clock)))
+      return undefined;
     // The task may have left while we waited: its reader is closed then.
     if (this.#tasks.get(taskId) !== task) return undefined;
     const store = reader.store<unknown, unknown>(storeName);

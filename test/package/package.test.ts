@@ -127,7 +127,7 @@ describe('the published package', () => {
 async function untilAnswered(sale: ChildProcess, url: string): Promise<unknown> {
   for (;;) {
     if (sale.exitCode !== null) throw new Error(`the sale ended with ${sale.exitCode}`);
-    const answer = await fetch(url).catch(() => undefined);
+    const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
     if (answer?.ok === true) return answer.json();
     await answer?.arrayBuffer();
     await new Promise((resolveLater) => setTimeout(resolveLater, 50));

@@ -70,7 +70,8 @@ test('no sequence of commands oversells, changes an outcome, or loses a ticket',
         check(each, offset, before, { zones, purchases });
       }
     }),
-    { numRuns: 1_500 },
+    // One seed, so that what must have been seen is seen every time.
+    { numRuns: 3_000, seed: 20_261_121 },
   );
   for (const [what, count] of Object.entries(seen))
     expect([what, count > 100]).toEqual([what, true]);
