@@ -20,6 +20,8 @@ interface Tally {
   skipped: number;
 }
 
+const SUITE_TIMEOUT_MS = 20 * 60_000;
+
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-test-'));
 const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 
@@ -34,7 +36,9 @@ function vitest(config: string, env: NodeJS.ProcessEnv): void {
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  const result = spawnSync('npx', ['--no-install', ...args], { stdio: 'inherit', env });
+  // A test that hangs must not hang everything: the missing report then counts as a failure.
+  const timeout = SUITE_TIMEOUT_MS;
+  const result = spawnSync('npx', ['--no-install', ...args], { stdio: 'inherit', env, timeout });
   try {
     const counts = JSON.parse(readFileSync(report, 'utf8')) as {
       numPassedTests: number;
