@@ -9,7 +9,13 @@ import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
 import { Problem, retryAfter } from './http/problem.ts';
 import { changedRequest, type RouteRequest, type RouteResponse } from './http/route.ts';
 import { type Peers, waitSeconds } from './peers.ts';
-import { formatPosition, hasReached, type Position, parsePosition } from './positions.ts';
+import {
+  formatPosition,
+  hasReached,
+  lagAllowed,
+  type Position,
+  parsePosition,
+} from './positions.ts';
 import type {
   HostInfo,
   LocalStore,
@@ -84,27 +90,58 @@ export class OwnerRouting {
     return count;
   }
 
-  /** Answers from the local store, or by one forward to the owner. Throws 503 while nobody owns it. */
+  /**
+   * Answers from the local store, or by one forward to the owner. A client that allows it
+   * (`consistency=any`) is answered by a standby here, or by one elsewhere when the owner does not
+   * answer. Throws 503 while nobody can.
+   */
   async answer<V>(
     storeName: string,
     location: PartitionLocation,
     request: RouteRequest,
     serve: LocalAnswer<V>,
   ): Promise<RouteResponse> {
-    const { streams, peers } = this.#options;
-    const isForwarded = peers.isForwarded(request);
-    if (location.isLocal) {
-      const local = await this.#open(storeName, location.partition, request);
+    const isForwarded = this.#options.peers.isForwarded(request);
+    const standby = await this.#openStandby(storeName, location, request);
+    if (location.isLocal || standby !== undefined) {
+      const local = standby ?? (await this.#open(storeName, location.partition, request));
       const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
       const response = await this.#withSchemas(storeName, () => serve(store, local));
-      const headers = { ...response.headers, ...this.#freshness(local.position, local.role) };
+      const headers = { ...response.headers, ...this.#freshness(local.position, local) };
       return { ...response, headers };
     }
     if (isForwarded) throw new Problem('misdirected');
-    if (location.active === undefined) {
+    return this.#forward(location, request);
+  }
+
+  /** To the owner; where that fails and the client allows it, to the standbys in turn. */
+  async #forward(
+    { active, standbys }: PartitionLocation,
+    request: RouteRequest,
+  ): Promise<RouteResponse> {
+    const { peers, streams } = this.#options;
+    try {
+      if (active !== undefined) return await peers.forward(active, request);
       throw new Problem('rebalancing', { ...retryAfter(1), detail: `state ${streams.state()}` });
+    } catch (error) {
+      for (const standby of lagAllowed(request.query) > 0 ? standbys : []) {
+        const answer = await peers.forward(standby, request).catch(() => undefined);
+        if (answer !== undefined && answer.status < 500) return answer;
+      }
+      throw error;
     }
-    return peers.forward(location.active, request);
+  }
+
+  /** A standby here that may answer. It knows no input positions: `minPosition` is for the owner. */
+  async #openStandby(
+    storeName: string,
+    { isLocal, partition }: PartitionLocation,
+    request: RouteRequest,
+  ): Promise<AvailableStore | undefined> {
+    const lagMax = lagAllowed(request.query);
+    if (isLocal || lagMax === 0 || request.query['minPosition'] !== undefined) return undefined;
+    const local = await this.#options.streams.openLocal(storeName, partition);
+    return local.kind === 'available' && local.lag <= lagMax ? local : undefined;
   }
 
   /**
@@ -192,7 +229,7 @@ export class OwnerRouting {
     const position = new Map(parts.flatMap((part) => [...part.position]));
     return {
       items: parts.flatMap(({ items }) => items),
-      headers: this.#freshness(position, 'active'),
+      headers: this.#freshness(position, { role: 'active', lag: 0 }),
     };
   }
 
@@ -232,6 +269,8 @@ export class OwnerRouting {
         const members = { remainingRecords: local.remainingRecords };
         throw new Problem('store-restoring', { ...retryAfter(1), members });
       }
+      // The owner's word counts: a task that has just become a standby has no say any more.
+      if (local.role === 'standby') throw new Problem('rebalancing', retryAfter(1));
       if (wanted === undefined || hasReached(local.position, wanted, partition)) return local;
       if (clock.monotonicMs() >= deadlineMs || request.signal.aborted) {
         const detail = `not yet at ${minPosition}`;
@@ -241,12 +280,16 @@ export class OwnerRouting {
     }
   }
 
-  #freshness(position: Position, role: AvailableStore['role']): Record<string, string> {
+  #freshness(
+    position: Position,
+    { role, lag }: Pick<AvailableStore, 'role' | 'lag'>,
+  ): Record<string, string> {
     const { self, streams } = this.#options;
     const headers: Record<string, string> = {
       'Served-By': `${self.host}:${self.port}`,
       'Served-Role': role,
     };
+    if (role === 'standby') headers['Store-Lag'] = String(lag);
     const text = formatPosition(position);
     if (text !== '') headers['Store-Position'] = text;
     const silentMs = streams.kafkaSilentForMs();

@@ -41,6 +41,7 @@ const PASSED_BACK = [
   'location',
   'retry-after',
   'store-position',
+  'store-lag',
   'served-by',
   'served-role',
   'decided-by',

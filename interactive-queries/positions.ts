@@ -4,13 +4,31 @@ import Type from 'typebox';
 /** By `<topic>-<partition>`: next input offset that the state contains. */
 export type Position = ReadonlyMap<string, number>;
 
-/** Query parameter of reads: answer with nothing older than this. */
-export const minPositionSchema = Type.String({
+/** Answer with nothing older than this. */
+const minPositionSchema = Type.String({
   pattern:
     '^[A-Za-z0-9._-]{1,249}-\\d{1,5}:\\d{1,15}(,[A-Za-z0-9._-]{1,249}-\\d{1,5}:\\d{1,15}){0,63}$',
   maxLength: 4_096,
   description: '`<topic>-<partition>:<offset>`, several separated by commas',
 });
+
+/** Query parameters of reads. */
+export const readQuery = {
+  minPosition: minPositionSchema,
+  consistency: Type.Enum(['strong', 'any'], {
+    description: '`any` allows a standby to answer, when the owner is elsewhere; default `strong`',
+  }),
+  maxLag: Type.String({
+    pattern: '^\\d{1,12}$',
+    description: 'how many records behind a standby may be, with `consistency=any`',
+  }),
+};
+
+/** How many records behind an answer may be: 0 = only the owner may answer. */
+export function lagAllowed(query: Readonly<Record<string, string>>): number {
+  if (query['consistency'] !== 'any') return 0;
+  return query['maxLag'] === undefined ? Number.POSITIVE_INFINITY : Number(query['maxLag']);
+}
 
 /** Longer ones are left out: a header has its limits. */
 const TEXT_CHARS_MAX = 4_096;

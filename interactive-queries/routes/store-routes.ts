@@ -5,7 +5,7 @@ import type { StoreSpec } from '../../stores/state-store.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { type Gathered, jsonWithEtag, type OwnerRouting } from '../owner-routing.ts';
-import { minPositionSchema } from '../positions.ts';
+import { readQuery } from '../positions.ts';
 import type { HostInfo, QueryableStreams } from '../queryable-streams.ts';
 
 export interface StoreRoutesDeps {
@@ -42,7 +42,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       summary: 'The value of a key, wherever it is',
       tag: 'stores',
       params: keyParam,
-      query: { minPosition: minPositionSchema },
+      query: readQuery,
       answers: {
         200: { about: 'Key, value and partition' },
         304: { about: 'Unchanged' },

@@ -30,6 +30,10 @@ export class FakeStreams implements QueryableStreams {
   currentTasks: TaskInfo[] = [];
   /** Partitions of all stores that are elsewhere, with their owner; `undefined` = nobody has it. */
   readonly elsewhere = new Map<number, HostInfo | undefined>();
+  /** Other instances that follow a partition. */
+  readonly standbys = new Map<number, readonly HostInfo[]>();
+  /** Partitions that we follow, with how far we are behind. */
+  readonly followed = new Map<number, number>();
   /** Partitions that are being restored. */
   readonly restoring = new Map<number, number>();
   /** What openLocal says of a partition although locatePartition calls it ours. */
@@ -101,20 +105,22 @@ export class FakeStreams implements QueryableStreams {
   locatePartition(_storeName: string, partition: number): PartitionLocation {
     const isLocal = !this.elsewhere.has(partition);
     const active = isLocal ? { host: '127.0.0.1', port: 1 } : this.elsewhere.get(partition);
-    return { partition, active, standbys: [], isLocal };
+    return { partition, active, standbys: this.standbys.get(partition) ?? [], isLocal };
   }
 
   async openLocal(storeName: string, partition: number): Promise<LocalStore> {
     this.opened++;
-    if (this.gone.has(partition) || this.elsewhere.has(partition)) return { kind: 'not-here' };
+    const lag = this.followed.get(partition);
+    const isElsewhere = this.gone.has(partition) || this.elsewhere.has(partition);
+    if (isElsewhere && lag === undefined) return { kind: 'not-here' };
     const remainingRecords = this.restoring.get(partition);
     if (remainingRecords !== undefined) return { kind: 'restoring', remainingRecords };
     return {
       kind: 'available',
-      role: 'active',
+      role: lag === undefined ? 'active' : 'standby',
       store: this.#reader(storeName, partition),
       position: this.#positionOf(storeName, partition),
-      lag: 0,
+      lag: lag ?? 0,
     };
   }
 

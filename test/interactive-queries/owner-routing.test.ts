@@ -226,6 +226,57 @@ describe('a read with minPosition', () => {
   });
 });
 
+describe('a read that may be a little old', () => {
+  const any = { query: { consistency: 'any' } };
+
+  test('is answered by the standby here, with its lag, although the owner is elsewhere', async () => {
+    here.streams.followed.set(2, 7);
+    here.streams.put('letters', 2, 'a', 'old');
+    expect(await here.read(2, any)).toMatchObject({
+      status: 200,
+      body: '"old"',
+      headers: { 'Served-Role': 'standby', 'Store-Lag': '7' },
+    });
+  });
+
+  test('is brought to the owner when the standby here is too far behind, or a position is wanted', async () => {
+    here.streams.followed.set(2, 7);
+    const tooFar = { query: { consistency: 'any', maxLag: '6' } };
+    const wanting = { query: { consistency: 'any', minPosition: 'in-2:1' } };
+    for (const properties of [tooFar, wanting, {}]) {
+      expect(await slugOf(here.read(2, { ...properties, headers: forwarded }))).toBe('misdirected');
+    }
+    const closeEnough = { query: { consistency: 'any', maxLag: '7' } };
+    expect((await here.read(2, { ...closeEnough, headers: forwarded })).status).toBe(200);
+  });
+
+  test('is brought to a standby elsewhere when the owner does not answer, or there is none', async () => {
+    there.streams.elsewhere.set(3, { host: '127.0.0.1', port: 1 });
+    there.streams.followed.set(3, 2);
+    here.streams.standbys.set(3, [
+      { host: '127.0.0.1', port: 1 },
+      { host: '127.0.0.1', port: there.port },
+    ]);
+    for (const owner of [{ host: '127.0.0.1', port: 1 }, undefined]) {
+      here.streams.elsewhere.set(3, owner);
+      const served = () =>
+        here.routing.answer<string>(
+          'letters',
+          here.streams.locatePartition('letters', 3),
+          routeRequest({ query: { consistency: 'any' }, target: '/v1/metadata/tasks' }),
+          () => ({ status: 500 }),
+        );
+      expect((await served()).status).toBe(200);
+      expect(await slugOf(here.read(3))).toMatch(/owner-unavailable|rebalancing/);
+    }
+  });
+
+  test('is never the answer to a client that did not allow it, even where we were the owner', async () => {
+    here.streams.followed.set(0, 0);
+    expect(await slugOf(here.read(0))).toBe('rebalancing');
+  });
+});
+
 describe('a list over all partitions', () => {
   const all = ['a', 'b', 'c', 'd'].map((key) => ({ key, value: key.toUpperCase() }));
 

@@ -4,16 +4,17 @@ import { describe, expect, test } from 'vitest';
 import {
   formatPosition,
   hasReached,
-  minPositionSchema,
+  lagAllowed,
   parsePosition,
   positionAfter,
+  readQuery,
 } from '../../interactive-queries/positions.ts';
 
 describe('positions', () => {
   test('come back from their text', () => {
     const name = fc.tuple(fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/), fc.nat(999));
     const offset = fc.nat(Number.MAX_SAFE_INTEGER).map((value) => value % 1e15);
-    const isWanted = new Ajv2020({ unicodeRegExp: true }).compile(minPositionSchema);
+    const isWanted = new Ajv2020({ unicodeRegExp: true }).compile(readQuery.minPosition);
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.tuple(name, offset), {
@@ -49,7 +50,7 @@ describe('positions', () => {
     'topic-1:1e3',
     `topic-1:${'9'.repeat(20)}`,
   ])('%j is no position to wait for', (text) => {
-    expect(new Ajv2020({ unicodeRegExp: true }).compile(minPositionSchema)(text)).toBe(false);
+    expect(new Ajv2020({ unicodeRegExp: true }).compile(readQuery.minPosition)(text)).toBe(false);
   });
 
   test('after a record is the offset behind it, if its offset is known', () => {
@@ -98,5 +99,16 @@ describe('positions', () => {
         3,
       ),
     ).toBe(true);
+  });
+
+  test.each([
+    [{}, 0],
+    [{ consistency: 'strong' }, 0],
+    [{ maxLag: '5' }, 0],
+    [{ consistency: 'any' }, Number.POSITIVE_INFINITY],
+    [{ consistency: 'any', maxLag: '5' }, 5],
+    [{ consistency: 'any', maxLag: '0' }, 0],
+  ])('%j allows an answer that is %d records behind', (query, lag) => {
+    expect(lagAllowed(query as Record<string, string>)).toBe(lag);
   });
 });

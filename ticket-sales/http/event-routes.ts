@@ -8,7 +8,7 @@ import {
   type RouteResponse,
 } from '../../interactive-queries/http/route.ts';
 import { jsonWithEtag, type OwnerRouting } from '../../interactive-queries/owner-routing.ts';
-import { minPositionSchema, positionAfter } from '../../interactive-queries/positions.ts';
+import { positionAfter, readQuery } from '../../interactive-queries/positions.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
 import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
@@ -87,7 +87,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'An event',
       tag: 'events',
       params: event,
-      query: { minPosition: minPositionSchema },
+      query: readQuery,
       answers: {
         200: { about: 'The event', body: eventSchema },
         304: { about: 'Unchanged' },
@@ -134,7 +134,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'A zone',
       tag: 'events',
       params: zone,
-      query: { minPosition: minPositionSchema },
+      query: readQuery,
       answers: {
         200: { about: 'The zone', body: zoneSchema },
         304: { about: 'Unchanged' },
@@ -150,7 +150,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       summary: 'What is left in a zone',
       tag: 'events',
       params: zone,
-      query: { minPosition: minPositionSchema },
+      query: readQuery,
       answers: {
         200: { about: 'The stock', body: inventorySchema },
         304: { about: 'Unchanged' },

@@ -14,7 +14,7 @@ import {
 } from '../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { type Peers, waitSeconds } from '../../interactive-queries/peers.ts';
-import { minPositionSchema, positionAfter } from '../../interactive-queries/positions.ts';
+import { positionAfter, readQuery } from '../../interactive-queries/positions.ts';
 import type {
   PartitionLocation,
   QueryableStreams,
@@ -99,7 +99,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       summary: 'A purchase as it stands',
       tag: 'purchases',
       params: { purchaseId: purchaseIdSchema },
-      query: { minPosition: minPositionSchema },
+      query: readQuery,
       requestHeaders: preferHeader,
       answers: {
         200: { about: 'The purchase', body: purchaseSchema },
