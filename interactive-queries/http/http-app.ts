@@ -220,7 +220,8 @@ function asProblem(error: unknown, log: Log): Problem {
   if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) {
     return new Problem('registry-unavailable', { ...retryAfter(2), cause });
   }
-  if (isMillraceError(error, 'QUERY_UNAVAILABLE', 'STORE_CLOSED')) {
+  // Routes name known stores: one is unknown only while the engine has not read its topology yet.
+  if (isMillraceError(error, 'QUERY_UNAVAILABLE', 'STORE_CLOSED', 'STORE_UNKNOWN')) {
     return new Problem('rebalancing', { ...retryAfter(1), cause });
   }
   log.error({ err: error }, 'request failed');
