@@ -20,7 +20,7 @@ import { type RegistryServer, startRegistryServer } from '../schemas/registry/re
 import { SchemaRegistryService } from '../schemas/registry/schema-registry-service.ts';
 import type { SchemaRegistry } from '../schemas/schema-registry.ts';
 import { createCommandSender } from './command-sender.ts';
-import { type AppConfig, applicationServer, outsideKafka } from './config.ts';
+import { type AppConfig, applicationServer, hostInUrl, outsideKafka } from './config.ts';
 import { createTicketApi } from './http/ticket-api.ts';
 import { createSchemasTopic, kafkaSchemaLog } from './kafka-schema-log.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
@@ -155,7 +155,7 @@ async function start(
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();
   return {
-    httpUrl: `http://${config.HTTP_HOST}:${httpPort}`,
+    httpUrl: `http://${hostInUrl(config.HTTP_HOST)}:${httpPort}`,
     registryUrl: registry.url,
     brokers: kafkaSide.brokers,
     isEmbedded: kafkaSide.isEmbedded,

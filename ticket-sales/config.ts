@@ -135,7 +135,12 @@ export function applicationServer(config: AppConfig): HostAndPort {
   if (config.STREAMS_APPLICATION_SERVER !== undefined) return config.STREAMS_APPLICATION_SERVER;
   const { HTTP_HOST: host, HTTP_PORT: port } = config;
   if (host === '0.0.0.0' || host === '::') return { host: hostname(), port };
-  return { host: host.includes(':') ? `[${host}]` : host, port };
+  return { host: hostInUrl(host), port };
+}
+
+/** An address as it stands in a URL: IPv6 in brackets. */
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Where other instances may be, as PeerAddresses takes it. Default: where we are ourselves. */

@@ -2,7 +2,7 @@
 import Type from 'typebox';
 import { type Serde, toBytes } from '../../schemas/serde.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem, retryAfter } from '../http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { type Gathered, jsonWithEtag, type OwnerRouting } from '../owner-routing.ts';
 import { readQuery } from '../positions.ts';
@@ -181,10 +181,13 @@ function partOf({ items, headers }: Gathered<unknown>): RouteResponse {
   return { status: 200, headers, body: { items } };
 }
 
-function specOf(deps: StoreRoutesDeps, request: RouteRequest): StoreSpec {
-  const found = deps.streams.stores().find(({ spec }) => spec.name === request.params['store']);
-  if (found === undefined) throw new Problem('unknown-store');
-  return found.spec;
+/** Throws 404, or 503 while the engine has not said yet what there is. */
+function specOf({ streams }: StoreRoutesDeps, request: RouteRequest): StoreSpec {
+  const stores = streams.stores();
+  const found = stores.find(({ spec }) => spec.name === request.params['store']);
+  if (found !== undefined) return found.spec;
+  if (stores.length === 0) throw new Problem('rebalancing', retryAfter(1));
+  throw new Problem('unknown-store');
 }
 
 /** Path text as a key of the store: text where the serde takes it, else a number. */

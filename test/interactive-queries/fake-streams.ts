@@ -65,6 +65,11 @@ export class FakeStreams implements QueryableStreams {
     this.#specs.set(name, { spec, partitionCount: options.partitionCount ?? 1 });
   }
 
+  /** As before the start. */
+  forget(): void {
+    this.#specs.clear();
+  }
+
   put(storeName: string, partition: number, key: unknown, value: unknown): void {
     this.#mapOf(storeName, partition).set(key, value);
   }

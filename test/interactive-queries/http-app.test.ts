@@ -460,6 +460,7 @@ describe('what a handler throws', () => {
     ['SCHEMA_REGISTRY_UNAVAILABLE', 'registry-unavailable'],
     ['QUERY_UNAVAILABLE', 'rebalancing'],
     ['STORE_CLOSED', 'rebalancing'],
+    ['STORE_UNKNOWN', 'rebalancing'],
     ['STORE_CORRUPT', 'store-restoring'],
     ['STORE_IO', 'store-restoring'],
   ] as const)('%s is %s, with the time to come back', async (code, slug) => {

@@ -399,6 +399,13 @@ describe('a search for one key', () => {
     expect([status, body!['type']]).toEqual([404, 'urn:millrace:problem:unknown-store']);
   });
 
+  test('is 503 while the engine has not said what stores there are', async () => {
+    here.streams.forget();
+    for (const path of ['keys/a', 'entries', 'count']) {
+      expect((await here.fetch(`/v1/stores/letters/${path}`)).status).toBe(503);
+    }
+  });
+
   test('takes numbers for keys that are numbers, and refuses what cannot be one', async () => {
     here.streams.addStore('numbers', { keySerde: int32Serde as never, partitionCount: 1 });
     here.streams.put('numbers', 0, 42, 'answer');
