@@ -2,36 +2,16 @@
  * Brings a query to the state it is about: here, or once to the owner. Answers carry how fresh they
  * are. Knows stores and partitions, not what the values mean.
  */
-import { hash } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
-import { UnknownSchemaError } from '../schemas/serde.ts';
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
 import { Problem, retryAfter } from './http/problem.ts';
 import { changedRequest, type RouteRequest, type RouteResponse } from './http/route.ts';
-import { type Peers, waitSeconds } from './peers.ts';
-import {
-  formatPosition,
-  hasReached,
-  lagAllowed,
-  type Position,
-  parsePosition,
-} from './positions.ts';
-import type {
-  HostInfo,
-  LocalStore,
-  PartitionLocation,
-  QueryableStreams,
-} from './queryable-streams.ts';
+import { type AvailableStore, LocalReads, type LocalReadsOptions } from './local-reads.ts';
+import type { Peers } from './peers.ts';
+import { lagAllowed, type Position, parsePosition } from './positions.ts';
+import type { HostInfo, PartitionLocation } from './queryable-streams.ts';
 
-export type AvailableStore = Extract<LocalStore, { kind: 'available' }>;
-
-export interface OwnerRoutingOptions {
-  readonly streams: QueryableStreams;
+export interface OwnerRoutingOptions extends LocalReadsOptions {
   readonly peers: Peers;
-  readonly self: HostInfo;
-  readonly clock: Clock;
-  /** Longest wait for `minPosition`; `Prefer: wait` prolongs it. */
-  readonly queryTimeoutMs: number;
 }
 
 export type LocalAnswer<V> = (
@@ -54,21 +34,13 @@ interface Part<T> {
   readonly position: Position;
 }
 
-/** A read meets this many new schemas at most; each is fetched once per process. */
-const SCHEMAS_PER_READ_MAX = 20;
-
-/** Waiting for a position looks again after so long, then twice as long, and so on. */
-const LOOK_AGAIN_FIRST_MS = 1;
-const LOOK_AGAIN_LAST_MS = 32;
-
-/** Older than this, an answer says how old it is. */
-const SILENT_MS = 5_000;
-
 export class OwnerRouting {
   readonly #options: OwnerRoutingOptions;
+  readonly #local: LocalReads;
 
   constructor(options: OwnerRoutingOptions) {
     this.#options = options;
+    this.#local = new LocalReads(options);
   }
 
   /** Whether a peer asks. Throws 508, 403. */
@@ -102,12 +74,12 @@ export class OwnerRouting {
     serve: LocalAnswer<V>,
   ): Promise<RouteResponse> {
     const isForwarded = this.#options.peers.isForwarded(request);
-    const standby = await this.#openStandby(storeName, location, request);
+    const standby = await this.#local.openStandby(storeName, location, request);
     if (location.isLocal || standby !== undefined) {
-      const local = standby ?? (await this.#open(storeName, location.partition, request));
+      const local = standby ?? (await this.#local.open(storeName, location.partition, request));
       const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
-      const response = await this.#withSchemas(storeName, () => serve(store, local));
-      const headers = { ...response.headers, ...this.#freshness(local.position, local) };
+      const response = await this.#local.read(storeName, () => serve(store, local));
+      const headers = { ...response.headers, ...this.#local.freshness(local.position, local) };
       return { ...response, headers };
     }
     if (isForwarded) throw new Problem('misdirected');
@@ -130,18 +102,6 @@ export class OwnerRouting {
       }
       throw error;
     }
-  }
-
-  /** A standby here that may answer. It knows no input positions: `minPosition` is for the owner. */
-  async #openStandby(
-    storeName: string,
-    { isLocal, partition }: PartitionLocation,
-    request: RouteRequest,
-  ): Promise<AvailableStore | undefined> {
-    const lagMax = lagAllowed(request.query);
-    if (isLocal || lagMax === 0 || request.query['minPosition'] !== undefined) return undefined;
-    const local = await this.#options.streams.openLocal(storeName, partition);
-    return local.kind === 'available' && local.lag <= lagMax ? local : undefined;
   }
 
   /**
@@ -208,8 +168,8 @@ export class OwnerRouting {
     request: RouteRequest,
     collect: Collect<T>,
   ): Promise<Part<T>> {
-    const { store, position } = await this.#open(storeName, partition, request);
-    return { items: await this.#withSchemas(storeName, () => collect(store)), position };
+    const { store, position } = await this.#local.open(storeName, partition, request);
+    return { items: await this.#local.read(storeName, () => collect(store)), position };
   }
 
   async #collectFrom<T>(
@@ -229,72 +189,12 @@ export class OwnerRouting {
     const position = new Map(parts.flatMap((part) => [...part.position]));
     return {
       items: parts.flatMap(({ items }) => items),
-      headers: this.#freshness(position, { role: 'active', lag: 0 }),
+      headers: this.#local.freshness(position, { role: 'active', lag: 0 }),
     };
   }
 
   #partitionsOf(storeName: string): readonly number[] {
     return Array.from({ length: this.partitionCount(storeName) }, (_, partition) => partition);
-  }
-
-  /** Values may have been written with schemas this thread has not met: fetched once, then read again. */
-  async #withSchemas<T>(storeName: string, read: () => T | Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await read();
-      } catch (error) {
-        if (!(error instanceof UnknownSchemaError) || attempt >= SCHEMAS_PER_READ_MAX) throw error;
-        const { streams } = this.#options;
-        const { spec } = streams.stores().find((store) => store.spec.name === storeName)!;
-        await spec.valueSerde.resolve?.(error.schemaId);
-        await spec.keySerde.resolve?.(error.schemaId);
-      }
-    }
-  }
-
-  async #open(
-    storeName: string,
-    partition: number,
-    request: RouteRequest,
-  ): Promise<AvailableStore> {
-    const { streams, clock, queryTimeoutMs } = this.#options;
-    const minPosition = request.query['minPosition'];
-    const wanted = minPosition === undefined ? undefined : parsePosition(minPosition);
-    const patienceMs = queryTimeoutMs + waitSeconds(request.headers['prefer']) * 1_000;
-    const deadlineMs = clock.monotonicMs() + patienceMs;
-    for (let pauseMs = LOOK_AGAIN_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_LAST_MS)) {
-      const local = await streams.openLocal(storeName, partition);
-      if (local.kind === 'not-here') throw new Problem('rebalancing', retryAfter(1));
-      if (local.kind === 'restoring') {
-        const members = { remainingRecords: local.remainingRecords };
-        throw new Problem('store-restoring', { ...retryAfter(1), members });
-      }
-      // The owner's word counts: a task that has just become a standby has no say any more.
-      if (local.role === 'standby') throw new Problem('rebalancing', retryAfter(1));
-      if (wanted === undefined || hasReached(local.position, wanted, partition)) return local;
-      if (clock.monotonicMs() >= deadlineMs || request.signal.aborted) {
-        const detail = `not yet at ${minPosition}`;
-        throw new Problem('store-restoring', { ...retryAfter(1), detail });
-      }
-      await clock.sleep(pauseMs, request.signal);
-    }
-  }
-
-  #freshness(
-    position: Position,
-    { role, lag }: Pick<AvailableStore, 'role' | 'lag'>,
-  ): Record<string, string> {
-    const { self, streams } = this.#options;
-    const headers: Record<string, string> = {
-      'Served-By': `${self.host}:${self.port}`,
-      'Served-Role': role,
-    };
-    if (role === 'standby') headers['Store-Lag'] = String(lag);
-    const text = formatPosition(position);
-    if (text !== '') headers['Store-Position'] = text;
-    const silentMs = streams.kafkaSilentForMs();
-    if (silentMs > SILENT_MS) headers['Age'] = String(Math.floor(silentMs / 1_000));
-    return headers;
   }
 }
 
@@ -306,25 +206,4 @@ function itemsOf<T>(body: unknown): readonly T[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A JSON answer with a strong ETag of its bytes; 304 when the client has them. */
-export function jsonWithEtag(
-  request: RouteRequest,
-  value: unknown,
-  etag?: string,
-  more: Readonly<Record<string, string>> = {},
-): RouteResponse {
-  const body = JSON.stringify(value);
-  const tag = etag ?? `"${hash('sha1', body, 'base64url').slice(0, 22)}"`;
-  const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
-  if (matches(request.headers['if-none-match'], tag)) return { status: 304, headers };
-  return { status: 200, headers, body };
-}
-
-/** If-None-Match compares weakly: a proxy may have marked our tags as weak. */
-function matches(ifNoneMatch: string | undefined, tag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  const tags = ifNoneMatch.split(',').map((part) => part.trim().replace(/^W\//, ''));
-  return tags.includes(tag) || tags.includes('*');
 }

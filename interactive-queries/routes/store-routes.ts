@@ -2,9 +2,10 @@
 import Type from 'typebox';
 import { type Serde, toBytes } from '../../schemas/serde.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
+import { jsonWithEtag } from '../http/etag.ts';
 import { Problem, retryAfter } from '../http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
-import { type Gathered, jsonWithEtag, type OwnerRouting } from '../owner-routing.ts';
+import type { Gathered, OwnerRouting } from '../owner-routing.ts';
 import { readQuery } from '../positions.ts';
 import type { HostInfo, QueryableStreams } from '../queryable-streams.ts';
 

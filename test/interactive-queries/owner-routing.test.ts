@@ -2,10 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
+import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
 import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import type { RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
-import { jsonWithEtag, OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { PeerAddresses } from '../../interactive-queries/peer-addresses.ts';
 import { Peers } from '../../interactive-queries/peers.ts';
 import { storeRoutes } from '../../interactive-queries/routes/store-routes.ts';

@@ -1,7 +1,8 @@
 /** A purchase as it stands: from its owner's store, else from what was accepted here, else by asking all. */
+
+import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import type { RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
-import { jsonWithEtag } from '../../interactive-queries/owner-routing.ts';
 import { waitSeconds } from '../../interactive-queries/peers.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { partitionOfPurchase } from '../domain/purchase-id.ts';

@@ -1,0 +1,24 @@
+/** JSON answers with a strong tag, and 304 for a client that has what it asks for. */
+import { hash } from 'node:crypto';
+import type { RouteRequest, RouteResponse } from './route.ts';
+
+/** The tag is a hash of the bytes unless one is given. */
+export function jsonWithEtag(
+  request: RouteRequest,
+  value: unknown,
+  etag?: string,
+  more: Readonly<Record<string, string>> = {},
+): RouteResponse {
+  const body = JSON.stringify(value);
+  const tag = etag ?? `"${hash('sha1', body, 'base64url').slice(0, 22)}"`;
+  const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
+  if (matches(request.headers['if-none-match'], tag)) return { status: 304, headers };
+  return { status: 200, headers, body };
+}
+
+/** If-None-Match compares weakly: a proxy may have marked our tags as weak. */
+function matches(ifNoneMatch: string | undefined, tag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const tags = ifNoneMatch.split(',').map((part) => part.trim().replace(/^W\//, ''));
+  return tags.includes(tag) || tags.includes('*');
+}

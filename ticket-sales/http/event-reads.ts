@@ -1,0 +1,97 @@
+/** What everybody may read: events, their zones and what is left in them. */
+import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
+import { Problem } from '../../interactive-queries/http/problem.ts';
+import type { RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
+import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
+import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
+import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
+import type { CommandSender } from '../command-sender.ts';
+import type { TicketCommand } from '../domain/command.ts';
+import type { EventDefinition, EventSales } from '../domain/event.ts';
+import { type Zone, zoneKey } from '../domain/zone.ts';
+import type { TopicOf } from '../records.ts';
+import { STORES } from '../ticket-processor.ts';
+import { EVENT_STORES } from '../ticket-topology.ts';
+import { eventView, zoneView } from './views.ts';
+
+export interface EventRoutesDeps {
+  readonly streams: QueryableStreams;
+  readonly routing: OwnerRouting;
+  readonly sender: CommandSender;
+  readonly commands: TopicOf<TicketCommand>;
+  readonly events: TopicOf<EventDefinition>;
+}
+
+/** Lists are answered whole; paging comes with the need. */
+const EVENTS_PER_PARTITION_MAX = 1_000;
+const ZONES_PER_PARTITION_MAX = 10_000;
+
+export function getEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+  const eventId = request.params['eventId']!;
+  const location = deps.streams.locateKey(EVENT_STORES.events, Buffer.from(eventId));
+  return deps.routing.answer<EventDefinition>(EVENT_STORES.events, location, request, (store) => {
+    const found = store.get(eventId);
+    if (found === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
+    return jsonWithEtag(request, eventView(found));
+  });
+}
+
+export async function listEvents(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  const { items, headers } = await deps.routing.gather(
+    EVENT_STORES.events,
+    request,
+    async (store) => {
+      const events = store as ReadOnlyKeyValueStore<unknown, EventDefinition>;
+      const views: object[] = [];
+      for await (const [, definition] of events.range({ limit: EVENTS_PER_PARTITION_MAX })) {
+        views.push(eventView(definition));
+      }
+      return views;
+    },
+  );
+  return jsonWithEtag(request, { items }, undefined, headers);
+}
+
+export async function listZones(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  const prefix = Buffer.from(`${request.params['eventId']}/`);
+  const { items, headers } = await deps.routing.gather(STORES.zones, request, async (store) => {
+    const zones = store as ReadOnlyKeyValueStore<unknown, Zone>;
+    const views: object[] = [];
+    for await (const [, found] of zones.range({ prefix, limit: ZONES_PER_PARTITION_MAX })) {
+      views.push(zoneView(found));
+    }
+    return views;
+  });
+  return jsonWithEtag(request, { items }, undefined, headers);
+}
+
+export function answerZone(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+  view: (zone: Zone) => Record<string, unknown>,
+): Promise<RouteResponse> {
+  const key = zoneKey(request.params['eventId']!, request.params['zoneId']!);
+  const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
+  return deps.routing.answer<Zone>(STORES.zones, location, request, (store) => {
+    const found = store.get(key);
+    if (found === undefined) throw new Problem('not-found', { detail: 'there is no such zone' });
+    return jsonWithEtag(request, view(found), `"${found.version}"`);
+  });
+}
+
+export function getSales(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+  const eventId = request.params['eventId']!;
+  const location = deps.streams.locateKey(EVENT_STORES.sales, Buffer.from(eventId));
+  return deps.routing.answer<EventSales>(EVENT_STORES.sales, location, request, (store) => {
+    const found = store.get(eventId);
+    if (found === undefined)
+      throw new Problem('not-found', { detail: 'no zone of such an event has been announced' });
+    return jsonWithEtag(request, found);
+  });
+}

@@ -1,0 +1,133 @@
+/**
+ * What operators define: events and zones. Each write is looked up first, sent once, and answered with
+ * what the state says afterwards, so that a repeated request is told the same.
+ */
+import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
+import {
+  changedRequest,
+  type RouteRequest,
+  type RouteResponse,
+} from '../../interactive-queries/http/route.ts';
+import { positionAfter } from '../../interactive-queries/positions.ts';
+import { isSameZone } from '../domain/decide-zone.ts';
+import type { EventDefinition } from '../domain/event.ts';
+import type { Money } from '../domain/money.ts';
+import { type Zone, zoneKey } from '../domain/zone.ts';
+import { answerZone, type EventRoutesDeps, getEvent } from './event-reads.ts';
+import { eventView, zoneView } from './views.ts';
+
+export async function putEvent(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  const eventId = request.params['eventId']!;
+  const body = request.body as { name: string; venueId?: string; startsAt?: string };
+  const startsAtMs = body.startsAt === undefined ? null : parseTime(body.startsAt);
+  if (startsAtMs === undefined) {
+    const errors = [{ pointer: '/startsAt', detail: 'is not a time' }];
+    throw new Problem('validation-failed', { errors });
+  }
+  const wanted: EventDefinition = {
+    eventId,
+    name: body.name,
+    venueId: body.venueId ?? null,
+    startsAtMs,
+  };
+  const existing = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
+  if (existing !== undefined) {
+    if (!isSame(existing, eventView(wanted)))
+      throw new Problem('conflict', { detail: 'the event exists with other properties' });
+    return { status: 200, body: existing };
+  }
+  const sent = await deps.sender.send(deps.events, eventId, wanted);
+  const created = await read(() =>
+    getEvent(deps, asGet(request, `/v1/events/${eventId}`, positionAfter(deps.events.topic, sent))),
+  );
+  if (!isSame(created, eventView(wanted)))
+    throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
+  return { status: 201, headers: { Location: `/v1/events/${eventId}` }, body: created };
+}
+
+/** Undefined for a time that does not exist: Date.parse takes 30 February for 2 March. */
+function parseTime(text: string): number | undefined {
+  const timeMs = Date.parse(text);
+  const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number];
+  const isDay = day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return isDay && !Number.isNaN(timeMs) ? timeMs : undefined;
+}
+
+export async function putZone(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  const { eventId, zoneId } = request.params as { eventId: string; zoneId: string };
+  const body = request.body as { capacity: number; quantityMax?: number; price?: Money };
+  const wanted = {
+    capacity: body.capacity,
+    quantityMax: body.quantityMax ?? 10,
+    price: body.price ?? null,
+  };
+  const target = `/v1/events/${eventId}/zones/${zoneId}`;
+  if ((await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)))) === undefined) {
+    throw new Problem('not-found', { detail: 'there is no such event' });
+  }
+  const existing = await read(() => answerZone(deps, asGet(request, target), zoneView));
+  if (existing !== undefined) return { status: 200, body: sameZone(existing, wanted) };
+  const sent = await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), {
+    kind: 'createZone',
+    eventId,
+    zoneId,
+    ...wanted,
+  });
+  const created = await read(() =>
+    answerZone(deps, asGet(request, target, positionAfter(deps.commands.topic, sent)), zoneView),
+  );
+  if (created === undefined) throw new Problem('outcome-unknown', retryAfter(1));
+  return { status: 201, headers: { Location: target }, body: sameZone(created, wanted) };
+}
+
+function sameZone(
+  view: Record<string, unknown>,
+  wanted: { capacity: number; quantityMax: number; price: Money | null },
+) {
+  const zone = {
+    capacity: view['capacity'],
+    quantityMax: view['quantityMax'],
+    price: view['price'] ?? null,
+  } as Zone;
+  if (!isSameZone(zone, wanted))
+    throw new Problem('conflict', { detail: 'the zone exists with other properties' });
+  return view;
+}
+
+/** The same request as a plain read of that resource, here or at its owner. */
+function asGet(request: RouteRequest, path: string, minPosition?: string): RouteRequest {
+  const query = minPosition === undefined ? '' : `?minPosition=${encodeURIComponent(minPosition)}`;
+  return changedRequest(request, {
+    query: minPosition === undefined ? {} : { minPosition },
+    headers: { ...request.headers, 'if-none-match': undefined, prefer: undefined },
+    body: undefined,
+    target: `${path}${query}`,
+  });
+}
+
+/** The body of a 200, undefined for a 404; other problems pass. */
+async function read(
+  get: () => Promise<RouteResponse>,
+): Promise<Record<string, unknown> | undefined> {
+  const response = await get().catch((error: unknown) => {
+    if (error instanceof Problem && error.slug === 'not-found')
+      return { status: 404 } as RouteResponse;
+    throw error;
+  });
+  if (response.status === 404) return undefined;
+  if (response.status !== 200) throw new Problem('owner-unavailable', retryAfter(1));
+  return JSON.parse(String(response.body)) as Record<string, unknown>;
+}
+
+function isSame(
+  view: Record<string, unknown> | undefined,
+  wanted: Record<string, unknown>,
+): boolean {
+  return view !== undefined && JSON.stringify(view) === JSON.stringify(wanted);
+}
