@@ -4,8 +4,10 @@
  */
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
+import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { TOPICS } from '../ticket-sales/records.ts';
 import { Gate } from './gate.ts';
+import { answerOfStatus, JournalWriter } from './kit/journal-writer.ts';
 import { percentiles } from './percentiles.ts';
 import {
   connectToSale,
@@ -29,6 +31,7 @@ const HELP = `npm run rush -- [options]      a bounded sale rush against a runni
   --url URL       the sale's HTTP address              (HTTP_URL or http://127.0.0.1:8080)
   --brokers LIST  Kafka                                (KAFKA_BROKERS or 127.0.0.1:9092)
   --registry URL  schema registry                      (SCHEMA_REGISTRY_URL or http://127.0.0.1:8081)
+  --journal FILE  write what was asked and how it was answered, for millrace audit --journal
   --json          one JSON line instead of the table
 `;
 
@@ -42,6 +45,7 @@ interface RushOptions {
   readonly via: 'topic' | 'http';
   readonly rate: number;
   readonly repeat: number;
+  readonly journal: JournalWriter | undefined;
   readonly json: boolean;
 }
 
@@ -68,6 +72,7 @@ async function main(): Promise<number> {
         type: 'string',
         default: process.env['SCHEMA_REGISTRY_URL'] ?? 'http://127.0.0.1:8081',
       },
+      journal: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -83,16 +88,21 @@ async function main(): Promise<number> {
     via: way(values.via),
     rate: number('rate', values.rate),
     repeat: number('repeat', values.repeat),
+    journal: values.journal === undefined ? undefined : new JournalWriter(values.journal),
     json: values.json,
   };
-  const client = await connectToSale(
-    { brokers: values.brokers, registryUrl: values.registry, httpUrl: values.url },
-    15_000,
-  );
   try {
-    return await rush(client, options);
+    const client = await connectToSale(
+      { brokers: values.brokers, registryUrl: values.registry, httpUrl: values.url },
+      15_000,
+    );
+    try {
+      return await rush(client, options);
+    } finally {
+      await client.close();
+    }
   } finally {
-    await client.close();
+    options.journal?.close();
   }
 }
 
@@ -208,15 +218,28 @@ async function askOnce(
   index: number,
 ): Promise<void> {
   const purchase = purchaseNumber(sale, index);
-  if (options.via === 'topic') return client.send(purchase);
+  if (options.via === 'http') return askByHttp(client.addresses.httpUrl, purchase, index, options);
+  const produced = client.send(purchase);
+  return options.journal?.follow(purchase, produced) ?? produced;
+}
+
+async function askByHttp(
+  httpUrl: string,
+  purchase: PurchaseCommand,
+  index: number,
+  { journal }: RushOptions,
+): Promise<void> {
   const { eventId, zoneId, buyerId, quantity } = purchase;
+  const idempotencyKey = `rush-${index}`;
   for (;;) {
-    const answer = await fetch(`${client.addresses.httpUrl}/v1/purchases`, {
+    const answered = journal?.sent(purchase, idempotencyKey);
+    const answer = await fetch(`${httpUrl}/v1/purchases`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': `rush-${index}` },
+      headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
       body: JSON.stringify({ eventId, zoneId, buyerId, quantity }),
     });
     const text = await answer.text();
+    answered?.(answerOfStatus(answer.status));
     if (answer.status < 500) {
       if (answer.status !== 202) throw new Error(`POST /v1/purchases: ${answer.status} ${text}`);
       return;
@@ -237,7 +260,8 @@ function report(
   const latency = percentiles(decided.latenciesMs.subarray(0, decided.count));
   const perSecond = Math.round(decided.count / seconds);
   if (options.json) {
-    console.log(JSON.stringify({ ...options, complete, perSecond, latencyMs: latency, ...proof }));
+    const { journal: _, ...asked } = options;
+    console.log(JSON.stringify({ ...asked, complete, perSecond, latencyMs: latency, ...proof }));
     return;
   }
   const rows: readonly (readonly [string, string | number])[] = [

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Gate } from '../../bench/gate.ts';
+import { JournalWriter } from '../../bench/kit/journal-writer.ts';
 import {
   connectToSale,
   endOffsets,
@@ -30,6 +31,11 @@ const HELP = `npm run failover -- [options]     two instances on three Kafka nod
 `;
 const ZONES = 16;
 const SESSION_TIMEOUT_MS = 8_000;
+
+interface Load {
+  readonly purchases: number;
+  readonly rate: number;
+}
 
 interface Queries {
   right: number;
@@ -77,6 +83,7 @@ async function main(): Promise<number> {
       );
     }
     const code = await run(instances, applicationId, {
+      journalFile: join(directory, 'journal.ndjson'),
       purchases: Number(values.purchases),
       rate: Number(values.rate),
     });
@@ -91,7 +98,7 @@ async function main(): Promise<number> {
 async function run(
   instances: readonly SaleProcess[],
   applicationId: string,
-  load: { readonly purchases: number; readonly rate: number },
+  { journalFile, ...load }: Load & { readonly journalFile: string },
 ): Promise<number> {
   const [one, two] = instances as [SaleProcess, SaleProcess];
   one.start();
@@ -120,12 +127,14 @@ async function run(
     instances.map((instance) => query(instance, sale, queries, stopped.signal)),
   );
   const watching = watch(client, sale, load.purchases, decidedAtMs);
-  const asking = ask(client, sale, load);
+  const journal = new JournalWriter(journalFile);
+  const asking = ask(client, journal, sale, load);
   await until('a third is decided', async () => total(decidedAtMs) > load.purchases / 3, 120_000);
   const killedAtMs = performance.now();
   await one.kill('SIGKILL');
   console.error(`killed one of two at ${total(decidedAtMs)} decisions`);
   await asking;
+  journal.close();
   const complete = await watching;
   stopped.abort();
   await querying;
@@ -137,7 +146,7 @@ async function run(
   );
   const proof = await proveSale(client, sale);
   await client.close();
-  const { verdict: audited } = await auditRunningSale(two, applicationId);
+  const { verdict: audited } = await auditRunningSale(two, applicationId, journalFile);
   console.log(
     JSON.stringify({
       ...load,
@@ -242,8 +251,9 @@ async function watch(
 
 async function ask(
   client: SaleClient,
+  journal: JournalWriter,
   sale: Sale,
-  { purchases, rate }: { readonly purchases: number; readonly rate: number },
+  { purchases, rate }: Load,
 ): Promise<void> {
   const gate = new Gate(20_000);
   const startMs = performance.now();
@@ -251,7 +261,8 @@ async function ask(
     const dueMs = startMs + (index * 1_000) / rate;
     if (dueMs > performance.now()) await pause(dueMs - performance.now());
     await gate.enter();
-    gate.leaveAfter(client.send(purchaseNumber(sale, index)));
+    const purchase = purchaseNumber(sale, index);
+    gate.leaveAfter(journal.follow(purchase, client.send(purchase)));
   }
   await gate.empty();
 }

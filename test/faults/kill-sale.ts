@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Gate } from '../../bench/gate.ts';
+import { JournalWriter } from '../../bench/kit/journal-writer.ts';
 import { percentiles } from '../../bench/percentiles.ts';
 import {
   connectToSale,
@@ -34,6 +35,8 @@ const HELP = `npm run kills -- [options]     kill the sale at random while it se
 `;
 
 interface KillOptions {
+  /** What was asked, and how it was answered: for the auditor. */
+  readonly journalFile: string;
   /** Undefined = topics that others use too: their outcomes would be taken for ours. */
   readonly auditedId: string | undefined;
   readonly kills: number;
@@ -90,6 +93,7 @@ async function main(): Promise<number> {
       },
     });
     const code = await run(sale, {
+      journalFile: join(directory, 'journal.ndjson'),
       auditedId: kafkaBrokers === undefined || cluster !== undefined ? applicationId : undefined,
       kills: Number(values.kills),
       purchases: Number(values.purchases),
@@ -122,13 +126,15 @@ async function run(process: SaleProcess, options: KillOptions): Promise<number> 
 
   const watch: Watch = { decided: 0, restartedAtMs: undefined, restartToDecisionMs: [] };
   const watching = watchDecisions(client, sale, options, watch);
-  const asking = ask(client, sale, options, watch);
+  const journal = new JournalWriter(options.journalFile);
+  const asking = ask(client, journal, sale, options, watch);
   const kills = await killAtRandom(process, options, watch);
   await asking;
+  journal.close();
   const complete = await watching;
   const proof = await proveSale(client, sale);
   await client.close();
-  const audited = await auditedVerdict(process, options.auditedId);
+  const audited = await auditedVerdict(process, options);
   const restart = percentiles(Float64Array.from(watch.restartToDecisionMs));
   console.log(
     JSON.stringify({
@@ -153,14 +159,15 @@ async function run(process: SaleProcess, options: KillOptions): Promise<number> 
   return ok ? 0 : 1;
 }
 
-async function auditedVerdict(process: SaleProcess, applicationId: string | undefined) {
-  if (applicationId === undefined) return 'SKIPPED: the topics are not ours alone';
-  return (await auditRunningSale(process, applicationId)).verdict;
+async function auditedVerdict(process: SaleProcess, { auditedId, journalFile }: KillOptions) {
+  if (auditedId === undefined) return 'SKIPPED: the topics are not ours alone';
+  return (await auditRunningSale(process, auditedId, journalFile)).verdict;
 }
 
 /** Asks in step with the kills, so that each of them hits work in flight. */
 async function ask(
   client: SaleClient,
+  journal: JournalWriter,
   sale: Sale,
   options: KillOptions,
   watch: Watch,
@@ -171,7 +178,8 @@ async function ask(
     const times = index % 100 === 0 ? 2 : 1;
     for (let time = 0; time < times; time++) {
       await gate.enter();
-      gate.leaveAfter(client.send(purchaseNumber(sale, index)));
+      const purchase = purchaseNumber(sale, index);
+      gate.leaveAfter(journal.follow(purchase, client.send(purchase)));
     }
     if (index % 256 === 255) await pause(0);
   }

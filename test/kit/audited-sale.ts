@@ -1,5 +1,6 @@
 /** The independent auditor's verdict over a sale that still runs, for the fault programs: in-process. */
 import { type AuditReport, audit } from '../../audit/audit.ts';
+import { readJournal } from '../../audit/journal.ts';
 import { kafkaLogSource } from '../../audit/kafka-source.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
@@ -13,11 +14,13 @@ const AGAIN_AFTER_MS = 1_000;
 
 /**
  * Audits until the log is quiet, which it may not be just after the last decision. What is not quiet
- * after the patience is a violation (I25). Writes what was wrong to stderr.
+ * after the patience is a violation (I25). Writes what was wrong to stderr. `journalFile`: what was
+ * asked, closed by its writer.
  */
 export async function auditRunningSale(
   addresses: Pick<SaleAddresses, 'brokers' | 'registryUrl'>,
   applicationId: string,
+  journalFile?: string,
 ): Promise<AuditReport> {
   const brokers = addresses.brokers.split(',').map((text) => {
     const cut = text.lastIndexOf(':');
@@ -32,7 +35,8 @@ export async function auditRunningSale(
     for (;;) {
       const isSettled = performance.now() > deadlineMs;
       const options = { applicationId, registry, allowMembers: true, isSettled };
-      const report = await audit(source, options);
+      const journal = journalFile === undefined ? {} : { journal: readJournal(journalFile) };
+      const report = await audit(source, { ...options, ...journal });
       if (report.verdict !== 'not-valid' || isSettled) return told(report);
       await systemClock.sleep(AGAIN_AFTER_MS);
     }
