@@ -15,6 +15,7 @@ const ROOMS = [
   'topology',
   'runtime',
   'interactive-queries',
+  'simulation',
   'ticket-sales',
   'audit',
   'cli',
@@ -59,6 +60,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'topology/',
     'runtime/',
     'interactive-queries/',
+  ],
+  // Everything but the app: it is what the app is tried in.
+  simulation: [
+    'base/',
+    'kafka/',
+    'embedded-kafka/',
+    'schemas/',
+    'stores/',
+    'topology/',
+    'runtime/',
   ],
   // Independent: it must not agree with the app by sharing its code.
   audit: ['base/', 'kafka/', 'schemas/'],

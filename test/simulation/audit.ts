@@ -4,36 +4,23 @@
  * violation.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { silentLog } from '../../base/log.ts';
-import type { KafkaClient } from '../../kafka/ports.ts';
 import { fromBytes, type Serde } from '../../schemas/serde.ts';
-import { openTaskState } from '../../stores/task-state.ts';
+import type { Outcome, StoreContent } from '../../simulation/scenario.ts';
+import type { ReadRecord } from '../../simulation/topic-reader.ts';
 import { type InventoryUpdated, TOPICS } from '../../ticket-sales/records.ts';
-import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import { SEND_HEADER, type Send } from './buyers.ts';
-import type { EngineNode } from './engine-node.ts';
-import { DEAD_LETTERS, PARTITIONS, PURCHASES_CHANGELOG, serdes, ZONES_CHANGELOG } from './sale.ts';
+import { DEAD_LETTERS, PURCHASES_CHANGELOG, serdes, ZONES_CHANGELOG } from './sale.ts';
 import { SaleModel } from './sale-model.ts';
-import { type ReadRecord, readCommitted } from './topic-reader.ts';
-import type { Process } from './world.ts';
 
 const OFFSET_HEADER = '__streams.errors.offset';
-
-/** Which task's state lies where. */
-export interface OwnedTask {
-  readonly taskId: string;
-  readonly node: EngineNode;
-}
 
 export class Audit {
   readonly violations: string[] = [];
   readonly models: SaleModel[] = [];
-  readonly #client: KafkaClient;
-  readonly #process: Process;
+  readonly #outcome: Outcome;
 
-  constructor(client: KafkaClient, process: Process) {
-    this.#client = client;
-    this.#process = process;
+  constructor(outcome: Outcome) {
+    this.#outcome = outcome;
   }
 
   async topics(journal: readonly Send[]): Promise<void> {
@@ -58,54 +45,21 @@ export class Audit {
   }
 
   /** What the last owners left on their disks is what the fold says. The instances have stopped. */
-  async stores(topology: BuiltTopology, owned: readonly OwnedTask[]): Promise<void> {
+  async stores(): Promise<void> {
     const sales = new Map<string, unknown>();
-    for (const { taskId, node } of owned) {
-      const [subTopologyId, partition] = taskId.split('_').map(Number) as [number, number];
-      const specs = topology.subTopologies.find(({ id }) => id === subTopologyId)!.stores;
-      if (specs.length === 0) continue;
-      const engine = node.machine.engineFor(this.#process);
-      const directory = node.machine.directoryOf(taskId);
-      if (directory === undefined) {
-        this.violations.push(`${node.name} has no directory of ${taskId}`);
-        continue;
-      }
-      const { clock } = this.#process;
-      const bootId = engine.machine!.bootId();
-      const state = await openTaskState({
-        directory,
-        taskId,
-        specs,
-        clock,
-        bootId,
-        log: silentLog,
-        engine,
-      });
-      for (const { name } of specs) {
-        const content = new Map<string, unknown>();
-        for await (const [key, value] of state.store<string, unknown>(name).range()) {
-          content.set(key, value);
-        }
-        this.#store(name, partition, node.name, content, sales);
-      }
-      await state.close({ clean: true });
-    }
+    for (const content of await this.#outcome.stores()) this.#store(content, sales);
     this.#same('the store event-sales', sales, this.#salesByEvent());
   }
 
-  #store(
-    name: string,
-    partition: number,
-    node: string,
-    content: ReadonlyMap<string, unknown>,
-    sales: Map<string, unknown>,
-  ): void {
+  #store(content: StoreContent, sales: Map<string, unknown>): void {
+    const { store, partition, instance } = content;
+    const entries = content.entries as ReadonlyMap<string, unknown>;
     const model = this.models[partition]!;
-    const place = `the store ${name} of partition ${partition} at ${node}`;
-    if (name === 'zones') this.#same(place, content, model.zones);
-    else if (name === 'purchases') this.#same(place, content, model.purchases);
-    else if (name === 'zone-stock') this.#same(place, content, stockOf(model));
-    else if (name === 'event-sales') for (const [key, value] of content) sales.set(key, value);
+    const place = `the store ${store} of partition ${partition} at ${instance}`;
+    if (store === 'zones') this.#same(place, entries, model.zones);
+    else if (store === 'purchases') this.#same(place, entries, model.purchases);
+    else if (store === 'zone-stock') this.#same(place, entries, stockOf(model));
+    else if (store === 'event-sales') for (const [key, value] of entries) sales.set(key, value);
   }
 
   #salesByEvent(): ReadonlyMap<string, unknown> {
@@ -124,7 +78,7 @@ export class Audit {
   }
 
   #read(topic: string): Promise<readonly (readonly ReadRecord[])[]> {
-    return readCommitted(this.#client, topic, PARTITIONS);
+    return this.#outcome.records(topic);
   }
 
   /** Acknowledged commands are there once, refused ones are not, unknown ones at most once. */

@@ -3,11 +3,10 @@
  * One line per failing seed, with the command that replays it; the last line is the tally. Exit 0 only
  * when no seed failed.
  */
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
+import { runSeeds } from '../../simulation/run-seeds.ts';
 import { mutantNamed } from './mutants.ts';
-import { type RunResult, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,60 +25,45 @@ function tell(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function replay(seed: number): string {
-  return `npm run simulate -- --seed ${seed} --trace`;
-}
-
 async function one(seed: number): Promise<boolean> {
   const mutation = values.mutant === undefined ? {} : mutantNamed(values.mutant).mutation();
   const trace = values.trace ? { trace: tell } : {};
-  const result = await simulate({ seed, mutation, ...trace });
-  for (const violation of result.violations) tell(`VIOLATION ${violation}`);
-  const { traceHash, events, commands } = result;
-  const verdict = result.violations.length === 0 ? 'passed' : 'FAILED';
-  tell(`seed ${seed} ${verdict}: trace ${traceHash}, ${events} events, ${commands} commands`);
-  return result.violations.length === 0;
+  const { violations, traceHash, events } = await simulate({ seed, mutation, ...trace });
+  for (const violation of violations) tell(`VIOLATION ${violation}`);
+  const isClean = violations.length === 0;
+  tell(`seed ${seed} ${isClean ? 'passed' : 'FAILED'}: trace ${traceHash}, ${events} events`);
+  return isClean;
 }
 
-async function many(count: number, from: number): Promise<boolean> {
+async function many(seeds: number, from: number): Promise<boolean> {
   const began = performance.now();
-  const counters = new Map<string, number>();
-  let [next, done, failed, events, toldAt] = [from, 0, 0, 0, began];
-  const take = (result: RunResult) => {
-    done++;
-    events += result.events;
-    for (const [what, times] of result.counters) {
-      counters.set(what, (counters.get(what) ?? 0) + times);
-    }
-    if (result.violations.length > 0) {
-      failed++;
-      tell(`FAILED seed ${result.seed}: ${result.violations[0]?.split('\n')[0]}`);
-      tell(`  ${replay(result.seed)}`);
-    }
-    if (performance.now() - toldAt < PROGRESS_MS) return;
-    toldAt = performance.now();
-    tell(`${done} of ${count} seeds, ${failed} failed`);
-  };
-  const run = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL('./worker.ts', import.meta.url));
-      const more = () => worker.postMessage(next < from + count ? next++ : undefined);
-      worker.on('message', (result: RunResult) => {
-        take(result);
-        more();
-      });
-      worker.on('error', reject);
-      worker.on('exit', () => resolve());
-      more();
-    });
-  const threads = Number(values.threads ?? Math.min(availableParallelism(), count));
-  await Promise.all(Array.from({ length: threads }, run));
+  let [done, toldAt] = [0, began];
+  const scenario = { module: new URL('./simulate.ts', import.meta.url), export: 'sale' };
+  const threads = values.threads === undefined ? {} : { threads: Number(values.threads) };
+  const { passed, failed, events, counters } = await runSeeds(scenario, {
+    seeds,
+    from,
+    ...threads,
+    onResult: ({ seed, violations }) => {
+      done++;
+      if (violations.length > 0) {
+        tell(`FAILED seed ${seed}: ${violations[0]?.split('\n')[0]}`);
+        tell(`  npm run simulate -- --seed ${seed} --trace`);
+      }
+      if (performance.now() - toldAt < PROGRESS_MS) return;
+      toldAt = performance.now();
+      tell(`${done} of ${seeds} seeds`);
+    },
+  });
   const seconds = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage();
+  const cpuMs = (user + system) / 1_000 / done;
   for (const [what, times] of [...counters].sort()) tell(`${String(times).padStart(8)} ${what}`);
   tell(
-    `${done} seeds from ${from}, ${failed} failed, ${(done / seconds).toFixed(1)} seeds/s, ${Math.round(events / done)} events each`,
+    `seeds ${from} to ${from + seeds - 1}: ${(done / seconds).toFixed(1)} a second, ${cpuMs.toFixed(1)} ms of CPU and ${Math.round(events / done)} events each`,
   );
-  return failed === 0;
+  tell(`${passed} passed, ${failed.length} failed`);
+  return failed.length === 0;
 }
 
 const isClean =

@@ -2,8 +2,8 @@
  * Planted bugs. Each stands between the engine, or the broker, and its ports: production code has no
  * switch for them. The simulation is worth what it kills of these.
  */
-import type { BrokerMutation } from './broker-node.ts';
-import type { EngineMutation } from './engine-node.ts';
+import type { BrokerMutation } from '../../simulation/nodes/broker-node.ts';
+import type { EngineMutation } from '../../simulation/nodes/engine-node.ts';
 import { CLIENT_MUTANTS } from './mutants/client-mutants.ts';
 import { STATE_MUTANTS } from './mutants/state-mutants.ts';
 import { WIRE_MUTANTS } from './mutants/wire-mutants.ts';

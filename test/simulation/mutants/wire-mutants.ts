@@ -15,9 +15,13 @@ import { offsetCommitApi } from '../../../kafka/protocol/messages/offset-commit.
 import { offsetFetchApi } from '../../../kafka/protocol/messages/offset-fetch.ts';
 import { txnOffsetCommitApi } from '../../../kafka/protocol/messages/txn-offset-commit.ts';
 import type { BrokerConnector } from '../../../kafka/wire.ts';
+import {
+  changingAnswers,
+  changingRequests,
+  rewritingConnector,
+} from '../../../simulation/rewriting-connector.ts';
+import type { Process } from '../../../simulation/world/process.ts';
 import type { Mutant } from '../mutants.ts';
-import { changingAnswers, changingRequests, rewritingConnector } from '../rewriting-connector.ts';
-import type { Process } from '../world.ts';
 
 type TxnOffsetCommitRequest = RequestOf<typeof txnOffsetCommitApi>;
 

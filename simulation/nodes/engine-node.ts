@@ -8,9 +8,10 @@ import { KafkaStreams } from '../../runtime/kafka-streams.ts';
 import type { StreamsOptions } from '../../runtime/streams-config.ts';
 import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
-import { BROKER_ADDRESS, type Network } from './network.ts';
+import { BROKER_ADDRESS, type Network } from '../network/network.ts';
+import { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
 import { StoreMachine } from './store-machine.ts';
-import { Process, type World } from './world.ts';
 
 /** What a planted bug may put between the engine and its world. */
 export interface EngineMutation {

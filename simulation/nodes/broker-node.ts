@@ -3,8 +3,9 @@ import { silentLog } from '../../base/log.ts';
 import { createBroker } from '../../embedded-kafka/broker.ts';
 import { type DiskOperation, MemoryDisk } from '../../embedded-kafka/disk/memory-disk.ts';
 import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
-import type { Network } from './network.ts';
-import { Process, type World } from './world.ts';
+import type { Network } from '../network/network.ts';
+import { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
 
 /** What a planted bug may put between the broker and its world. */
 export interface BrokerMutation {

@@ -1,8 +1,8 @@
 /** Reads whole topics for the auditor: every committed record, in order, by partition. */
-import { isMillraceError } from '../../base/errors.ts';
-import { type KafkaClient, partitionKey } from '../../kafka/ports.ts';
-import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
-import type { RecordHeader } from '../../kafka/records/types.ts';
+import { isMillraceError } from '../base/errors.ts';
+import { type KafkaClient, partitionKey } from '../kafka/ports.ts';
+import { createRecordCursor } from '../kafka/records/record-cursor.ts';
+import type { RecordHeader } from '../kafka/records/types.ts';
 
 export interface ReadRecord {
   readonly offset: number;

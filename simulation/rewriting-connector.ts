@@ -1,12 +1,12 @@
 /** A connector that changes requests and answers on their way: how planted bugs get into a client. */
-import type { Api } from '../../kafka/protocol/api.ts';
+import type { Api } from '../kafka/protocol/api.ts';
 import {
   decodeRequest,
   decodeResponse,
   encodeRequest,
   encodeResponse,
-} from '../../kafka/protocol/codec.ts';
-import type { BrokerConnection, BrokerConnector, RequestHeader } from '../../kafka/wire.ts';
+} from '../kafka/protocol/codec.ts';
+import type { BrokerConnection, BrokerConnector, RequestHeader } from '../kafka/wire.ts';
 
 /** Sends a body of the same API and version. */
 export type Exchange = (body: Uint8Array) => Promise<Buffer>;

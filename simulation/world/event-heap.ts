@@ -1,5 +1,5 @@
 /** The events to come: a binary heap by time, then by creation. */
-import type { Process } from './world.ts';
+import type { Process } from './process.ts';
 
 export interface ScheduledEvent {
   readonly atMs: number;

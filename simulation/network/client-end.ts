@@ -2,8 +2,8 @@
 import { MillraceError } from '../../base/errors.ts';
 import { decodeResponseHeader, encodeRequestHeader } from '../../kafka/protocol/codec.ts';
 import type { BrokerConnection, RequestHeader } from '../../kafka/wire.ts';
-import type { Connection } from './network.ts';
-import type { Process } from './world.ts';
+import type { Process } from '../world/process.ts';
+import type { Connection } from './connection.ts';
 
 interface PendingRequest {
   readonly header: RequestHeader;

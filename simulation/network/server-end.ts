@@ -1,6 +1,6 @@
 /** The broker's end of a simulated connection: one request at a time, in order, as over TCP. */
 import type { ConnectionContext, FrameHandler } from '../../embedded-kafka/ports.ts';
-import type { Connection } from './network.ts';
+import type { Connection } from './connection.ts';
 
 export class ServerEnd {
   readonly #handler: FrameHandler;

@@ -2,10 +2,11 @@
  * What goes wrong in a run, drawn from its seed. Each run has its own selection: with everything at once
  * nothing would get far enough to break in an interesting place.
  */
-import type { BrokerNode } from './broker-node.ts';
-import type { EngineNode } from './engine-node.ts';
-import { CALM, type Direction, type Network, type NetworkTrouble } from './network.ts';
-import type { World } from './world.ts';
+
+import { CALM, type Direction, type Network, type NetworkTrouble } from '../network/network.ts';
+import type { BrokerNode } from '../nodes/broker-node.ts';
+import type { EngineNode } from '../nodes/engine-node.ts';
+import type { World } from '../world/world.ts';
 
 type Fault = (program: FaultProgram) => Promise<void>;
 
@@ -119,7 +120,7 @@ export class FaultProgram {
   }
 
   async cut(directions: readonly Direction[]): Promise<void> {
-    const links = ['buyers', ...this.#engines.map(({ name }) => name)];
+    const links = ['users', ...this.#engines.map(({ name }) => name)];
     const link = links[this.#world.pick(0, links.length - 1)]!;
     this.#world.count(`link cut ${directions.join('+')}`);
     this.#network.block(link, directions);

@@ -5,7 +5,8 @@
 import { resolve } from 'node:path';
 import type { BytesStore, BytesStoreEngine } from '../../stores/bytes-store.ts';
 import { SimulatedDisk } from '../../stores/simulated-disk.ts';
-import type { Process, World } from './world.ts';
+import type { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
 
 const SLOW_WRITE = 0.05;
 const SLOW_WRITE_MS = 30;

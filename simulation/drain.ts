@@ -1,0 +1,82 @@
+/** When is everything done? When all input is committed, no transaction is open, and every task runs. */
+import { type KafkaClient, partitionKey, type TopicPartition } from '../kafka/ports.ts';
+import { repartitionNames } from '../runtime/assignment/topic-plan.ts';
+import type { BuiltTopology } from '../topology/sub-topology.ts';
+import type { EngineNode } from './nodes/engine-node.ts';
+import type { OwnedTask } from './store-reader.ts';
+
+export class Drain {
+  readonly #applicationId: string;
+  readonly #kafka: KafkaClient;
+  readonly #engines: readonly EngineNode[];
+  /** By sub-topology: the topics it reads, as Kafka knows them. */
+  readonly #sources: readonly (readonly string[])[];
+
+  constructor(
+    applicationId: string,
+    topology: BuiltTopology,
+    kafka: KafkaClient,
+    engines: readonly EngineNode[],
+  ) {
+    this.#applicationId = applicationId;
+    this.#kafka = kafka;
+    this.#engines = engines;
+    const repartition = repartitionNames(topology);
+    this.#sources = topology.subTopologies.map(({ sourceTopics }) =>
+      sourceTopics.map((name) => (repartition.has(name) ? `${applicationId}-${name}` : name)),
+    );
+  }
+
+  owned(): OwnedTask[] {
+    return this.#engines.flatMap((node) => node.activeTasks().map((taskId) => ({ taskId, node })));
+  }
+
+  /** What is not done yet; undefined = everything is. */
+  async undrained(): Promise<string | undefined> {
+    const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
+    if (sleeping !== undefined) return `${sleeping.name} is not running`;
+    const partitions = await this.#partitions();
+    const tasks = partitions.reduce((sum, each) => sum + each.taskCount, 0);
+    const owned = this.owned();
+    if (owned.length !== tasks) {
+      const told = owned.map(({ taskId, node }) => `${taskId} at ${node.name}`);
+      return `of ${tasks} tasks run ${told.join(', ')}`;
+    }
+    return this.#uncommitted(partitions.flatMap((each) => each.partitions));
+  }
+
+  async #uncommitted(partitions: readonly TopicPartition[]): Promise<string | undefined> {
+    const { admin } = this.#kafka;
+    // Ends after positions: what had been committed by then has its outputs below these ends.
+    const committed = await admin.committedOffsets(this.#applicationId, partitions, {
+      requireStable: true,
+    });
+    const ends = await admin.listOffsets(partitions, 'latest', 'read_uncommitted');
+    const stable = await admin.listOffsets(partitions, 'latest', 'read_committed');
+    for (const { topic, partition } of partitions) {
+      const key = partitionKey(topic, partition);
+      const end = ends.get(key)!.offset;
+      if (stable.get(key)!.offset < end) return `${key} has an open transaction`;
+      const position = Math.max(0, committed.get(key)?.offset ?? 0);
+      if (position < end) return `${key} is committed up to ${position} of ${end}`;
+    }
+    return undefined;
+  }
+
+  #partitions(): Promise<readonly { taskCount: number; partitions: TopicPartition[] }[]> {
+    return Promise.all(
+      this.#sources.map(async (topics) => {
+        let taskCount = 0;
+        const partitions: TopicPartition[] = [];
+        for (const topic of topics) {
+          const count = (await this.#kafka.partitionCount(topic)) ?? 0;
+          taskCount = Math.max(taskCount, count);
+          for (let partition = 0; partition < count; partition++) {
+            partitions.push({ topic, partition });
+          }
+        }
+        return { taskCount, partitions };
+      }),
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The network between clients and the broker. A connection is TCP: in order, each byte at most once,
+ * and either side may learn of its end late or never. What goes wrong goes wrong in ways TCP allows:
+ * delays, links that hold everything back (both ways or one), connections that break before the request
+ * arrived, after it, or while it is still on its way and will arrive long after the client has asked
+ * again on another connection. One way TCP does not: a request may be served twice, as proxies do it.
+ */
+import { MillraceError } from '../../base/errors.ts';
+import type { FrameHandler } from '../../embedded-kafka/ports.ts';
+import type { BrokerAddress, BrokerConnector } from '../../kafka/wire.ts';
+import type { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+import { Connection } from './connection.ts';
+
+export const BROKER_ADDRESS: BrokerAddress = { host: 'broker', port: 9092 };
+
+/** Probabilities per message, times in milliseconds. */
+export interface NetworkTrouble {
+  readonly delayMsMax: number;
+  /** The request never arrives, the connection breaks. */
+  readonly loseRequest: number;
+  /** The request is served, its answer never arrives, the connection breaks. */
+  readonly loseAnswer: number;
+  /** The connection breaks at once; the request arrives later all the same. */
+  readonly lateRequest: number;
+  /** The request is served twice: now and later. */
+  readonly duplicate: number;
+  /** This message, and all behind it, take long. */
+  readonly stall: number;
+  /** From now on nothing passes on this connection, and nobody is told. */
+  readonly halfOpen: number;
+  readonly lateMsMax: number;
+}
+
+export const CALM: NetworkTrouble = {
+  delayMsMax: 0.5,
+  loseRequest: 0,
+  loseAnswer: 0,
+  lateRequest: 0,
+  duplicate: 0,
+  stall: 0,
+  halfOpen: 0,
+  lateMsMax: 0,
+};
+
+const ANY_PURPOSE = /^/;
+
+export type Direction = 'toBroker' | 'toClient';
+
+interface Block {
+  readonly directions: readonly Direction[];
+  /** Of connections with such a purpose; default: of all. */
+  readonly purposes: RegExp;
+}
+
+/** What listens at the address. */
+export interface Server {
+  readonly process: Process;
+  readonly handler: FrameHandler;
+}
+
+export class Network {
+  readonly world: World;
+  trouble: NetworkTrouble = CALM;
+  #server: Server | undefined;
+  readonly #connections = new Set<Connection>();
+  /** Links that hold back, by client. */
+  readonly #blocked = new Map<string, Block>();
+  #connectionIds = 0;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  get server(): Server | undefined {
+    return this.#server;
+  }
+
+  listen(server: Server): void {
+    this.#server = server;
+    server.process.onDeath(() => this.#serverDied(server));
+  }
+
+  connector(client: Process, link: string, clientId: string, isCalm = false): BrokerConnector {
+    client.onDeath(() => this.#clientDied(client));
+    return {
+      connect: async (_address, purpose) => {
+        await client.clock.sleep(this.world.between(0.05, 0.5));
+        const server = this.#server;
+        if (this.#blocked.get(link)?.purposes.test(purpose) === true) {
+          await client.clock.sleep(1_000);
+          throw unreachableBroker('no answer');
+        }
+        if (server === undefined || !server.process.isAlive) throw unreachableBroker('refused');
+        const connection = new Connection(this, {
+          client,
+          link,
+          purpose,
+          clientId,
+          server,
+          isCalm,
+        });
+        this.#connections.add(connection);
+        return connection.clientEnd;
+      },
+    };
+  }
+
+  block(link: string, directions: readonly Direction[], purposes = ANY_PURPOSE): void {
+    this.#blocked.set(link, { directions, purposes });
+  }
+
+  /** What was held back goes on its way. */
+  unblock(link: string): void {
+    this.#blocked.delete(link);
+    for (const connection of [...this.#connections]) {
+      if (connection.link === link) connection.flush();
+    }
+  }
+
+  unblockAll(): void {
+    for (const link of [...this.#blocked.keys()]) this.unblock(link);
+  }
+
+  isBlocked({ link, purpose }: Connection, direction: Direction): boolean {
+    const block = this.#blocked.get(link);
+    return block?.directions.includes(direction) === true && block.purposes.test(purpose);
+  }
+
+  nextConnectionId(): number {
+    return ++this.#connectionIds;
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+  }
+
+  #serverDied(server: Server): void {
+    if (this.#server === server) this.#server = undefined;
+    for (const connection of [...this.#connections]) {
+      if (connection.server === server) connection.breakForClient();
+    }
+  }
+
+  #clientDied(client: Process): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.client === client) connection.closeForServer();
+    }
+  }
+}
+
+function unreachableBroker(why: string): MillraceError {
+  return new MillraceError('KAFKA_UNAVAILABLE', `the simulated broker: ${why}`);
+}

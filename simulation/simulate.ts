@@ -1,0 +1,211 @@
+/**
+ * One run: a whole application on simulated time, network, disks and processes, decided by its seed
+ * alone. First the safety phase, with faults; then the liveness phase: faults end, and everything must
+ * drain. At last the scenario's own check.
+ */
+import { isMillraceError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
+import { createKafkaClientOver } from '../kafka/kafka-client.ts';
+import type { KafkaClient } from '../kafka/ports.ts';
+import type { BuiltTopology } from '../topology/sub-topology.ts';
+import { Drain } from './drain.ts';
+import { FaultProgram } from './faults/fault-program.ts';
+import { BROKER_ADDRESS, Network } from './network/network.ts';
+import { type BrokerMutation, BrokerNode } from './nodes/broker-node.ts';
+import { type EngineMutation, EngineNode } from './nodes/engine-node.ts';
+import { drawPlan, type RunPlan } from './run-plan.ts';
+import type { Outcome, Scenario, SimulatedRun, Workload } from './scenario.ts';
+import { type OwnedTask, readStores } from './store-reader.ts';
+import { readCommitted } from './topic-reader.ts';
+import { Process } from './world/process.ts';
+import { SimulationStuck, World } from './world/world.ts';
+
+export interface SimulateOptions {
+  readonly seed: number;
+  /** Called with one line for everything of interest that happens. */
+  readonly trace?: (line: string) => void;
+  /** A bug to plant: what catches it is worth something. */
+  readonly mutation?: EngineMutation & BrokerMutation;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  /** None = the run passed. */
+  readonly violations: readonly string[];
+  /** Equal for equal seeds on equal code, or the run was not a function of its seed. */
+  readonly traceHash: string;
+  readonly events: number;
+  /** How often what happened: faults, and what they led to. */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+const DELIVERY_TIMEOUT_MS = 4_000;
+const DRAIN_MS = 60_000;
+const DRAIN_POLL_MS = 300;
+const RUN_MS_MAX = 300_000;
+
+/** Never rejects: whatever goes wrong in the run is a violation. */
+export async function simulate(scenario: Scenario, options: SimulateOptions): Promise<RunResult> {
+  const run = new Run(scenario, options);
+  const { world } = run;
+  let violations: readonly string[];
+  try {
+    violations = await world.run(run.whole(), RUN_MS_MAX);
+  } catch (error) {
+    const isStuck = error instanceof SimulationStuck;
+    violations = [isStuck ? `stuck: ${error.message}` : `broken: ${(error as Error).stack}`];
+  }
+  return {
+    seed: options.seed,
+    violations: [...run.failures(), ...violations],
+    traceHash: world.traceHash,
+    events: world.eventCount,
+    counters: world.counters,
+  };
+}
+
+class Run {
+  readonly world: World;
+  readonly #scenario: Scenario;
+  readonly #plan: RunPlan;
+  readonly #network: Network;
+  readonly #broker: BrokerNode;
+  readonly #engines: readonly EngineNode[];
+  readonly #auditor: Process;
+  readonly #kafka: KafkaClient;
+  readonly #workload: Workload;
+  /** Only looked at: every instance asks for its own. */
+  readonly #topology: BuiltTopology;
+  readonly #drain: Drain;
+
+  constructor(scenario: Scenario, { seed, trace, mutation = {} }: SimulateOptions) {
+    const world = new World(seed, trace);
+    this.world = world;
+    this.#scenario = scenario;
+    const plan = drawPlan(world, scenario);
+    this.#plan = plan;
+    this.#network = new Network(world);
+    this.#broker = new BrokerNode(this.#network, plan.broker, mutation);
+    this.#engines = Array.from(
+      { length: plan.instances },
+      (_, index) =>
+        new EngineNode({
+          name: `engine-${index + 1}`,
+          network: this.#network,
+          config: plan.engine,
+          topology: () => scenario.topology(),
+          mutation,
+        }),
+    );
+    this.#auditor = new Process(world, 'auditor');
+    this.#kafka = this.#clientOf(this.#auditor, true);
+    this.#topology = scenario.topology();
+    const { applicationId } = scenario;
+    this.#drain = new Drain(applicationId, this.#topology, this.#kafka, this.#engines);
+    this.#workload = scenario.begin(this.#simulatedRun());
+  }
+
+  failures(): string[] {
+    const ended = (name: string) => (error: Error) => `${name} ended: ${error.stack}`;
+    return [
+      ...this.#broker.failures.map(ended('broker')),
+      ...this.#engines.flatMap(({ name, failures }) => failures.map(ended(name))),
+    ];
+  }
+
+  async whole(): Promise<readonly string[]> {
+    const { world } = this;
+    this.#broker.start();
+    await this.#kafka.waitUntilReachable(new AbortController().signal, () => {});
+    await this.#kafka.admin.createTopics(this.#scenario.topics);
+    for (const engine of this.#engines) {
+      const afterMs = world.chance(0.3) ? world.between(0, this.#plan.faultsMs) : 0;
+      world.schedule(world.supervisor, afterMs, () => engine.ensureStarted(), `${engine.name} due`);
+    }
+    const fed = this.#workload.feed();
+    await this.#faults();
+    const late = world.supervisor.clock.sleep(DRAIN_MS).then(() => 'late' as const);
+    if ((await Promise.race([fed, late])) === 'late') return ['the workload got no answers'];
+    const undrained = await this.#untilDrained(world.nowMs + DRAIN_MS);
+    if (undrained !== undefined) return [`not drained: ${undrained}`];
+    const owned = this.#drain.owned();
+    for (const engine of this.#engines) {
+      if (!(await engine.stop())) return [`${engine.name} did not stop in time`];
+    }
+    return this.#workload.check(this.#outcome(owned));
+  }
+
+  /** The safety phase; afterwards everything runs. */
+  async #faults(): Promise<void> {
+    const { world } = this;
+    const { faultsMs, sessionTimeoutMs } = this.#plan;
+    const program = new FaultProgram(this.#network, this.#broker, this.#engines, sessionTimeoutMs);
+    await program.run(faultsMs);
+    world.note(world.supervisor, 'faults end');
+    for (const engine of this.#engines) engine.ensureStarted();
+    if (this.#broker.process?.isAlive !== true) this.#broker.start();
+  }
+
+  /** Says what is not drained by then. */
+  async #untilDrained(untilMs: number): Promise<string | undefined> {
+    for (;;) {
+      const undrained = await this.#drain.undrained();
+      if (undrained === undefined) return undefined;
+      if (this.world.nowMs > untilMs) return undrained;
+      await this.#auditor.clock.sleep(DRAIN_POLL_MS);
+    }
+  }
+
+  #simulatedRun(): SimulatedRun {
+    const process = new Process(this.world, 'users');
+    const kafka = this.#clientOf(process, false);
+    const producer = kafka.producer({
+      deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
+      lingerMs: 0,
+      compression: 'none',
+    });
+    return {
+      random: process.random,
+      clock: process.clock,
+      faultsMs: this.#plan.faultsMs,
+      kafka,
+      send: async (topic, partition, record) => {
+        try {
+          await producer.send(topic, partition, record);
+          return 'acknowledged';
+        } catch (error) {
+          if (isMillraceError(error, 'KAFKA_FATAL')) throw error;
+          const outcome = isMillraceError(error, 'KAFKA_AMBIGUOUS') ? 'unknown' : 'not sent';
+          this.world.count(`a record was ${outcome}`);
+          return outcome;
+        }
+      },
+      count: (what) => this.world.count(what),
+    };
+  }
+
+  #outcome(owned: readonly OwnedTask[]): Outcome {
+    const kafka = this.#kafka;
+    return {
+      kafka,
+      records: async (topic) => {
+        const partitions = await kafka.partitionCount(topic);
+        if (partitions === undefined) throw new Error(`there is no topic ${topic}`);
+        return readCommitted(kafka, topic, partitions);
+      },
+      stores: () => readStores(this.#topology, owned, this.#auditor),
+    };
+  }
+
+  #clientOf(process: Process, isCalm: boolean): KafkaClient {
+    const { name } = process;
+    return createKafkaClientOver({
+      connector: this.#network.connector(process, name, name, isCalm),
+      bootstrap: [BROKER_ADDRESS],
+      clientId: name,
+      clock: process.clock,
+      random: process.random,
+      log: silentLog,
+    });
+  }
+}
