@@ -173,6 +173,8 @@ export class StreamThread {
         (sum, task) => sum + task.uncommittedBytes,
         collector.sizeBytes,
       ),
+      consumedRecords: running.reduce((sum, task) => sum + task.consumedRecords, 0),
+      lagRecords: running.reduce((sum, task) => sum + task.lagRecords, 0),
       sinceLastMs: this.#context.clock.monotonicMs() - committer.lastBeganAtMs,
     };
   }

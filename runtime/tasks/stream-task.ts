@@ -249,6 +249,16 @@ export class StreamTask implements GraphHost {
     );
   }
 
+  /** Since the last freeze. */
+  get consumedRecords(): number {
+    return this.#consumedRecords;
+  }
+
+  /** Records known to be in the input's logs and not processed. */
+  get lagRecords(): number {
+    return this.queues.reduce((sum, { lag }) => sum + lag, 0);
+  }
+
   get uncommittedBytes(): number {
     return this.#state?.uncommittedBytes() ?? 0;
   }

@@ -42,6 +42,8 @@ const idle: CommitSituation = {
   hasInput: false,
   isRequested: false,
   uncommittedBytes: 10,
+  consumedRecords: 50,
+  lagRecords: 0,
   sinceLastMs: 0,
 };
 
@@ -51,6 +53,21 @@ test.each<[string, Partial<CommitSituation>, boolean]>([
   ['while a transaction is out, not yet', { isBusy: true, sinceLastMs: 1e9 }, false],
   ['with input at hand, not before the linger', { hasInput: true, sinceLastMs: 9 }, false],
   ['with input at hand, after the linger', { hasInput: true, sinceLastMs: 10 }, true],
+  [
+    'before half of a backlog is in it, not after the linger',
+    { hasInput: true, lagRecords: 51, sinceLastMs: 99 },
+    false,
+  ],
+  [
+    'with half of a backlog in it, after the linger',
+    { hasInput: true, lagRecords: 50, sinceLastMs: 10 },
+    true,
+  ],
+  [
+    'behind any backlog, after the commit interval',
+    { hasInput: true, lagRecords: 1e6, sinceLastMs: 100 },
+    true,
+  ],
   ['with input at hand, when a processor asks for it', { hasInput: true, isRequested: true }, true],
   [
     'with input at hand, when the transaction is full',
