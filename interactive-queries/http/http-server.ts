@@ -19,6 +19,8 @@ export interface ServerLimits {
   readonly headersTimeoutMs: number;
   /** For the whole request, its body included. */
   readonly requestTimeoutMs: number;
+  /** An idle connection is kept so long: clients and proxies that give up after 60 s do it first. */
+  readonly keepAliveMs: number;
   /** How often the time-outs are looked after. */
   readonly checkIntervalMs: number;
   readonly headerBytesMax: number;
@@ -27,6 +29,7 @@ export interface ServerLimits {
 const LIMITS: ServerLimits = {
   headersTimeoutMs: 5_000,
   requestTimeoutMs: 10_000,
+  keepAliveMs: 75_000,
   checkIntervalMs: 1_000,
   headerBytesMax: 16_384,
 };
@@ -41,7 +44,7 @@ export class HttpServer implements HttpApp {
     onRefused: (problem: Problem) => void,
     limits: Partial<ServerLimits> = {},
   ) {
-    const { headersTimeoutMs, requestTimeoutMs, checkIntervalMs, headerBytesMax } = {
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, checkIntervalMs, headerBytesMax } = {
       ...LIMITS,
       ...limits,
     };
@@ -49,6 +52,7 @@ export class HttpServer implements HttpApp {
     const options = {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: checkIntervalMs,
       maxHeaderSize: headerBytesMax,
       // Node would answer without a document; http-app looks after it.

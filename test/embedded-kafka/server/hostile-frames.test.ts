@@ -63,14 +63,17 @@ function metadataFrame(correlationId: number): Buffer {
 
 /** The next frame, without its size. */
 async function readFrame(socket: net.Socket): Promise<Buffer> {
-  let received = Buffer.alloc(0);
-  while (received.length < 4 || received.length < 4 + received.readInt32BE(0)) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    received = Buffer.concat([received, chunk]);
+  const size = await readBytes(socket, 4);
+  return readBytes(socket, size.readInt32BE(0));
+}
+
+/** Paused reading: a flowing socket would go on after one 'data' and drop what nobody waits for. */
+async function readBytes(socket: net.Socket, sizeBytes: number): Promise<Buffer> {
+  for (;;) {
+    const bytes = socket.read(sizeBytes) as Buffer | null;
+    if (bytes !== null) return bytes;
+    await once(socket, 'readable');
   }
-  const size = received.readInt32BE(0);
-  if (received.length > 4 + size) socket.unshift(received.subarray(4 + size));
-  return received.subarray(4, 4 + size);
 }
 
 async function expectServed(socket: net.Socket, correlationId: number): Promise<void> {
