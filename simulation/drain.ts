@@ -1,4 +1,5 @@
 /** When is everything done? When all input is committed, no transaction is open, and every task runs. */
+import { isMillraceError } from '../base/errors.ts';
 import { type KafkaClient, partitionKey, type TopicPartition } from '../kafka/ports.ts';
 import { repartitionNames } from '../runtime/assignment/topic-plan.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
@@ -33,6 +34,15 @@ export class Drain {
 
   /** What is not done yet; undefined = everything is. */
   async undrained(): Promise<string | undefined> {
+    try {
+      return await this.#undrained();
+    } catch (error) {
+      if (isMillraceError(error, 'KAFKA_UNAVAILABLE', 'KAFKA_RETRIABLE')) return error.message;
+      throw error;
+    }
+  }
+
+  async #undrained(): Promise<string | undefined> {
     const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
     if (sleeping !== undefined) return `${sleeping.name} is not running`;
     const partitions = await this.#partitions();
