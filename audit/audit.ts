@@ -5,20 +5,21 @@
 import type { SchemaRegistry } from '../schemas/schema-registry.ts';
 import { JournalCheck } from './checks/journal.ts';
 import { TransactionFates } from './checks/transactions.ts';
+import { Unjudged } from './checks/unjudged.ts';
 import { checkLag, checkQuiet, checkUnmoved, type ValidityOptions } from './checks/validity.ts';
 import { CommittedLog } from './committed-log.ts';
 import type { AuditContext } from './context.ts';
 import { Findings, type Rule, type RuleResult, type Verdict } from './findings.ts';
-import type { JournalEntry } from './journal.ts';
+import type { JournalLine } from './journal.ts';
 import type { LogSample, LogSource, PartitionBounds } from './log-source.ts';
 import { SaleRecords } from './sale-records.ts';
 import { auditTask } from './task-audit.ts';
-import { type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
+import { isOfPayments, type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
 
 export interface AuditOptions extends Partial<ValidityOptions> {
   readonly applicationId: string;
   readonly registry: SchemaRegistry;
-  readonly journal?: AsyncIterable<JournalEntry> | Iterable<JournalEntry>;
+  readonly journal?: AsyncIterable<JournalLine> | Iterable<JournalLine>;
   /** Offsets read so far, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -27,6 +28,8 @@ export interface AuditReport {
   readonly verdict: Verdict;
   /** Why the audit proves nothing; empty unless `not-valid`. */
   readonly invalid: readonly string[];
+  /** What this auditor does not understand of this log, and leaves out. */
+  readonly notes: readonly string[];
   readonly rules: ReadonlyMap<Rule, RuleResult>;
   readonly figures: {
     readonly records: number;
@@ -55,9 +58,12 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
   const topics = saleTopics(await source.topics(), options.applicationId);
   const figures = { records: 0, commands: 0, purchases: 0, outcomes: 0 };
   const fates = new TransactionFates();
+  const unjudged = new Unjudged();
+  const notes: string[] = [];
   const finish = (): AuditReport => ({
     verdict: findings.verdict(),
     invalid: findings.invalid,
+    notes,
     rules: findings.results(options.journal !== undefined),
     figures: { ...figures, transactions: fates.count },
   });
@@ -69,7 +75,7 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
   checkWhole(before, topics, findings);
   if (findings.invalid.length > 0) return finish();
 
-  const context = contextOf(source, before, { findings, fates }, options);
+  const context = contextOf(source, before, { findings, fates, unjudged }, options);
   const journal = await readJournal(options, findings);
   const partitionCount = topics.partitions.get(TASK_TOPICS.commands) ?? 0;
   for (let partition = 0; partition < partitionCount && !findings.isFull; partition++) {
@@ -88,9 +94,12 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
     const log = new CommittedLog(topic, partition, context);
     await log.read(() => 'next');
     figures.records += log.recordCount;
+    if (isOfPayments(topic)) unjudged.payments(log.recordCount);
     if (topics.inputs.includes(topic)) lag(log);
   }
   journal?.end();
+  unjudged.end(findings, context.records);
+  checkUnread(context.records, findings, notes);
   if (figures.commands === 0) findings.notValid('no command was read');
   if (figures.outcomes === 0) findings.notValid('no outcome was read');
   checkUnmoved(before, await source.sample([...topics.partitions.keys()], topics.inputs), findings);
@@ -106,7 +115,7 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
 function contextOf(
   source: LogSource,
   sample: LogSample,
-  parts: Pick<AuditContext, 'findings' | 'fates'>,
+  parts: Pick<AuditContext, 'findings' | 'fates' | 'unjudged'>,
   { registry, onProgress }: AuditOptions,
 ): AuditContext {
   let done = 0;
@@ -135,12 +144,22 @@ function checkWhole(sample: LogSample, { partitions }: SaleTopics, findings: Fin
   }
 }
 
+/** A field that is not read may not matter; a command that is not known makes every fold wrong. */
+function checkUnread({ unread }: SaleRecords, findings: Findings, notes: string[]): void {
+  for (const part of unread) {
+    notes.push(`records of this log may hold ${part}, which is not read`);
+    if (!part.startsWith('ticket-command.command|')) continue;
+    if (part.includes('.', 'ticket-command.'.length)) continue;
+    findings.notValid(`there may be commands that this auditor does not know: ${part}`);
+  }
+}
+
 async function readJournal(
   { journal }: AuditOptions,
   findings: Findings,
 ): Promise<JournalCheck | undefined> {
   if (journal === undefined) return undefined;
   const check = new JournalCheck(findings);
-  for await (const entry of journal) check.entry(entry);
+  for await (const line of journal) check.line(line);
   return check;
 }

@@ -20,9 +20,17 @@ import type { AuditContext } from './context.ts';
 import type { RawBatches } from './log-source.ts';
 import { SchemaMissing } from './sale-records.ts';
 
+/** One object per transaction in this partition. */
+export interface LogTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  fate: 'undecided' | 'committed' | 'aborted';
+}
+
 interface Waiting {
   readonly batch: FetchedBatch;
-  fate: 'undecided' | 'committed' | 'aborted';
+  /** undefined = written outside of transactions. */
+  readonly transaction: LogTransaction | undefined;
 }
 
 /** next: go on · keep: not now, show it again · pause: done with it, go on at the next read. */
@@ -37,6 +45,8 @@ export class CommittedLog {
   recordCount = 0;
   /** Offsets that are not there any more, before the current record: compaction takes single records. */
   holes = 0;
+  /** Of the current record; undefined = it was written in none. */
+  transaction: LogTransaction | undefined;
   readonly #answers: AsyncIterator<RawBatches>;
   readonly #context: AuditContext;
   readonly #transactions: PartitionTransactions;
@@ -44,7 +54,7 @@ export class CommittedLog {
   readonly #cursor = createRecordCursor();
   #waiting: Waiting[] = [];
   #head = 0;
-  readonly #open = new Map<number, Waiting[]>();
+  readonly #open = new Map<number, LogTransaction>();
   #isInBatch = false;
   #isKept = false;
   #nextOffset = -1;
@@ -103,13 +113,14 @@ export class CommittedLog {
   #openNext(): boolean {
     this.#isInBatch = false;
     for (; this.#head < this.#waiting.length; this.#head++) {
-      const { batch, fate } = this.#waiting[this.#head]!;
-      if (fate === 'undecided') return false;
-      if (fate === 'aborted') {
+      const { batch, transaction } = this.#waiting[this.#head]!;
+      if (transaction?.fate === 'undecided') return false;
+      if (transaction?.fate === 'aborted') {
         this.#showAborted(batch);
         continue;
       }
       this.#cursor.open(batch);
+      this.transaction = transaction;
       this.#isInBatch = true;
       this.#head++;
       return true;
@@ -145,15 +156,17 @@ export class CommittedLog {
       return;
     }
     if (!isTransactional(header)) {
-      this.#waiting.push({ batch, fate: 'committed' });
+      this.#waiting.push({ batch, transaction: undefined });
       return;
     }
     this.#transactions.data(header);
-    const waiting: Waiting = { batch, fate: 'undecided' };
-    this.#waiting.push(waiting);
-    const open = this.#open.get(header.producerId);
-    if (open === undefined) this.#open.set(header.producerId, [waiting]);
-    else open.push(waiting);
+    const { producerId, baseOffset } = header;
+    let transaction = this.#open.get(producerId);
+    if (transaction === undefined) {
+      transaction = { producerId, firstOffset: baseOffset, fate: 'undecided' };
+      this.#open.set(producerId, transaction);
+    }
+    this.#waiting.push({ batch, transaction });
   }
 
   #end(batch: FetchedBatch): void {
@@ -161,8 +174,9 @@ export class CommittedLog {
     if (marker === undefined) return;
     const { header } = batch;
     this.#transactions.ended(header, marker.kind);
-    const fate = marker.kind === 'commit' ? 'committed' : 'aborted';
-    for (const waiting of this.#open.get(header.producerId) ?? []) waiting.fate = fate;
+    const transaction = this.#open.get(header.producerId);
+    if (transaction === undefined) return;
+    transaction.fate = marker.kind === 'commit' ? 'committed' : 'aborted';
     this.#open.delete(header.producerId);
   }
 

@@ -1,6 +1,6 @@
 /**
  * The load generator's journal: NDJSON, one line per purchase request that was sent, with how it was
- * answered. Other fields may be there.
+ * answered, and optionally one per answer that was read. Other fields may be there.
  */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -17,8 +17,21 @@ export interface JournalEntry {
   readonly idempotencyKey?: string;
 }
 
+/** One reader saw something at that version; one reader's lines are in the order of its reads. */
+export interface ReadEntry {
+  readonly reader: string;
+  /** Of what: `<eventId>/<zoneId>`, or a purchase's id. */
+  readonly key: string;
+  /** Grows with every change: a stock's version, the offset of the command that changed a purchase. */
+  readonly version: number;
+  /** The answer said that it may be older than others. */
+  readonly isStale?: boolean;
+}
+
+export type JournalLine = JournalEntry | ReadEntry;
+
 /** Rejects with CONFIG_INVALID at the first line that is none. */
-export async function* readJournal(file: string): AsyncGenerator<JournalEntry> {
+export async function* readJournal(file: string): AsyncGenerator<JournalLine> {
   let line = 0;
   for await (const text of createInterface({ input: createReadStream(file) })) {
     line++;
@@ -26,17 +39,20 @@ export async function* readJournal(file: string): AsyncGenerator<JournalEntry> {
   }
 }
 
-function parseEntry(text: string, place: string): JournalEntry {
-  let entry: Partial<JournalEntry>;
+function parseEntry(text: string, place: string): JournalLine {
+  let entry: Partial<JournalEntry & ReadEntry>;
   try {
-    entry = JSON.parse(text) as Partial<JournalEntry>;
+    entry = JSON.parse(text) as Partial<JournalEntry & ReadEntry>;
   } catch (cause) {
     throw new MillraceError('CONFIG_INVALID', `${place} is not JSON`, { cause });
   }
+  const { reader, key, version } = entry;
+  const isRead = typeof reader === 'string' && typeof key === 'string';
+  if (isRead && Number.isSafeInteger(version)) return entry as ReadEntry;
   const isAnswer = ['accepted', 'refused', 'unknown'].includes(entry.answer ?? '');
   if (typeof entry.purchaseId !== 'string' || !isAnswer) {
     throw new MillraceError('CONFIG_INVALID', `${place} is no entry of a journal`, {
-      hint: 'Each line has a purchaseId, and an answer: accepted, refused or unknown.',
+      hint: 'A line has a purchaseId and an answer (accepted, refused or unknown), or is a read: reader, key and version.',
     });
   }
   return entry as JournalEntry;

@@ -29,11 +29,11 @@ export interface ZoneState {
 }
 
 export type Consequence =
-  /** An outcome is announced; `before`: the purchase's state until then. */
+  /** An outcome is announced; `before`: the purchase as it was until then. */
   | {
       readonly kind: 'outcome';
       readonly purchase: PurchaseRecord;
-      readonly before: string;
+      readonly before: PurchaseRecord | undefined;
       readonly isRepeat: boolean;
     }
   | { readonly kind: 'dead-letter'; readonly why: string }
@@ -123,7 +123,7 @@ export class SaleFold {
       stamp(zone, commandOffset, timeMs);
     }
     this.purchases.set(purchaseId, purchase);
-    return { kind: 'outcome', purchase, before: 'requested', isRepeat: false };
+    return { kind: 'outcome', purchase, before: undefined, isRepeat: false };
   }
 
   #cancel(
@@ -141,7 +141,7 @@ export class SaleFold {
     this.purchases.set(known.purchaseId, purchase);
     zone.sold -= known.quantity;
     stamp(zone, commandOffset, timeMs);
-    return { kind: 'outcome', purchase, before: known.state, isRepeat: false };
+    return { kind: 'outcome', purchase, before: known, isRepeat: false };
   }
 
   #create(
@@ -220,7 +220,7 @@ function stamp(zone: ZoneState, commandOffset: number, timeMs: number): void {
 }
 
 function repeat(purchase: PurchaseRecord): Consequence {
-  return { kind: 'outcome', purchase, before: purchase.state, isRepeat: true };
+  return { kind: 'outcome', purchase, before: purchase, isRepeat: true };
 }
 
 function deadLetter(why: string): Consequence {

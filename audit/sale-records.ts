@@ -8,6 +8,7 @@ import type { RecordCursor } from '../kafka/records/types.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import { type Serde, UnknownSchemaError } from '../schemas/serde.ts';
+import { unreadParts } from './unread-parts.ts';
 
 export interface Price {
   readonly amountMinor: number;
@@ -87,12 +88,14 @@ export class SaleRecords {
   readonly purchase: RecordReader<PurchaseRecord>;
   readonly stock: RecordReader<StockRecord>;
   readonly zone: RecordReader<ZoneRecord>;
+  /** What schemas of this log can say and this auditor does not read, as `<schema>.<field>`. */
+  readonly unread = new Set<string>();
 
   constructor(registry: SchemaRegistry) {
-    this.#command = new RecordReader('ticket-command', registry);
-    this.purchase = new RecordReader('purchase-status-updated', registry);
-    this.stock = new RecordReader('inventory-updated', registry);
-    this.zone = new RecordReader('zone', registry);
+    this.#command = new RecordReader('ticket-command', registry, this.unread);
+    this.purchase = new RecordReader('purchase-status-updated', registry, this.unread);
+    this.stock = new RecordReader('inventory-updated', registry, this.unread);
+    this.zone = new RecordReader('zone', registry, this.unread);
   }
 
   /** undefined = not a command. Throws SchemaMissing. */
@@ -107,14 +110,22 @@ export class SaleRecords {
 }
 
 export class RecordReader<T> {
+  readonly #name: string;
+  readonly #schema: AvroSchema;
   readonly #serde: Serde<T>;
+  readonly #registry: SchemaRegistry;
+  readonly #unread: Set<string>;
   /** Ids that the registry does not know. */
   readonly #unknown = new Set<number>();
 
-  constructor(file: string, registry: SchemaRegistry) {
+  constructor(file: string, registry: SchemaRegistry, unread: Set<string>) {
     const url = new URL(`../schemas/ticket-sales/${file}.avsc`, import.meta.url);
     const schema = JSON.parse(readFileSync(url, 'utf8')) as AvroSchema;
+    this.#name = file;
+    this.#schema = schema;
     this.#serde = avroSerde<T>({ schema, registry });
+    this.#registry = registry;
+    this.#unread = unread;
   }
 
   /** undefined = no value, or not a T. Throws SchemaMissing. */
@@ -133,6 +144,8 @@ export class RecordReader<T> {
   async #resolve(schemaId: number): Promise<void> {
     try {
       await this.#serde.resolve?.(schemaId);
+      const written = await this.#registry.schemaById(schemaId);
+      for (const part of unreadParts(written, this.#schema)) this.#unread.add(this.#name + part);
     } catch (error) {
       if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) throw error;
       this.#unknown.add(schemaId);

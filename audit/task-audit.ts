@@ -7,6 +7,7 @@ import type { RecordCursor } from '../kafka/records/types.ts';
 import { checkPurchaseChangelog, checkZoneChangelog } from './checks/changelogs.ts';
 import { DeadLetters } from './checks/dead-letters.ts';
 import type { JournalCheck } from './checks/journal.ts';
+import { compareManifests, type Manifest } from './checks/manifests.ts';
 import { Outcomes } from './checks/outcomes.ts';
 import { Stock } from './checks/stock.ts';
 import { CommittedLog } from './committed-log.ts';
@@ -39,12 +40,16 @@ export async function auditTask(task: TaskToAudit, context: AuditContext): Promi
   const logs = { status: log(TASK_TOPICS.status), stock: log(TASK_TOPICS.stock) };
   const letters = log(TASK_TOPICS.deadLetters);
   const fold = new SaleFold(partition, partitionCount);
+  const { findings } = context;
+  const violationsBefore = findings.total;
   const pass = new TaskPass(task, context, fold, logs, letters);
   await pass.run();
   const { zones, purchases } = changelogsOf(applicationId);
   const changelogs = [log(zones), log(purchases)] as const;
-  await checkZoneChangelog(changelogs[0], fold, context);
-  await checkPurchaseChangelog(changelogs[1], fold, context);
+  const zonesWritten = await checkZoneChangelog(changelogs[0], fold, context);
+  const purchasesWritten = await checkPurchaseChangelog(changelogs[1], fold, context);
+  // What is wrong by itself has been told: it need not be told as a torn transaction again.
+  if (findings.total === violationsBefore) pass.checkTransactions(zonesWritten, purchasesWritten);
   const all = [pass.commands, logs.status, logs.stock, letters, ...changelogs];
   return {
     commandCount: pass.commands.recordCount,
@@ -108,6 +113,14 @@ class TaskPass {
     this.#deadLetters.end((offset) => offset < this.#committedOffset);
   }
 
+  /** The same effects in the same transactions, in all topics of the task. */
+  checkTransactions(zonesWritten: Manifest, purchasesWritten: Manifest): void {
+    const { findings } = this.#context;
+    compareManifests(this.#outcomes.manifest, purchasesWritten, findings);
+    compareManifests(this.#stock.manifest, zonesWritten, findings);
+    if (this.#outcomes.manifest.isWhole) this.#stock.checkSkips(this.#outcomes.ranges);
+  }
+
   /** Pauses when outcomes can be read beside it. */
   #command(record: RecordCursor): 'next' | 'pause' {
     // What is not consumed yet has no consequences; that it is not consumed is said elsewhere.
@@ -136,7 +149,7 @@ class TaskPass {
           `the operator’s command at ${offset} has its effect and a dead letter`,
         );
     }
-    return this.#outcomes.isAhead ? 'pause' : 'next';
+    return this.#outcomes.isFarAhead ? 'pause' : 'next';
   }
 
   async #readOutcomes(toTheEnd: boolean): Promise<void> {
@@ -148,6 +161,7 @@ class TaskPass {
         const what = 'it is no outcome under its purchase’s key';
         this.#context.findings.violated('I9', this.#logs.status.placeOf(offset), what);
       } else {
+        this.#context.unjudged.outcome(purchase.state);
         this.#outcomes.announced(purchase, offset);
         this.#journal?.outcome(purchase, this.#logs.status.placeOf(offset));
       }
@@ -167,6 +181,7 @@ class TaskPass {
         return 'next';
       }
       if (!toTheEnd && stock.commandOffset > consumed) return 'keep';
+      this.#context.unjudged.stock(stock.held);
       this.#stock.announced(stock, offset);
       return 'next';
     });

@@ -7,6 +7,11 @@ export const TASK_TOPICS = {
 } as const;
 
 const EVENTS = 'eventDefined';
+const PAYMENTS = ['paymentStatusUpdate', 'paymentRequested', 'refundRequested'];
+
+export function isOfPayments(topic: string): boolean {
+  return PAYMENTS.includes(topic);
+}
 
 export interface SaleTopics {
   /** All that are audited. */
@@ -35,6 +40,7 @@ export function saleTopics(all: ReadonlyMap<string, number>, applicationId: stri
     required.includes(topic) ||
     isInternal(topic) ||
     topic === EVENTS ||
+    isOfPayments(topic) ||
     topic === `${EVENTS}.dlq` ||
     topic === `${TASK_TOPICS.stock}.dlq`;
   const partitions = new Map([...all].filter(([topic]) => isOurs(topic)));

@@ -84,6 +84,7 @@ export function asText(report: AuditReport, seconds: number): string {
     ...lines,
     '',
     `${records} records in ${seconds.toFixed(1)} s (${perSecond}/s): ${commands} commands, ${purchases} purchases, ${outcomes} outcomes, ${transactions} transactions`,
+    ...report.notes.map((note) => `note: ${note}`),
     ...report.invalid.slice(0, 10).map((why) => `not valid: ${why}`),
     { right: 'RIGHT', violated: 'VIOLATED', 'not-valid': 'NOT VALID' }[report.verdict],
   ].join('\n');

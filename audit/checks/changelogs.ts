@@ -6,6 +6,7 @@ import type { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
 import type { SaleFold, ZoneState } from '../sale-fold.ts';
 import { keyOf, type RecordReader, samePrice, type ZoneRecord } from '../sale-records.ts';
+import { Manifest } from './manifests.ts';
 import { differs } from './outcomes.ts';
 
 interface Wrong {
@@ -13,29 +14,30 @@ interface Wrong {
   readonly what: string;
 }
 
-export async function checkZoneChangelog(
+export function checkZoneChangelog(
   log: CommittedLog,
   fold: SaleFold,
   context: AuditContext,
-): Promise<void> {
-  await checkChangelog(log, fold.zones, context, context.records.zone, differsZone);
+): Promise<Manifest> {
+  return checkChangelog(log, fold.zones, context, context.records.zone, differsZone);
 }
 
-export async function checkPurchaseChangelog(
+export function checkPurchaseChangelog(
   log: CommittedLog,
   fold: SaleFold,
   context: AuditContext,
-): Promise<void> {
-  await checkChangelog(log, fold.purchases, context, context.records.purchase, differs);
+): Promise<Manifest> {
+  return checkChangelog(log, fold.purchases, context, context.records.purchase, differs);
 }
 
-async function checkChangelog<State, Found>(
+async function checkChangelog<State, Found extends { readonly commandOffset: number }>(
   log: CommittedLog,
   states: ReadonlyMap<string, State>,
   { findings }: AuditContext,
   reader: RecordReader<Found>,
   compare: (state: State, found: Found) => string | undefined,
-): Promise<void> {
+): Promise<Manifest> {
+  const manifest = new Manifest(log);
   const unseen = new Set(states.keys());
   const wrong = new Map<string, Wrong>();
   await log.read((record) => {
@@ -43,6 +45,7 @@ async function checkChangelog<State, Found>(
     const state = states.get(key);
     const isTombstone = record.valueStart < 0;
     const found = reader.read(record);
+    if (found !== undefined) manifest.effect(found.commandOffset);
     unseen.delete(key);
     let what: string | undefined;
     if (state === undefined)
@@ -60,6 +63,7 @@ async function checkChangelog<State, Found>(
   for (const key of unseen) {
     findings.violated('I10', log.placeOf(log.lastOffset), `${key} is not in the changelog`);
   }
+  return manifest;
 }
 
 function differsZone(zone: ZoneState, found: ZoneRecord): string | undefined {

@@ -1,9 +1,9 @@
 /**
- * I17, I18, I20, I26: what was asked, as the load generator remembers it, against what the log holds.
+ * I17-I20, I26: what was asked, as the load generator remembers it, against what the log holds.
  * Only purchases of events that the journal names are looked at: others have other askers.
  */
 import type { Findings } from '../findings.ts';
-import type { JournalEntry } from '../journal.ts';
+import type { JournalEntry, JournalLine, ReadEntry } from '../journal.ts';
 import type { PurchaseRecord } from '../sale-records.ts';
 
 interface Asked {
@@ -27,14 +27,37 @@ export class JournalCheck {
   readonly #asked = new Map<string, Asked>();
   readonly #keys = new Map<string, KeyUse>();
   readonly #events = new Set<string>();
+  /** Newest version by reader and key. */
+  readonly #seen = new Map<string, Map<string, number>>();
   #line = 0;
 
   constructor(findings: Findings) {
     this.#findings = findings;
   }
 
-  entry(entry: JournalEntry): void {
-    const line = ++this.#line;
+  line(entry: JournalLine): void {
+    this.#line++;
+    if ('reader' in entry) this.#read(entry);
+    else this.#request(entry);
+  }
+
+  #read({ reader, key, version, isStale }: ReadEntry): void {
+    if (isStale === true) return;
+    this.#findings.checked('I19');
+    let versions = this.#seen.get(reader);
+    if (versions === undefined) {
+      versions = new Map();
+      this.#seen.set(reader, versions);
+    }
+    const newest = versions.get(key) ?? version;
+    versions.set(key, Math.max(newest, version));
+    if (version >= newest) return;
+    const what = `${reader} sees version ${version} of ${key} after ${newest}`;
+    this.#findings.violated('I19', `journal line ${this.#line}`, what);
+  }
+
+  #request(entry: JournalEntry): void {
+    const line = this.#line;
     const { purchaseId, answer, eventId, idempotencyKey } = entry;
     if (eventId !== undefined) this.#events.add(eventId);
     if (idempotencyKey !== undefined) this.#useKey(entry, idempotencyKey, line);

@@ -1,16 +1,19 @@
 /**
- * I4-I9, I13, I22 over one partition: the outcomes that the fold expects, beside the outcomes that were
- * announced, in step. Both are in the order of the commands, so a difference is judged where it
+ * I4-I9, I13, I22, I24 over one partition: the outcomes that the fold expects, beside the outcomes that
+ * were announced, in step. Both are in the order of the commands, so a difference is judged where it
  * stands, with a window of expectations to tell a missing outcome from a surplus one.
  */
 import type { CommittedLog } from '../committed-log.ts';
 import type { Findings, Rule } from '../findings.ts';
 import type { Consequence, SaleFold } from '../sale-fold.ts';
-import { type PurchaseRecord, samePrice } from '../sale-records.ts';
+import { type Price, type PurchaseRecord, samePrice } from '../sale-records.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import { DecidedRanges, Manifest } from './manifests.ts';
 
 /** Expectations that are held back, to look an unexpected outcome up. */
 const WINDOW = 1_024;
+/** Read in so many at a time: to change between the logs costs a turn of the event loop. */
+const READ_AHEAD = 4 * WINDOW;
 
 type Outcome = Extract<Consequence, { kind: 'outcome' }>;
 type Expected = Outcome & { readonly inputOffset: number };
@@ -40,9 +43,21 @@ export class Outcomes {
   readonly #refused = new Map<string, number>();
   readonly #aborted = new Set<string>();
   #holesUsed = 0;
+  #compared = 0;
+  #repeats = 0;
+  #priced = 0;
+  /** What the outcomes' transactions have to do with those of the other topics. */
+  readonly manifest: Manifest;
+  readonly ranges = new DecidedRanges();
 
   constructor(context: OutcomesContext) {
     this.#context = context;
+    this.manifest = new Manifest(context.status);
+  }
+
+  /** True when it is time to read outcomes. */
+  get isFarAhead(): boolean {
+    return this.#expected.length - this.#head > WINDOW + READ_AHEAD;
   }
 
   /** True while there is more expected than the window needs. */
@@ -83,6 +98,12 @@ export class Outcomes {
 
   /** After the last announced outcome: what is still expected is missing. */
   end(): void {
+    const { findings } = this.#context;
+    for (const rule of ['I4', 'I5', 'I7', 'I8', 'I9'] as const) {
+      findings.checked(rule, this.#compared);
+    }
+    findings.checked('I6', this.#repeats);
+    findings.checked('I24', this.#priced);
     this.#passOver(this.#expected.length - this.#head);
     for (const [purchaseId, missing] of this.#missing) {
       for (const { inputOffset } of missing) this.#isMissing(purchaseId, inputOffset);
@@ -100,7 +121,7 @@ export class Outcomes {
 
   #take(): Expected {
     const expected = this.#expected[this.#head++]!;
-    if (this.#head >= 4 * WINDOW || this.#head === this.#expected.length) {
+    if (this.#head >= READ_AHEAD || this.#head === this.#expected.length) {
       this.#expected.splice(0, this.#head);
       this.#head = 0;
     }
@@ -141,15 +162,30 @@ export class Outcomes {
 
   #compare(expected: Expected, purchase: PurchaseRecord, place: string): void {
     const { findings, deadLetters } = this.#context;
-    for (const rule of ['I4', 'I5', 'I7', 'I8', 'I9'] as const) findings.checked(rule);
-    if (expected.isRepeat) findings.checked('I6');
+    this.#compared++;
+    if (expected.isRepeat) this.#repeats++;
+    if (expected.purchase.price !== null) this.#priced++;
     if (deadLetters.take(expected.inputOffset)) {
       const what = `the command for ${purchase.purchaseId} has an outcome and a dead letter`;
       findings.violated('I22', deadLetters.placeOf(expected.inputOffset), what);
     }
     const difference = differs(expected.purchase, purchase);
-    if (difference === undefined) return;
+    if (difference === undefined) {
+      this.#effect(expected);
+      return;
+    }
     findings.violated(blame(expected, purchase), place, `${purchase.purchaseId}: ${difference}`);
+  }
+
+  #effect({ purchase, before, isRepeat, inputOffset }: Expected): void {
+    const { transaction } = this.#context.status;
+    const replaced = before?.commandOffset;
+    if (!isRepeat) {
+      this.manifest.effect(purchase.commandOffset);
+      const isReplaced = replaced !== undefined && this.ranges.isInCurrent(replaced, transaction);
+      if (isReplaced) this.manifest.replaced(replaced);
+    }
+    this.ranges.decided(inputOffset, transaction);
   }
 
   #surplus(purchase: PurchaseRecord, place: string): void {
@@ -174,8 +210,9 @@ export class Outcomes {
 
 function blame({ purchase, before, isRepeat }: Expected, announced: PurchaseRecord): Rule {
   if (isRepeat) return 'I6';
-  if (announced.state !== purchase.state && !isLegal(before, announced.state)) return 'I4';
-  return 'I9';
+  const from = before?.state ?? 'requested';
+  if (announced.state !== purchase.state && !isLegal(from, announced.state)) return 'I4';
+  return differsInFields(purchase, announced) === undefined ? 'I24' : 'I9';
 }
 
 function isLegal(from: string, to: string): boolean {
@@ -184,13 +221,31 @@ function isLegal(from: string, to: string): boolean {
 
 /** The first field that differs, in words. */
 export function differs(expected: PurchaseRecord, found: PurchaseRecord): string | undefined {
-  if (expected === found) return undefined;
-  for (const field of FIELDS) {
-    if (expected[field] === found[field]) continue;
-    return `${field} is ${found[field]}, and should be ${expected[field]}`;
-  }
-  if (samePrice(expected.price, found.price)) return undefined;
-  return `price is ${found.price?.amountMinor}, and should be ${expected.price?.amountMinor}`;
+  const difference = differsInFields(expected, found);
+  if (difference !== undefined || samePrice(expected.price, found.price)) return difference;
+  return `price is ${inWords(found.price)}, and should be ${inWords(expected.price)}`;
+}
+
+/** Written out: it is asked for every outcome. */
+function differsInFields(expected: PurchaseRecord, found: PurchaseRecord): string | undefined {
+  const isSame =
+    expected.state === found.state &&
+    expected.reason === found.reason &&
+    expected.quantity === found.quantity &&
+    expected.commandOffset === found.commandOffset &&
+    expected.decidedAtMs === found.decidedAtMs &&
+    expected.requestedAtMs === found.requestedAtMs &&
+    expected.purchaseId === found.purchaseId &&
+    expected.buyerId === found.buyerId &&
+    expected.eventId === found.eventId &&
+    expected.zoneId === found.zoneId;
+  if (isSame) return undefined;
+  const field = FIELDS.find((name) => expected[name] !== found[name])!;
+  return `${field} is ${found[field]}, and should be ${expected[field]}`;
+}
+
+function inWords(price: Price | null): string {
+  return price === null ? 'none' : `${price.amountMinor} ${price.currency}`;
 }
 
 const FIELDS = [

@@ -1,34 +1,43 @@
 /**
- * I1, I3, I8 and I9 for the announced stock of one partition's zones. An announcement may skip
+ * I1, I3, I8, I9 and I12 for the announced stock of one partition's zones. An announcement may skip
  * versions (one per zone and commit); the one it names must be as the fold had it.
  */
 import type { CommittedLog } from '../committed-log.ts';
 import type { Findings } from '../findings.ts';
 import type { SaleFold, ZoneState } from '../sale-fold.ts';
 import type { StockRecord } from '../sale-records.ts';
+import { type DecidedRanges, Manifest } from './manifests.ts';
 
 /** Numbers per unannounced version. */
 const STRIDE = 5;
+/** Of the command's offset among them. */
+const OFFSET_AT = 4;
 
 export class Stock {
   readonly #findings: Findings;
   readonly #fold: SaleFold;
   readonly #log: CommittedLog;
   readonly #announced = new Map<string, number>();
+  #checks = 0;
+  /** Versions that no record announces: offset of the first one's command, of the announced one's, and place. */
+  readonly #skips: number[] = [];
+  readonly manifest: Manifest;
 
   constructor(findings: Findings, fold: SaleFold, log: CommittedLog) {
     this.#findings = findings;
     this.#fold = fold;
     this.#log = log;
+    this.manifest = new Manifest(log);
   }
 
   announced(stock: StockRecord, offset: number): void {
     const key = `${stock.eventId}/${stock.zoneId}`;
     const place = this.#log.placeOf(offset);
-    for (const rule of ['I1', 'I3', 'I8', 'I9'] as const) this.#findings.checked(rule);
+    this.#checks++;
     const before = this.#announced.get(key) ?? 0;
     this.#announced.set(key, Math.max(before, stock.version));
     const zone = this.#fold.zones.get(key);
+    const firstUnannounced = zone?.unannounced[OFFSET_AT] ?? stock.commandOffset;
     const passed = zone === undefined ? [] : passVersions(zone, stock.version);
     const taken = stock.held + stock.sold;
     const told = `${stock.available} available, ${stock.held} held, ${stock.sold} sold of ${stock.capacity}`;
@@ -42,11 +51,29 @@ export class Stock {
     } else if (!isAsFolded(stock, passed)) {
       const what = `${key}: version ${stock.version} is announced with ${told}, and should be ${inWords(passed)}`;
       this.#findings.violated('I9', place, what);
+    } else {
+      this.manifest.effect(stock.commandOffset);
+      if (firstUnannounced === stock.commandOffset) return;
+      this.#skips.push(firstUnannounced, stock.commandOffset, offset);
+    }
+  }
+
+  /** Only what one transaction has changed again may stay unannounced (I12). */
+  checkSkips(ranges: DecidedRanges): void {
+    if (!this.manifest.isWhole) return;
+    for (let at = 0; at < this.#skips.length; at += 3) {
+      const [first, announced, offset] = this.#skips.slice(at, at + 3) as [number, number, number];
+      if (!ranges.areApart(first, announced)) continue;
+      const what = `the stock that the command at ${first} left was never announced, though an earlier transaction than that of ${announced} decided it`;
+      this.#findings.violated('I12', this.#log.placeOf(offset), what);
     }
   }
 
   /** Every zone's last version must have been announced. */
   end(): void {
+    for (const rule of ['I1', 'I3', 'I8', 'I9'] as const) {
+      this.#findings.checked(rule, this.#checks);
+    }
     for (const [key, zone] of this.#fold.zones) {
       if (zone.unannounced.length === 0 || this.#announced.get(key) === zone.version) continue;
       const what = `${key}: the stock of version ${zone.version} was never announced`;

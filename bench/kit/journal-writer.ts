@@ -4,7 +4,7 @@
  * else. Lines are written when the answer is known; close() writes the requests without one as unknown.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { JournalEntry } from '../../audit/journal.ts';
+import type { JournalEntry, JournalLine, ReadEntry } from '../../audit/journal.ts';
 import type { PurchaseCommand } from '../../ticket-sales/domain/command.ts';
 
 export type Answer = JournalEntry['answer'];
@@ -57,6 +57,11 @@ export class JournalWriter {
     answered('accepted');
   }
 
+  /** A reader saw this version of a zone's stock or of a purchase, in an answer that was not stale. */
+  read(entry: ReadEntry): void {
+    this.#add(entry);
+  }
+
   close(): void {
     for (const request of this.#unanswered) this.#write(request, 'unknown', undefined);
     this.#unanswered.clear();
@@ -75,7 +80,11 @@ export class JournalWriter {
       quantity,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     };
-    this.#chunk += `${JSON.stringify(entry)}\n`;
+    this.#add(entry);
+  }
+
+  #add(line: JournalLine): void {
+    this.#chunk += `${JSON.stringify(line)}\n`;
     if (this.#chunk.length >= CHUNK_LENGTH) this.#flush();
   }
 

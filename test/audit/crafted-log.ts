@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { Rule, Violation } from '../../audit/findings.ts';
-import type { JournalEntry } from '../../audit/journal.ts';
+import type { JournalLine } from '../../audit/journal.ts';
 import type { LogSample, LogSource, RawBatches } from '../../audit/log-source.ts';
 import type { PurchaseRecord, StockRecord, ZoneRecord } from '../../audit/sale-records.ts';
 import { BatchBuilder, stampOffsets, stampProducer } from '../../kafka/records/batch-builder.ts';
@@ -110,6 +110,11 @@ export class MemoryLog implements LogSource {
   readonly #ends = new Map<string, number>();
   readonly #unstable = new Map<string, number>();
   #samples = 0;
+  readonly #transactions: 1 | 2;
+
+  constructor(transactions: 1 | 2 = 2) {
+    this.#transactions = transactions;
+  }
 
   endOf(topic: TopicName): number {
     return this.#ends.get(TOPICS[topic]) ?? 0;
@@ -127,9 +132,10 @@ export class MemoryLog implements LogSource {
     return this.#append(topic, bytes, records.length, LOG_TIME);
   }
 
-  /** Transactions V2: the marker carries the next epoch. */
+  /** Under transactions V2 the marker carries the next epoch. */
   end(topic: TopicName, { producerId, producerEpoch }: Producer, kind: 'commit' | 'abort'): number {
-    const fields = { producerId, producerEpoch: producerEpoch + 1, kind, coordinatorEpoch: 0 };
+    const epoch = this.#transactions === 1 ? producerEpoch : producerEpoch + 1;
+    const fields = { producerId, producerEpoch: epoch, kind, coordinatorEpoch: 0 };
     return this.#append(topic, buildControlBatch({ ...fields, timestampMs: LOG_TIME }), 1);
   }
 
@@ -193,7 +199,7 @@ export class MemoryLog implements LogSource {
 }
 
 export interface AuditingOptions {
-  readonly journal?: readonly JournalEntry[];
+  readonly journal?: readonly JournalLine[];
   readonly isSettled?: boolean;
   readonly allowMembers?: boolean;
 }

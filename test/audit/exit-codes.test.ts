@@ -33,7 +33,7 @@ test('each verdict has its exit code, and its word as the last line', async () =
     [1, 'VIOLATED'],
     [2, 'NOT VALID'],
   ]);
-  expect(asText(violated, 1)).toContain('purchaseStatusUpdated-0@5: ');
+  expect(asText(violated, 1)).toContain('purchaseStatusUpdated-0@6: ');
 });
 
 test('the help names options and exit codes', async () => {

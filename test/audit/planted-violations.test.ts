@@ -2,20 +2,25 @@
 import { describe, expect, test } from 'vitest';
 import { RULES, type Rule } from '../../audit/findings.ts';
 import type { JournalEntry } from '../../audit/journal.ts';
+import { unreadParts } from '../../audit/unread-parts.ts';
 import {
   type AuditingOptions,
   auditLog,
+  type CraftedRecord,
   commandRecord,
   letterRecord,
   type MemoryLog,
   purchaseRecord,
   ruleOf,
   stockRecord,
+  type TopicName,
   violations,
 } from './crafted-log.ts';
 import {
   buy,
+  CUTS,
   idOf,
+  type LogOptions,
   lastZone,
   logOf,
   outcome,
@@ -34,6 +39,7 @@ interface Planted {
   readonly plant?: (sale: SmallSale) => void;
   readonly tamper?: (log: MemoryLog) => void;
   readonly options?: AuditingOptions;
+  readonly log?: LogOptions;
 }
 
 const entry = (
@@ -49,13 +55,14 @@ const entry = (
   quantity,
   ...more,
 });
+const SOLD_OUT = { quantity: 2, state: 'rejected', reason: 'sold_out' };
 const JOURNAL = [entry(1, 2), entry(2, 2), entry(3, 1, { answer: 'unknown' })];
 
 const PLANTED: readonly Planted[] = [
   {
     rule: 'I1',
     what: 'more sold than there is',
-    place: 'inventoryUpdated-0@2',
+    place: 'inventoryUpdated-0@4',
     plant: (sale) => {
       sale.stock[2] = stockRecord(stockAt(4, 4, 6, { available: -1 }));
     },
@@ -63,7 +70,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I3',
     what: 'a ticket that is neither available nor sold',
-    place: 'inventoryUpdated-0@2',
+    place: 'inventoryUpdated-0@4',
     plant: (sale) => {
       sale.stock[2] = stockRecord(stockAt(4, 2, 6, { available: 0 }));
     },
@@ -79,7 +86,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I5',
     what: 'a rejected purchase that is confirmed later',
-    place: 'purchaseStatusUpdated-0@5',
+    place: 'purchaseStatusUpdated-0@6',
     plant: (sale) => {
       sale.status.push(purchaseRecord(outcome(2, 6, { quantity: 2 })));
     },
@@ -89,8 +96,7 @@ const PLANTED: readonly Planted[] = [
     what: 'a repeated command with another answer',
     place: 'purchaseStatusUpdated-0@2',
     plant: (sale) => {
-      const rejected = { quantity: 2, state: 'rejected', reason: 'sold_out' };
-      sale.status[2] = purchaseRecord(outcome(1, 3, rejected));
+      sale.status[2] = purchaseRecord(outcome(1, 3, SOLD_OUT));
     },
   },
   {
@@ -112,7 +118,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I7',
     what: 'an outcome that nobody asked for',
-    place: 'purchaseStatusUpdated-0@5',
+    place: 'purchaseStatusUpdated-0@6',
     plant: (sale) => {
       sale.status.push(purchaseRecord(outcome(9, 6)));
     },
@@ -140,7 +146,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I8',
     what: 'a stock that goes back to an earlier version',
-    place: 'inventoryUpdated-0@3',
+    place: 'inventoryUpdated-0@5',
     plant: (sale) => {
       sale.stock.push(stockRecord(stockAt(3, 3, 5)));
     },
@@ -156,7 +162,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I9',
     what: 'a stock that forgets a sale',
-    place: 'inventoryUpdated-0@1',
+    place: 'inventoryUpdated-0@2',
     plant: (sale) => {
       sale.stock[1] = stockRecord(stockAt(3, 2, 5));
     },
@@ -164,7 +170,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I9',
     what: 'a last stock that is never announced',
-    place: 'inventoryUpdated-0@1',
+    place: 'inventoryUpdated-0@2',
     plant: (sale) => {
       sale.stock.pop();
     },
@@ -174,15 +180,15 @@ const PLANTED: readonly Planted[] = [
     what: 'a purchase whose changelog has an older value',
     place: 'sale-purchases-changelog-0@2',
     plant: (sale) => {
-      sale.purchases[2] = purchaseRecord(outcome(3, 5));
+      sale.purchases.pop();
     },
   },
   {
     rule: 'I10',
     what: 'a zone whose changelog has too few sold',
-    place: 'sale-zones-changelog-0@0',
+    place: 'sale-zones-changelog-0@4',
     plant: (sale) => {
-      sale.zones = [lastZone({ sold: 1 })];
+      sale.zones[2] = lastZone({ sold: 1 });
     },
   },
   {
@@ -190,13 +196,13 @@ const PLANTED: readonly Planted[] = [
     what: 'a purchase that is missing in the changelog',
     place: 'sale-purchases-changelog-0@1',
     plant: (sale) => {
-      sale.purchases.pop();
+      sale.purchases.splice(2);
     },
   },
   {
     rule: 'I12',
     what: 'a transaction that is committed here and aborted there',
-    place: 'sale-purchases-changelog-0@5',
+    place: 'sale-purchases-changelog-0@7',
     tamper: (log) => {
       const torn = { producerId: 8, producerEpoch: 0 };
       log.append('zones', [lastZone({ sold: 0 })], torn);
@@ -206,9 +212,38 @@ const PLANTED: readonly Planted[] = [
     },
   },
   {
+    rule: 'I12',
+    what: 'a changelog whose transaction is committed while that of its outcomes is aborted, and done again',
+    // The first of two equal ones could be the right one.
+    place: 'sale-purchases-changelog-0@6',
+    tamper: (log) => tear(log, 'purchases', 'status'),
+    log: { transactions: 1 },
+    plant: withoutTheLast,
+  },
+  {
+    rule: 'I12',
+    what: 'outcomes whose transaction is committed while that of their changelog is aborted',
+    place: 'sale-purchases-changelog-0@0',
+    plant: (sale) => {
+      // The changelog catches up in the next transaction: at the end all is well.
+      sale.purchases = sale.purchases.filter((_, index) => index !== 2);
+    },
+    log: { transactions: 1, cuts: { ...CUTS, purchases: [0, 0] } },
+  },
+  {
+    rule: 'I12',
+    what: 'a stock that leaves a transaction out, though its outcomes are committed',
+    place: 'inventoryUpdated-0@2',
+    plant: (sale) => {
+      sale.stock.splice(1, 1);
+      sale.zones.splice(1, 1);
+    },
+    log: { transactions: 1, cuts: { ...CUTS, stock: [1, 1], zones: [1, 1] } },
+  },
+  {
     rule: 'I13',
     what: 'an outcome of an aborted command',
-    place: 'purchaseStatusUpdated-0@6',
+    place: 'purchaseStatusUpdated-0@7',
     tamper: (log) => {
       const buyer = { producerId: 9, producerEpoch: 0 };
       log.append('commands', [buy(4)], buyer);
@@ -220,7 +255,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I13',
     what: 'an aborted transaction that readers are shown',
-    place: 'purchaseStatusUpdated-0@6',
+    place: 'purchaseStatusUpdated-0@7',
     tamper: (log) => {
       log.append('status', [purchaseRecord(outcome(4, 7))], next(PRODUCER));
       log.end('status', next(PRODUCER), 'abort');
@@ -238,7 +273,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I14',
     what: 'a fenced producer that goes on writing',
-    place: 'sale-purchases-changelog-0@4',
+    place: 'sale-purchases-changelog-0@6',
     tamper: (log) => {
       const zombie = { ...PRODUCER, producerEpoch: PRODUCER.producerEpoch - 1 };
       log.append('purchases', [purchaseRecord(outcome(1, 1, { quantity: 2 }))], zombie);
@@ -262,6 +297,19 @@ const PLANTED: readonly Planted[] = [
     what: 'a refused request that is in the log all the same',
     place: 'ticketPurchase-0@2',
     options: { journal: [JOURNAL[0]!, entry(2, 2, { answer: 'refused' }), JOURNAL[2]!] },
+  },
+  {
+    rule: 'I19',
+    what: 'a reader that is told an older version after a newer one',
+    place: 'journal line 6',
+    options: {
+      journal: [
+        ...JOURNAL,
+        { reader: 'anna', key: 'gala/floor', version: 3 },
+        { reader: 'ben', key: 'gala/floor', version: 1 },
+        { reader: 'anna', key: 'gala/floor', version: 1 },
+      ],
+    },
   },
   {
     rule: 'I20',
@@ -292,7 +340,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I21',
     what: 'two dead letters of one command',
-    place: 'ticketPurchase.dlq-0@1',
+    place: 'ticketPurchase.dlq-0@2',
     plant: (sale) => {
       sale.letters.push(sale.letters[0]!);
     },
@@ -300,7 +348,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I21',
     what: 'a dead letter that does not say where it is from',
-    place: 'ticketPurchase.dlq-0@1',
+    place: 'ticketPurchase.dlq-0@2',
     plant: (sale) => {
       sale.letters.push({ ...sale.letters[0]!, headers: [] });
     },
@@ -308,7 +356,7 @@ const PLANTED: readonly Planted[] = [
   {
     rule: 'I22',
     what: 'a command with an outcome and a dead letter',
-    place: 'ticketPurchase.dlq-0@1',
+    place: 'ticketPurchase.dlq-0@2',
     plant: (sale) => {
       sale.letters.push(letterRecord(sale.commands[5]!, 5));
     },
@@ -327,6 +375,15 @@ const PLANTED: readonly Planted[] = [
     place: 'ticketPurchase-0@70',
     tamper: (log) => {
       log.committedOffset = 70;
+    },
+  },
+  {
+    rule: 'I24',
+    what: 'a ticket that costs something where tickets are free',
+    place: 'purchaseStatusUpdated-0@1',
+    plant: (sale) => {
+      const price = { amountMinor: 1, currency: 'EUR' };
+      sale.status[1] = purchaseRecord(outcome(2, 2, { ...SOLD_OUT, price }));
     },
   },
   {
@@ -363,22 +420,85 @@ const PLANTED: readonly Planted[] = [
 ];
 
 describe('a log with one planted violation', () => {
-  test.each(PLANTED)('$rule: $what', async ({ rule, place, plant, tamper, options }) => {
+  test.each(PLANTED)('$rule: $what', async (planted) => {
+    const { rule, place, plant, tamper, options } = planted;
     const sale = smallSale();
     plant?.(sale);
-    const log = logOf(sale);
+    const log = logOf(sale, planted.log);
     tamper?.(log);
     const report = await auditLog(log, options);
     expect(violations(report)).toEqual([`${rule} ${place}`]);
     expect(report.verdict).toBe('violated');
   });
 
-  test('covers every rule that can be violated in a log of this sale', async () => {
+  test('covers every rule; those that no log of this sale can break are named aloud', async () => {
     const { rules } = await auditLog(logOf(smallSale()), { journal: JOURNAL });
-    const applicable = [...rules].filter(([, { kind }]) => kind !== 'not-applicable');
     const planted = new Set<string>(PLANTED.map(({ rule }) => rule));
-    expect(applicable.map(([rule]) => rule).filter((rule) => !planted.has(rule))).toEqual(['I0']);
+    const missing = [...rules].filter(([rule]) => !planted.has(rule));
+    for (const [rule, result] of missing) {
+      console.log(`not planted: ${rule} ${RULES[rule]}: ${'why' in result ? result.why : ''}`);
+    }
     expect(rules.size).toBe(Object.keys(RULES).length);
+    // I0 makes an audit not valid, which is tried below.
+    expect(missing.map(([rule, { kind }]) => `${rule} ${kind}`)).toEqual([
+      'I0 held',
+      'I2 not-applicable',
+      'I11 not-checked',
+      'I15 not-applicable',
+      'I16 not-applicable',
+    ]);
+  });
+});
+
+describe('what this auditor cannot judge', () => {
+  test('is not applicable only because the log was looked through', async () => {
+    const report = await auditLog(logOf(smallSale()));
+    expect(report.rules.get('I16')).toEqual({
+      kind: 'not-applicable',
+      why: 'no such records: a hold or its end in none (looked at 5 outcomes and 3 stocks)',
+    });
+  });
+
+  test('is said when the log has it: holds, refunds', async () => {
+    const sale = smallSale();
+    sale.status[0] = purchaseRecord(outcome(1, 1, { quantity: 2, state: 'held' }));
+    sale.status[4] = purchaseRecord(outcome(3, 6, { state: 'refunded' }));
+    sale.stock[1] = stockRecord(stockAt(3, 2, 5, { held: 1, available: 0 }));
+    const report = await auditLog(logOf(sale));
+    expect(report.verdict).toBe('violated');
+    expect(report.rules.get('I15')).toMatchObject({
+      kind: 'not-checked',
+      why: expect.stringMatching(/^1 records/),
+    });
+    expect(report.rules.get('I16')).toMatchObject({
+      kind: 'not-checked',
+      why: expect.stringMatching(/^2 records/),
+    });
+  });
+
+  test('is said when a schema of the log has fields that are not read', async () => {
+    const written = {
+      type: 'record',
+      name: 'Status',
+      fields: [
+        { name: 'seats', type: { type: 'array', items: 'string' } },
+        { name: 'state', type: { type: 'enum', name: 'S', symbols: ['held', 'lent'] } },
+        { name: 'what', type: ['null', { type: 'record', name: 'x.Gift', fields: [] }] },
+      ],
+    };
+    const ours = {
+      type: 'record',
+      name: 'Status',
+      fields: [{ name: 'state', type: { type: 'enum', name: 'S', symbols: ['held'] } }],
+    };
+    expect(unreadParts(written, ours)).toEqual([
+      '.seats',
+      '.state=lent',
+      '.what',
+      '.what|null',
+      '.what|Gift',
+    ]);
+    expect(unreadParts(ours, written)).toEqual([]);
   });
 });
 
@@ -467,14 +587,39 @@ function shiftOffsets(sale: SmallSale): void {
   sale.status.splice(2, 2, purchaseRecord(outcome(3, 4)), purchaseRecord(cancelled));
   sale.stock.splice(1, 2, stockRecord(stockAt(3, 3, 4)), stockRecord(stockAt(4, 2, 5)));
   sale.letters = [letterRecord(sale.commands[3]!, 3)];
-  sale.zones = [lastZone({ commandOffset: 5 })];
-  sale.purchases[2] = purchaseRecord(cancelled);
+  sale.zones = [1, 3].map((version) => lastZone({ version, sold: 3 }));
+  sale.zones.push(lastZone({ commandOffset: 5 }));
+  sale.purchases.splice(2, 2, purchaseRecord(outcome(3, 4)), purchaseRecord(cancelled));
+}
+
+/** C does not give the ticket back; that transaction is to be written by the test. */
+function withoutTheLast(sale: SmallSale): void {
+  sale.status.splice(4);
+  sale.stock.splice(2);
+  sale.zones.splice(2);
+  sale.purchases.splice(3);
+}
+
+/** The last transaction of the sale: committed in one topic, aborted in another one, then done whole. */
+function tear(log: MemoryLog, committed: TopicName, aborted: TopicName): void {
+  const { status, stock, zones, purchases } = smallSale();
+  const last = { status, stock, zones, purchases };
+  const parts = Object.entries(last) as [keyof typeof last, CraftedRecord[]][];
+  for (const [topic, records] of parts) {
+    if (topic !== committed && topic !== aborted) continue;
+    log.append(topic, records.slice(-1), PRODUCER);
+    log.end(topic, PRODUCER, topic === committed ? 'commit' : 'abort');
+  }
+  for (const [topic, records] of parts) {
+    log.append(topic, records.slice(-1), PRODUCER);
+    log.end(topic, PRODUCER, 'commit');
+  }
 }
 
 test('an operator’s command with its effect and a dead letter is reported as both', async () => {
   const sale = smallSale();
   sale.letters.push(letterRecord(sale.commands[0]!, 0));
-  expect(violations(await auditLog(logOf(sale)))).toEqual(['I22 ticketPurchase.dlq-0@1']);
+  expect(violations(await auditLog(logOf(sale)))).toEqual(['I22 ticketPurchase.dlq-0@2']);
 });
 
 test('a command in the wrong partition’s key belongs with the dead letters', async () => {

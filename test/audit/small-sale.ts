@@ -12,13 +12,13 @@ import {
   type Producer,
   purchaseRecord,
   stockRecord,
-  type TopicName,
   zoneRecord,
 } from './crafted-log.ts';
 
 const ZONE = { eventId: 'gala', zoneId: 'floor' } as const;
 export const ZONE_KEY = 'gala/floor';
-export const PRODUCER: Producer = { producerId: 7, producerEpoch: 3 };
+/** As it writes the last transaction of the sale. */
+export const PRODUCER: Producer = { producerId: 7, producerEpoch: 5 };
 
 export const idOf = (index: number) => `00000000-0000-8000-8000-${String(index).padStart(12, '0')}`;
 
@@ -120,10 +120,15 @@ export function smallSale(): SmallSale {
       stockRecord(stockAt(4, 2, 6)),
     ],
     letters: [letterRecord(POISON, 4)],
-    zones: [zoneRecord(LAST_ZONE)],
+    zones: [
+      lastZone({ version: 1, sold: 0, commandOffset: 0 }),
+      lastZone({ version: 3, sold: 3, commandOffset: 5 }),
+      lastZone({}),
+    ],
     purchases: [
       purchaseRecord(outcome(1, 1, { quantity: 2 })),
       purchaseRecord(outcome(2, 2, rejected)),
+      purchaseRecord(outcome(3, 5)),
       purchaseRecord(cancelled),
     ],
   };
@@ -133,16 +138,36 @@ export const lastZone = (changes: Partial<ZoneRecord>) => zoneRecord({ ...LAST_Z
 
 const OUTPUTS = ['status', 'stock', 'letters', 'zones', 'purchases'] as const;
 
-/** Commands plain; everything else in one committed transaction. */
-export function logOf(sale: SmallSale): MemoryLog {
-  const log = new MemoryLog();
-  log.append('commands', sale.commands);
-  for (const topic of OUTPUTS) log.append(topic, sale[topic], PRODUCER);
-  for (const topic of OUTPUTS) endIfWritten(log, topic);
-  log.committedOffset = log.endOf('commands');
-  return log;
+export type Cuts = Readonly<Record<(typeof OUTPUTS)[number], readonly [number, number]>>;
+
+/** Where the second transaction and the third begin, by index: of commands 1 to 5, and of 6. */
+export const CUTS: Cuts = {
+  status: [0, 4],
+  stock: [1, 2],
+  letters: [0, 1],
+  zones: [1, 2],
+  purchases: [0, 3],
+};
+
+export interface LogOptions {
+  /** Default 2. Under 1, all transactions have one epoch. */
+  readonly transactions?: 1 | 2;
+  readonly cuts?: Cuts;
 }
 
-function endIfWritten(log: MemoryLog, topic: TopicName): void {
-  if (log.endOf(topic) > 0) log.end(topic, PRODUCER, 'commit');
+/** Commands plain; everything else in three committed transactions. */
+export function logOf(sale: SmallSale, { transactions = 2, cuts = CUTS }: LogOptions = {}) {
+  const log = new MemoryLog(transactions);
+  log.append('commands', sale.commands);
+  for (const index of [0, 1, 2]) {
+    const epochsBefore = transactions === 1 ? 0 : 2 - index;
+    const producer = { ...PRODUCER, producerEpoch: PRODUCER.producerEpoch - epochsBefore };
+    const part = (topic: (typeof OUTPUTS)[number]) =>
+      sale[topic].slice(index === 0 ? 0 : cuts[topic][index - 1], cuts[topic][index]);
+    const written = OUTPUTS.filter((topic) => part(topic).length > 0);
+    for (const topic of written) log.append(topic, part(topic), producer);
+    for (const topic of written) log.end(topic, producer, 'commit');
+  }
+  log.committedOffset = log.endOf('commands');
+  return log;
 }

@@ -21,7 +21,7 @@ const command = (index: number) => ({
 
 async function entriesOf(file: string): Promise<JournalEntry[]> {
   const entries: JournalEntry[] = [];
-  for await (const entry of readJournal(file)) entries.push(entry);
+  for await (const line of readJournal(file)) if ('answer' in line) entries.push(line);
   return entries;
 }
 
