@@ -76,8 +76,16 @@ export interface KafkaClusterOptions {
   readonly heapMb?: number;
   /** More listeners by name, each with its port (one node only); their security goes into `settings`. */
   readonly listeners?: Readonly<Record<string, number>>;
+  /** Listeners whose clients come through a proxy, by name and then by node. */
+  readonly proxiedListeners?: Readonly<Record<string, readonly ProxiedListener[]>>;
   /** More arguments for formatting, e.g. `--add-scram`. */
   readonly formatArguments?: readonly string[];
+}
+
+export interface ProxiedListener {
+  readonly port: number;
+  /** Where clients are told that it is. */
+  readonly advertisedPort: number;
 }
 
 /** Formats and starts a cluster on free ports. */
@@ -194,16 +202,27 @@ function kafkaNode(spec: NodeSpec): KafkaNode {
 function serverProperties(spec: NodeSpec, directory: string): string {
   const replicas = spec.replication;
   const minInSync = Math.min(2, replicas);
-  const listeners = Object.entries({ PLAINTEXT: spec.port, ...spec.options.listeners });
-  const advertised = listeners.map(([name, port]) => `${name}://127.0.0.1:${port}`);
+  const own = Object.entries({ PLAINTEXT: spec.port, ...spec.options.listeners });
+  const proxied = Object.entries(spec.options.proxiedListeners ?? {}).map(
+    ([name, nodes]) => [name, nodes[spec.nodeId - 1]!] as const,
+  );
+  const addresses = (ports: readonly (readonly [name: string, port: number])[]) =>
+    ports.map(([name, port]) => `${name}://127.0.0.1:${port}`);
+  const bound = addresses([...own, ...proxied.map(([name, { port }]) => [name, port] as const)]);
+  const advertised = addresses([
+    ...own,
+    ...proxied.map(([name, { advertisedPort }]) => [name, advertisedPort] as const),
+  ]);
+  const plain = ['PLAINTEXT', 'CONTROLLER', ...proxied.map(([name]) => name)];
   const settings: Record<string, string | number> = {
     'process.roles': 'broker,controller',
     'node.id': spec.nodeId,
     'controller.quorum.voters': spec.voters,
-    listeners: `${advertised.join(',')},CONTROLLER://127.0.0.1:${spec.controllerPort}`,
+    listeners: `${bound.join(',')},CONTROLLER://127.0.0.1:${spec.controllerPort}`,
     'advertised.listeners': advertised.join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': plain.map((name) => `${name}:PLAINTEXT`).join(','),
     'log.dirs': join(directory, 'data'),
     'default.replication.factor': replicas,
     'min.insync.replicas': minInSync,

@@ -12,6 +12,8 @@ export interface SaleProcessOptions {
   /** Unset = the embedded broker. */
   readonly kafkaBrokers?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** For node, before the program. */
+  readonly nodeArguments?: readonly string[];
 }
 
 export interface SaleProcess {
@@ -22,8 +24,10 @@ export interface SaleProcess {
   readonly logFile: string;
   /** True when it is not running, by our doing or its own. */
   readonly hasEnded: boolean;
-  /** Starts it (again) on the same folders and ports; resolves at once. */
-  start(): void;
+  /** What ended it, once it has. */
+  readonly endedBy: NodeJS.Signals | number | undefined;
+  /** Starts it (again) on the same folders and ports, with `more` environment; resolves at once. */
+  start(more?: Readonly<Record<string, string>>): void;
   /** Resolves when /readyz says yes. Rejects when it ends before. */
   ready(timeoutMs?: number): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<void>;
@@ -64,10 +68,14 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
     get hasEnded() {
       return hasEnded();
     },
-    start: () => {
-      child = spawn(process.execPath, ['cli/main.ts', 'start', '--no-demo'], {
+    get endedBy() {
+      return child?.signalCode ?? child?.exitCode ?? undefined;
+    },
+    start: (more = {}) => {
+      const args = [...(options.nodeArguments ?? []), 'cli/main.ts', 'start', '--no-demo'];
+      child = spawn(process.execPath, args, {
         cwd: root,
-        env,
+        env: { ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const log = createWriteStream(logFile, { flags: 'a' });
