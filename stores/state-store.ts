@@ -22,6 +22,12 @@ export interface StoreSpec<K = unknown, V = unknown> {
   readonly ttlMs?: number;
   /** Decoded, committed entries kept in memory in front of the disk. Default 10,000. */
   readonly cacheEntriesMax?: number;
+  /**
+   * For stores on disk that are asked mostly for keys they do not have (is this id new?): remembers
+   * in memory which keys were ever written, up to so many per task, so that a new one is known
+   * without a read. 5 to 12 bytes each; beyond it every read asks the disk. Default 0.
+   */
+  readonly knownKeysMax?: number;
 }
 
 export interface RangeOptions<K> {

@@ -18,6 +18,8 @@ import {
 export interface TaskDisk {
   readonly bytes: BytesStore;
   readonly storeIds: ReadonlyMap<string, number>;
+  /** Opened for the first time: they have never held anything. */
+  readonly newStores: ReadonlySet<string>;
   /** What can be relied upon: after a power loss, what had been flushed. */
   readonly positions: StatePositions;
   /** After bytes.close(). */
@@ -37,9 +39,11 @@ export async function openTaskDisk(options: TaskDiskOptions): Promise<TaskDisk> 
   const { directory, engine } = options;
   const bytes = await engine.open(directory, 'owner');
   try {
-    const storeIds = await assignStoreIds(bytes, options.storeNames);
+    const before = readStoreIds(bytes);
+    const storeIds = await assignStoreIds(bytes, before, options.storeNames);
+    const newStores = new Set(options.storeNames.filter((name) => !before?.has(name)));
     const positions = await takeOver(bytes, options);
-    return { bytes, storeIds, positions, destroy: () => engine.destroy(directory) };
+    return { bytes, storeIds, newStores, positions, destroy: () => engine.destroy(directory) };
   } catch (error) {
     await bytes.close();
     throw error;
@@ -49,9 +53,9 @@ export async function openTaskDisk(options: TaskDiskOptions): Promise<TaskDisk> 
 /** An id once given stays with its name, so that stores can be added and removed later. */
 async function assignStoreIds(
   bytes: BytesStore,
+  known: ReadonlyMap<string, number> | undefined,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
-  const known = readStoreIds(bytes);
   if (known === undefined) await assertEmpty(bytes);
   const ids = new Map(known);
   let last = Math.max(0, ...ids.values());

@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from './bytes-store.ts';
+import { KnownKeys } from './entries/known-keys.ts';
 import {
   NO_POSITIONS,
   type StatePositions,
@@ -89,6 +90,7 @@ export class LocalTaskState implements TaskState {
   readonly #stores = new Map<string, OwnStore>();
   readonly #layered: readonly LayeredStore<unknown, unknown>[];
   readonly #sweeps: ExpirySweep<unknown, unknown>[] = [];
+  readonly #knownKeys: KnownKeys[] = [];
   readonly #context: TaskContext;
   readonly #writes: WriteQueue;
   readonly #spareSlabs: Slab[] = [];
@@ -254,11 +256,21 @@ export class LocalTaskState implements TaskState {
 
   #add(spec: StoreSpec, storeId: number, bytes: BytesStore, isStored: boolean): void {
     assert(!this.#stores.has(spec.name), `two stores are called ${spec.name}`);
-    const committed = new CommittedStore(spec, storeId, bytes);
+    const knownKeys = isStored ? this.#knownKeysOf(spec) : undefined;
+    const committed = new CommittedStore(spec, storeId, bytes, knownKeys);
     const layered = new LayeredStore(committed, storeId, this.#context);
-    const restored = new RestoreWriter(storeId, bytes);
+    const restored = new RestoreWriter(storeId, bytes, knownKeys);
     this.#stores.set(spec.name, { layered, restored, isStored });
     if (spec.ttlMs !== undefined) this.#sweeps.push(new ExpirySweep(layered, committed));
+  }
+
+  /** A store in memory finds out as fast that it does not have a key. */
+  #knownKeysOf({ name, knownKeysMax = 0 }: StoreSpec): KnownKeys | undefined {
+    if (knownKeysMax === 0) return undefined;
+    const knownKeys = new KnownKeys(knownKeysMax);
+    if (this.#disk!.newStores.has(name)) knownKeys.assumeEmpty();
+    this.#knownKeys.push(knownKeys);
+    return knownKeys;
   }
 
   #own(name: string): OwnStore {
@@ -307,6 +319,7 @@ export class LocalTaskState implements TaskState {
 
   async #close(clean: boolean): Promise<void> {
     await this.#writes.settled();
+    for (const knownKeys of this.#knownKeys) await knownKeys.close();
     const disk = this.#disk;
     if (clean && disk !== undefined && this.#writes.failure === undefined) {
       await this.#leaveCleanMark(disk.bytes).catch((error) => {

@@ -15,6 +15,9 @@ import { SINKS, STORES, TicketProcessor } from './ticket-processor.ts';
 
 export const EVENT_STORES = { events: 'events', sales: 'event-sales' } as const;
 
+/** In all partitions together: a process that runs them all spends up to 200 MB on them. */
+const KNOWN_PURCHASES_MAX = 16_000_000;
+
 /** `commandPartitions`: how many the topic of commands has, to know a zone's own partition. */
 export function ticketTopology(serdes: TicketSerdes, commandPartitions: number): Topology {
   const builder = new StreamsBuilder();
@@ -44,7 +47,14 @@ function sellTickets(
       parents: ['commands'],
     })
     .addStateStore(logged(STORES.zones, serdes.zone), 'tickets')
-    .addStateStore(logged(STORES.purchases, serdes.purchase), 'tickets')
+    .addStateStore(
+      {
+        ...logged(STORES.purchases, serdes.purchase),
+        // Nearly every purchase is a new one, and is not read again by the engine.
+        knownKeysMax: Math.floor(KNOWN_PURCHASES_MAX / commandPartitions),
+      },
+      'tickets',
+    )
     .addSink({
       name: SINKS.purchaseStatus,
       topic: TOPICS.purchaseStatus,

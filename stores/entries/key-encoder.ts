@@ -8,6 +8,8 @@ export class KeyEncoder<K> {
   readonly #serde: Serde<K>;
   readonly #storeId: number;
   readonly #scratch = new Slab(256);
+  /** What is in the scratch: a key is often read and then written. */
+  #last: K | undefined;
 
   constructor(storeId: number, serde: Serde<K>) {
     this.#storeId = storeId;
@@ -16,11 +18,21 @@ export class KeyEncoder<K> {
 
   /** The db key, valid until the next call. */
   encode(key: K): Buffer {
+    const { buffer, end } = this.encodeToScratch(key);
+    return buffer.subarray(0, end);
+  }
+
+  /** As encode(), without a Buffer of its own: from 0 to `end`. */
+  encodeToScratch(key: K): { readonly buffer: Buffer; readonly end: number } {
     const scratch = this.#scratch;
+    // Objects are encoded each time: they might have been changed.
+    if (typeof key === 'string' && key === this.#last) return scratch;
+    this.#last = undefined;
     scratch.end = 0;
     scratch.appendByte(this.#storeId);
     scratch.append(this.#serde, key);
-    return scratch.buffer.subarray(0, scratch.end);
+    this.#last = key;
+    return scratch;
   }
 
   /** The key's own bytes, without the store id, as a string that orders like them. */

@@ -2,19 +2,22 @@
 import type { BytesBatch, BytesStore } from '../bytes-store.ts';
 import type { RestoredRecord } from '../state-store.ts';
 import { CHECKSUM_BYTES, sealEntry, TIMESTAMP_BYTES } from './entry-format.ts';
+import type { KnownKeys } from './known-keys.ts';
 import { Slab } from './slab.ts';
 
 export class RestoreWriter {
   readonly #storeId: number;
   readonly #bytes: BytesStore;
+  readonly #knownKeys: KnownKeys | undefined;
   /** Holds one entry; a batch copies what it is given. */
   readonly #scratch = new Slab(1024);
   #batch: BytesBatch | undefined;
   #sizeBytes = 0;
 
-  constructor(storeId: number, bytes: BytesStore) {
+  constructor(storeId: number, bytes: BytesStore, knownKeys?: KnownKeys) {
     this.#storeId = storeId;
     this.#bytes = bytes;
+    this.#knownKeys = knownKeys;
   }
 
   add(record: RestoredRecord): void {
@@ -27,6 +30,7 @@ export class RestoreWriter {
     if (record.valueStart < 0) {
       this.#batch.delete(scratch.buffer.subarray(0, keyEnd));
     } else {
+      this.#knownKeys?.add(scratch.buffer, 0, keyEnd);
       scratch.skip(TIMESTAMP_BYTES);
       scratch.appendBytes(record.buffer, record.valueStart, record.valueEnd);
       const valueEnd = scratch.end;

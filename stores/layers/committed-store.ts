@@ -10,6 +10,7 @@ import {
   verifyEntry,
 } from '../entries/entry-format.ts';
 import { KeyEncoder } from '../entries/key-encoder.ts';
+import type { KnownKeys } from '../entries/known-keys.ts';
 import type { RangeOptions, StoreSpec } from '../state-store.ts';
 import { type Entry, entryOf } from './overlay.ts';
 
@@ -22,11 +23,32 @@ export class CommittedStore<K, V> {
   readonly spec: StoreSpec<K, V>;
   readonly keys: KeyEncoder<K>;
   readonly #bytes: BytesStore;
+  readonly #knownKeys: KnownKeys | undefined;
 
-  constructor(spec: StoreSpec<K, V>, storeId: number, bytes: BytesStore) {
+  constructor(spec: StoreSpec<K, V>, storeId: number, bytes: BytesStore, knownKeys?: KnownKeys) {
     this.spec = spec;
     this.keys = new KeyEncoder(storeId, spec.keySerde);
     this.#bytes = bytes;
+    this.#knownKeys = knownKeys;
+  }
+
+  /** True: nobody has ever announced a write of this key, so no layer can have it. */
+  isUnknown(key: K): boolean {
+    const known = this.#knownKeys;
+    if (known === undefined) return false;
+    if (!known.isComplete) {
+      known.learn(() => this.scan({}));
+      return false;
+    }
+    const { buffer, end } = this.keys.encodeToScratch(key);
+    return known.isAbsent(buffer, 0, end);
+  }
+
+  /** To be called before a layer above takes a value under this key. */
+  announce(key: K): void {
+    if (this.#knownKeys === undefined) return;
+    const { buffer, end } = this.keys.encodeToScratch(key);
+    this.#knownKeys.add(buffer, 0, end);
   }
 
   /** Expired entries included. Throws STORE_CORRUPT, STORE_IO, STORE_CLOSED. */

@@ -197,6 +197,7 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
     this.#context.assertUsable();
     const identity = this.#identify(key);
     const entry = this.#active.get(identity);
+    if (value !== undefined) this.#committed.announce(key);
     if (entry === undefined) {
       this.#active.set(identity, entryOf(key, value, timestampMs));
     } else {
@@ -214,6 +215,7 @@ export class LayeredStore<K, V> implements KeyValueStore<K, V> {
   /** The entry that counts, unless it is expired; its value is undefined when it was deleted. */
   #newest(key: K): Entry<K, V> | undefined {
     this.#context.assertUsable();
+    if (this.#committed.isUnknown(key)) return undefined;
     const identity = this.#identify(key);
     const entry = this.#find(identity) ?? this.#load(key, identity);
     return entry === undefined || this.#isExpired(entry) ? undefined : entry;
