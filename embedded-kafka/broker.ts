@@ -41,6 +41,8 @@ export interface BrokerOptions {
   readonly config: Readonly<Record<string, string>>;
   /** The disk has failed: nothing more will be acknowledged, and the process should end. */
   readonly onFatal: (error: MillraceError) => void;
+  /** Simulation only: awaited before each transaction marker, whose way to the partition takes time in a real cluster. */
+  readonly beforeMarker?: () => Promise<void>;
 }
 
 export interface Broker extends FrameHandler {
@@ -83,7 +85,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 function createCoordinators(
-  { disk, clock, random, log }: BrokerOptions,
+  { disk, clock, random, log, beforeMarker }: BrokerOptions,
   config: BrokerConfig,
   topics: TopicManager,
 ) {
@@ -110,7 +112,7 @@ function createCoordinators(
     topic: openInternalTopic(topics, TRANSACTIONS_TOPIC, transactionPartitions),
     records,
     producerIds: new ProducerIds(disk, PRODUCER_IDS_FILE),
-    markers: new MarkerWriter(topics, groups, log),
+    markers: new MarkerWriter(topics, groups, log, beforeMarker),
     clock,
     log: log.child({ coordinator: 'transaction' }),
     config: {

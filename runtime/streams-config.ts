@@ -130,7 +130,7 @@ const INTEGER_BOUNDS: readonly (readonly [NumberOption, number, number])[] = [
   ['sliceMs', 1, 1_000],
   ['deadLetterBytesMax', 0, 100 * 1024 * 1024],
   ['batchBytesMax', 1024, 100 * 1024 * 1024],
-  ['changelogDeleteRetentionMs', 60_000, 3650 * DAY_MS],
+  ['changelogDeleteRetentionMs', 1_000, 3650 * DAY_MS],
   ['deliveryTimeoutMs', 1_000, 3_600_000],
 ];
 

@@ -6,15 +6,18 @@
 import { CALM, type Direction, type Network, type NetworkTrouble } from '../network/network.ts';
 import type { BrokerNode } from '../nodes/broker-node.ts';
 import type { EngineNode } from '../nodes/engine-node.ts';
+import type { RunPlan } from '../run-plan.ts';
 import type { World } from '../world/world.ts';
 
 type Fault = (program: FaultProgram) => Promise<void>;
 
 /** Effects on the outside between deciding to kill a process and its death. */
 const KILL_EFFECTS_MAX = 60;
-const PAUSE_MS_MAX = 16_000;
-const BLOCK_MS_MAX = 8_000;
-const DOWN_MS_MAX = 3_000;
+/** In sessions: how long something stays wrong at most. */
+const PAUSED_MAX = 1.6;
+const BLOCKED_MAX = 0.8;
+const DOWN_MAX = 0.3;
+const LATE_MAX = 0.8;
 const HEARTBEATS = /^group-/;
 const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'EndTxn'];
 
@@ -23,6 +26,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'engine killed at an effect': (program) => program.killEngine(false, KILL_EFFECTS_MAX),
   'engine lost power': (program) => program.killEngine(true, KILL_EFFECTS_MAX),
   'engine paused': (program) => program.pauseEngine(),
+  'engine paused in a commit': (program) => program.pauseInCommit(),
   'engine stopped in order': (program) => program.stopEngine(),
   'link cut': (program) => program.cut(['toBroker', 'toClient']),
   'link cut to the broker': (program) => program.cut(['toBroker']),
@@ -39,24 +43,17 @@ export class FaultProgram {
   readonly #network: Network;
   readonly #broker: BrokerNode;
   readonly #engines: readonly EngineNode[];
-  readonly #sessionTimeoutMs: number;
+  readonly #plan: RunPlan;
   readonly #faults: readonly string[];
-  readonly #pauseMsMax: number;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(
-    network: Network,
-    broker: BrokerNode,
-    engines: readonly EngineNode[],
-    sessionTimeoutMs: number,
-  ) {
-    this.#sessionTimeoutMs = sessionTimeoutMs;
+  constructor(network: Network, broker: BrokerNode, engines: readonly EngineNode[], plan: RunPlan) {
+    this.#plan = plan;
     this.#world = network.world;
     this.#network = network;
     this.#broker = broker;
     this.#engines = engines;
     this.#faults = Object.keys(FAULTS).filter(() => this.#world.chance(0.4));
-    this.#pauseMsMax = this.#world.between(500, 4_000);
   }
 
   /** Faults for that long, then their consequences end too: everything runs, and the network is calm. */
@@ -64,7 +61,7 @@ export class FaultProgram {
     const untilMs = this.#world.nowMs + durationMs;
     this.#network.trouble = this.#trouble();
     while (this.#world.nowMs < untilMs) {
-      await this.#sleep(this.#world.between(0, this.#pauseMsMax));
+      await this.#sleep(this.#world.between(0, this.#plan.quietMsMax));
       const name = this.#faults[this.#world.pick(0, this.#faults.length - 1)];
       if (name === undefined) continue;
       this.#world.note(this.#world.supervisor, name);
@@ -86,12 +83,12 @@ export class FaultProgram {
     if (process === undefined || !process.isAlive) return;
     if (effectsMax > 0) {
       process.atEffect(this.#world.pick(1, effectsMax), () => process.kill());
-      await this.#sleep(this.#world.between(0, 1_000));
+      await this.#sleepSessions(0, 0.15);
     }
     if (engine.process !== process) return;
     this.#world.count(isPowerLost ? 'engine lost power' : 'engine killed');
     engine.kill(isPowerLost);
-    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    await this.#sleepSessions(0, DOWN_MAX);
     engine.ensureStarted();
   }
 
@@ -101,7 +98,25 @@ export class FaultProgram {
     this.#world.count('engine paused');
     if (this.#world.chance(0.3)) process.pause();
     else process.atEffect(this.#world.pick(1, KILL_EFFECTS_MAX), () => process.pause());
-    await this.#sleep(this.#world.between(10, PAUSE_MS_MAX));
+    await this.#sleepSessions(0, PAUSED_MAX);
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    process.resume();
+  }
+
+  /** Until its session is over: awake again it goes on with a commit for what others have by then. */
+  async pauseInCommit(): Promise<void> {
+    const { process } = this.#anyEngine();
+    if (process === undefined || !process.isAlive || process.isPaused) return;
+    const last = LAST_REQUESTS[this.#world.pick(0, LAST_REQUESTS.length - 1)]!;
+    process.atEffect(
+      1,
+      () => {
+        this.#world.count('engine paused in a commit');
+        process.pause();
+      },
+      last,
+    );
+    await this.#sleepSessions(1.1, 1.6);
     process.atEffect(Number.POSITIVE_INFINITY, () => {});
     process.resume();
   }
@@ -115,7 +130,7 @@ export class FaultProgram {
     await Promise.race([stopped, this.#sleep(5_000)]);
     if (engine.process !== process) return;
     engine.kill(false);
-    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    await this.#sleepSessions(0, DOWN_MAX);
     engine.ensureStarted();
   }
 
@@ -124,7 +139,7 @@ export class FaultProgram {
     const link = links[this.#world.pick(0, links.length - 1)]!;
     this.#world.count(`link cut ${directions.join('+')}`);
     this.#network.block(link, directions);
-    await this.#sleep(this.#world.between(10, BLOCK_MS_MAX));
+    await this.#sleepSessions(0, BLOCKED_MAX);
     this.#network.unblock(link);
   }
 
@@ -138,12 +153,11 @@ export class FaultProgram {
     if (process === undefined || !process.isAlive || this.#engines.length === 1) return;
     this.#world.count('last requests of a zombie');
     this.#network.block(name, ['toBroker'], HEARTBEATS);
-    const sessionLeftMs = this.#sessionTimeoutMs - this.#world.between(100, 1_500);
-    await this.#sleep(sessionLeftMs);
+    await this.#sleepSessions(0.75, 0.97);
     const hold = () => this.#network.block(name, ['toBroker', 'toClient']);
     const last = LAST_REQUESTS[this.#world.pick(0, LAST_REQUESTS.length - 1)]!;
     process.atEffect(1, hold, last);
-    await this.#sleep(this.#world.between(1_000, 6_000));
+    await this.#sleepSessions(0.15, 0.6);
     process.atEffect(Number.POSITIVE_INFINITY, () => {});
     this.#network.unblock(name);
   }
@@ -152,11 +166,11 @@ export class FaultProgram {
     const { process } = this.#broker;
     if (process === undefined || !process.isAlive) return;
     process.atEffect(this.#world.pick(1, KILL_EFFECTS_MAX), () => process.kill());
-    await this.#sleep(this.#world.between(0, 500));
+    await this.#sleepSessions(0, 0.08);
     if (this.#broker.process !== process) return;
     this.#world.count(isPowerLost ? 'broker lost power' : 'broker killed');
     this.#broker.kill(isPowerLost);
-    await this.#sleep(this.#world.between(0, DOWN_MS_MAX));
+    await this.#sleepSessions(0, DOWN_MAX);
     if (this.#broker.process === process) this.#broker.start();
   }
 
@@ -184,13 +198,18 @@ export class FaultProgram {
       lateRequest: sometimes(0.02),
       duplicate: 0,
       stall: sometimes(0.03),
-      halfOpen: sometimes(0.005),
-      lateMsMax: this.#world.between(10, 8_000),
+      halfOpen: sometimes(0.002),
+      lateMarker: sometimes(0.2),
+      lateMsMax: this.#world.between(10, LATE_MAX * this.#plan.sessionTimeoutMs),
     };
   }
 
   #anyEngine(): EngineNode {
     return this.#engines[this.#world.pick(0, this.#engines.length - 1)]!;
+  }
+
+  #sleepSessions(min: number, max: number): Promise<void> {
+    return this.#sleep(this.#world.between(min, max) * this.#plan.sessionTimeoutMs);
   }
 
   #sleep(durationMs: number): Promise<void> {

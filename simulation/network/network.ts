@@ -29,6 +29,8 @@ export interface NetworkTrouble {
   readonly stall: number;
   /** From now on nothing passes on this connection, and nobody is told. */
   readonly halfOpen: number;
+  /** A transaction's marker reaches its partition late: the outcome is decided, and not seen yet. */
+  readonly lateMarker: number;
   readonly lateMsMax: number;
 }
 
@@ -40,6 +42,7 @@ export const CALM: NetworkTrouble = {
   duplicate: 0,
   stall: 0,
   halfOpen: 0,
+  lateMarker: 0,
   lateMsMax: 0,
 };
 

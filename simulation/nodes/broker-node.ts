@@ -79,6 +79,7 @@ export class BrokerNode {
         log: silentLog,
         config: this.#config,
         onFatal: (error) => this.#failed(process, error),
+        beforeMarker: () => this.#markerArrives(process),
       });
       const handler = this.#mutation.handler?.(broker) ?? broker;
       this.#network.listen({ process, handler });
@@ -96,6 +97,13 @@ export class BrokerNode {
   #beforeOperation(process: Process, operation: DiskOperation): void {
     if (operation.kind === 'read' || process.effect(operation.kind)) return;
     throw new Error('this broker is dead');
+  }
+
+  async #markerArrives(process: Process): Promise<void> {
+    const { lateMarker, lateMsMax } = this.#network.trouble;
+    if (lateMarker === 0 || !this.#world.chance(lateMarker)) return;
+    this.#world.count('late marker');
+    await process.clock.sleep(this.#world.between(0, lateMsMax));
   }
 
   #syncMs(): number {

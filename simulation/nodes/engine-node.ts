@@ -15,6 +15,7 @@ import { StoreMachine } from './store-machine.ts';
 
 /** What a planted bug may put between the engine and its world. */
 export interface EngineMutation {
+  config?(config: StreamsOptions): StreamsOptions;
   connector?(connector: BrokerConnector, process: Process): BrokerConnector;
   client?(client: KafkaClient, process: Process): KafkaClient;
   storeEngine?(engine: BytesStoreEngine, process: Process): BytesStoreEngine;
@@ -73,13 +74,13 @@ export class EngineNode {
     this.#isStopping = false;
     this.#streams = undefined;
     const storeEngine = this.machine.engineFor(process);
-    const { mutation = {} } = this.#options;
+    const { config, mutation = {} } = this.#options;
     this.#world.schedule(
       process,
       0,
       () => {
         const streams = new KafkaStreams({
-          config: { ...this.#options.config, numStreamThreads: 0 },
+          config: { ...(mutation.config?.(config) ?? config), numStreamThreads: 0 },
           topology:
             mutation.topology?.(this.#options.topology(), process) ?? this.#options.topology(),
           connection: { kind: 'tcp', brokers: [], clientId: this.name },

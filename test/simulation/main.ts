@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { runSeeds } from '../../simulation/run-seeds.ts';
-import { mutantNamed } from './mutants.ts';
+import { mutantNamed, simulateMutant } from './mutants.ts';
 import { simulate } from './simulate.ts';
 
 const { values } = parseArgs({
@@ -26,9 +26,12 @@ function tell(line: string): void {
 }
 
 async function one(seed: number): Promise<boolean> {
-  const mutation = values.mutant === undefined ? {} : mutantNamed(values.mutant).mutation();
-  const trace = values.trace ? { trace: tell } : {};
-  const { violations, traceHash, events } = await simulate({ seed, mutation, ...trace });
+  const options = { seed, ...(values.trace ? { trace: tell } : {}) };
+  const run =
+    values.mutant === undefined
+      ? simulate(options)
+      : simulateMutant(mutantNamed(values.mutant), options);
+  const { violations, traceHash, events } = await run;
   for (const violation of violations) tell(`VIOLATION ${violation}`);
   const isClean = violations.length === 0;
   tell(`seed ${seed} ${isClean ? 'passed' : 'FAILED'}: trace ${traceHash}, ${events} events`);

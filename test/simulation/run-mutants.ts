@@ -1,27 +1,39 @@
 /**
- * `npm run mutants -- [--only NAME] [--seeds N]`: every planted bug must be seen by the simulation within
- * so many seeds. The last line is the tally; exit 0 only when none survives.
+ * `npm run mutants -- [--only NAME,NAME] [--seeds N]`: every planted bug must be seen by the simulation
+ * within so many seeds. One line per bug, with the seed that killed it; the last line is the tally. Exit 0
+ * only when none survives.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { MutantVerdict } from './mutant-worker.ts';
-import { MUTANTS } from './mutants.ts';
+import { MUTANTS, mutantNamed, NOT_PLANTED } from './mutants.ts';
+
+const PROGRESS_MS = 30_000;
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, seeds: { type: 'string', default: '500' } },
 });
-const wanted = MUTANTS.filter(({ name }) => values.only === undefined || name === values.only);
+const wanted = values.only?.split(',').map(mutantNamed) ?? MUTANTS;
 const queue = [...wanted];
 const survivors: string[] = [];
+const unsoundSeeds = new Set<number>();
+let killed = 0;
 
-function take({ name, killedBy, seed }: MutantVerdict): void {
-  if (killedBy === undefined) survivors.push(name);
-  const fate =
-    killedBy === undefined
-      ? `SURVIVED ${values.seeds} seeds`
-      : `killed by seed ${seed}: ${killedBy}`;
-  process.stdout.write(`${name}: ${fate}\n`);
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function take({ name, seed, violation, unsound }: MutantVerdict): void {
+  const { what } = mutantNamed(name);
+  for (const each of unsound) unsoundSeeds.add(each);
+  if (seed === undefined) {
+    survivors.push(name);
+    tell(`SURVIVED ${values.seeds} seeds: ${name} (${what})`);
+  } else {
+    killed++;
+    tell(`killed by seed ${seed}: ${name} (${what})\n  ${violation}`);
+  }
 }
 
 function run(): Promise<void> {
@@ -41,7 +53,14 @@ function run(): Promise<void> {
   });
 }
 
+const progress = setInterval(() => {
+  const judged = killed + survivors.length;
+  tell(`${judged} of ${wanted.length} judged, ${survivors.length} survived`);
+}, PROGRESS_MS);
 await Promise.all(Array.from({ length: availableParallelism() }, run));
-const list = survivors.length === 0 ? '' : `: ${survivors.join(', ')}`;
-process.stdout.write(`${wanted.length} mutants, ${survivors.length} survived${list}\n`);
-process.exitCode = survivors.length === 0 && wanted.length > 0 ? 0 : 1;
+clearInterval(progress);
+for (const { what, why } of NOT_PLANTED) tell(`NOT PLANTED: ${what}: ${why}`);
+if (survivors.length > 0) tell(`survivors: ${survivors.join(', ')}`);
+if (unsoundSeeds.size > 0) tell(`FAILED without any bug: seeds ${[...unsoundSeeds].join(', ')}`);
+tell(`${killed} passed, ${survivors.length} failed`);
+process.exitCode = survivors.length + unsoundSeeds.size === 0 && killed > 0 ? 0 : 1;

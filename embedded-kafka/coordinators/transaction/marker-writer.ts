@@ -25,8 +25,16 @@ export class MarkerWriter {
   readonly #topics: TopicManager;
   readonly #offsets: PendingOffsets;
   readonly #log: Log;
+  readonly #before: (() => Promise<void>) | undefined;
 
-  constructor(topics: TopicManager, offsets: PendingOffsets, log: Log) {
+  /** `before`: awaited before each marker. */
+  constructor(
+    topics: TopicManager,
+    offsets: PendingOffsets,
+    log: Log,
+    before?: () => Promise<void>,
+  ) {
+    this.#before = before;
     this.#topics = topics;
     this.#offsets = offsets;
     this.#log = log;
@@ -47,6 +55,7 @@ export class MarkerWriter {
     { producerId, producerEpoch }: ProducerIdentity,
     committed: boolean,
   ): Promise<void> {
+    await this.#before?.();
     // Deleted meanwhile: there is nothing left to end.
     const partition = this.#topics.partition(target.topic, target.partition);
     if (partition === undefined) return;

@@ -15,7 +15,7 @@ export const ROUND_KEY = 'round';
 /** So long a tombstone of the changelog may be relied upon. */
 export const DELETE_RETENTION_MS = 3_000;
 
-const ROUND_MS = 300;
+const ROUND_MS = 400;
 const NODE = 'keeper';
 
 const COMPACTED_SOON = {

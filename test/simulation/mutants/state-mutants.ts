@@ -1,4 +1,5 @@
 /** Bugs in what is kept: by the stores, by the processors, by the broker's disk. */
+import { isMillraceError } from '../../../base/errors.ts';
 import type { Disk } from '../../../embedded-kafka/ports.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
 import type { KeyValueStore } from '../../../stores/state-store.ts';
@@ -142,7 +143,27 @@ function unsynced(disk: Disk): Disk {
   });
 }
 
+/** A write that fails is not told: the store goes on. */
+function unfailing(store: BytesStore): BytesStore {
+  return withBatches(store, () => {
+    const batch = store.batch();
+    return {
+      put: (key, value) => batch.put(key, value),
+      delete: (key) => batch.delete(key),
+      write: (options) =>
+        batch.write(options).catch((error) => {
+          if (!isMillraceError(error, 'STORE_IO', 'STORE_DISK_FULL')) throw error;
+        }),
+    };
+  });
+}
+
 export const STATE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'write-errors-ignored',
+    what: 'a store goes on after a write that has failed',
+    mutation: storing(unfailing),
+  },
   {
     name: 'torn-batches',
     what: 'data and position are not written in one batch',
