@@ -1,4 +1,8 @@
-/** What a run is like, before anything happens in it: drawn from its seed. */
+/**
+ * What a run is like, before anything happens in it: drawn from its seed. Most runs are small: one or two
+ * instances, a few sessions long, one fault right behind the other. A bug that needs many instances, a
+ * long life or much input finds them in the large ones.
+ */
 import type { StreamsOptions } from '../runtime/streams-config.ts';
 import type { Scenario } from './scenario.ts';
 import type { World } from './world/world.ts';
@@ -7,26 +11,93 @@ export interface RunPlan {
   readonly instances: number;
   /** Length of the safety phase. */
   readonly faultsMs: number;
+  /** The longest that nothing goes wrong in it. */
+  readonly quietMsMax: number;
+  /** How long things stay wrong is measured by it. */
   readonly sessionTimeoutMs: number;
   readonly engine: StreamsOptions;
   readonly broker: Readonly<Record<string, string>>;
 }
 
+interface Size {
+  readonly name: 'small' | 'medium' | 'large';
+  /** Of all runs. */
+  readonly share: number;
+  readonly instancesMax: number;
+  readonly faultsMs: readonly [min: number, max: number];
+  readonly quietMsMax: readonly [min: number, max: number];
+  readonly sessionTimeoutMs: readonly [min: number, max: number];
+}
+
+const SIZES: readonly Size[] = [
+  {
+    name: 'small',
+    share: 0.85,
+    instancesMax: 2,
+    faultsMs: [500, 3_000],
+    quietMsMax: [150, 700],
+    sessionTimeoutMs: [1_200, 2_500],
+  },
+  {
+    name: 'medium',
+    share: 0.135,
+    instancesMax: 3,
+    faultsMs: [2_000, 12_000],
+    quietMsMax: [300, 2_000],
+    sessionTimeoutMs: [2_000, 6_000],
+  },
+  // Sessions as in production; long enough for checkpoints of state to be due.
+  {
+    name: 'large',
+    share: 0.015,
+    instancesMax: 3,
+    faultsMs: [14_000, 90_000],
+    quietMsMax: [500, 4_000],
+    sessionTimeoutMs: [6_000, 10_000],
+  },
+];
+
+const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
 const REAPER_INTERVAL = 'transaction.abort.timed.out.transaction.cleanup.interval.ms';
 
 export function drawPlan(world: World, { applicationId, config }: Scenario): RunPlan {
+  const size = drawSize(world);
+  world.count(`size ${size.name}`);
+  const sessionTimeoutMs =
+    config?.sessionTimeoutMs ?? Math.round(draw(world, size.sessionTimeoutMs));
+  const drawn = engineOptions(world, applicationId, sessionTimeoutMs);
+  return {
+    instances: world.pick(1, size.instancesMax),
+    faultsMs: draw(world, size.faultsMs),
+    quietMsMax: draw(world, size.quietMsMax),
+    sessionTimeoutMs,
+    engine: { ...drawn, ...config, applicationId, stateDir: '/state' },
+    broker: brokerConfig(world, sessionTimeoutMs),
+  };
+}
+
+function drawSize(world: World): Size {
+  let left = world.random.next();
+  for (const size of SIZES) {
+    left -= size.share;
+    if (left < 0) return size;
+  }
+  return SIZES[0]!;
+}
+
+function draw(world: World, [min, max]: readonly [number, number]): number {
+  return world.between(min, max);
+}
+
+function brokerConfig(world: World, sessionTimeoutMs: number): Readonly<Record<string, string>> {
   const transactionVersion = world.chance(0.35) ? 1 : 2;
   world.count(`transactions V${transactionVersion}`);
-  const broker = {
+  return {
     'transaction.version': String(transactionVersion),
-    // Kafka's own is 10 s: so long a zombie's transaction may stay open behind its timeout.
-    [REAPER_INTERVAL]: String(world.chance(0.5) ? 1_000 : 10_000),
+    'group.min.session.timeout.ms': '1000',
+    // Kafka's own is as long as a session: so long a zombie's transaction may stay open behind its timeout.
+    [REAPER_INTERVAL]: String(world.chance(0.5) ? 500 : sessionTimeoutMs),
   };
-  const instances = world.pick(1, 3);
-  const sessionTimeoutMs = config?.sessionTimeoutMs ?? world.pick(6, 10) * 1_000;
-  const drawn = engineOptions(world, applicationId, sessionTimeoutMs);
-  const engine = { ...drawn, ...config, applicationId, stateDir: '/state' };
-  return { instances, faultsMs: faultsMs(world), sessionTimeoutMs, engine, broker };
 }
 
 function engineOptions(
@@ -34,21 +105,17 @@ function engineOptions(
   applicationId: string,
   sessionTimeoutMs: number,
 ): StreamsOptions {
+  const longest = sessionTimeoutMs - 1;
   return {
     applicationId,
     commitIntervalMs: world.pick(1, 5) * 20,
     commitLingerMs: world.pick(0, 20),
-    transactionTimeoutMs: world.chance(0.5) ? world.pick(1, 5) * 1_000 : sessionTimeoutMs - 1,
+    transactionTimeoutMs: world.chance(0.5)
+      ? world.pick(TRANSACTION_TIMEOUT_MS_MIN, longest)
+      : longest,
     sessionTimeoutMs,
-    heartbeatIntervalMs: 1_000,
-    rebalanceTimeoutMs: world.pick(6, 15) * 1_000,
+    heartbeatIntervalMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
+    rebalanceTimeoutMs: Math.round(sessionTimeoutMs * world.between(1, 2)),
     numStandbyReplicas: world.chance(0.3) ? 1 : 0,
   };
-}
-
-/** Some are long enough for sessions to end more than once, a few for checkpoints of state to be due. */
-function faultsMs(world: World): number {
-  const length = world.random.next();
-  if (length < 0.05) return world.between(65_000, 90_000);
-  return length < 0.4 ? world.between(14_000, 25_000) : world.between(2_000, 14_000);
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { KafkaClientOverOptions } from '../kafka/kafka-client.ts';
 import type { KafkaClient, RecordToSend, TopicSpec } from '../kafka/ports.ts';
 import type { StreamsOptions } from '../runtime/streams-config.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
@@ -50,6 +51,8 @@ export interface Workload {
 export interface Outcome {
   /** Nothing goes wrong here any more. */
   readonly kafka: KafkaClient;
+  /** What `kafka` is made of, for readers that speak the protocol themselves. */
+  readonly access: KafkaClientOverOptions;
   /** Every committed record, in order, by partition. */
   records(topic: string): Promise<readonly (readonly ReadRecord[])[]>;
   /** What the last owners of the tasks have left on their disks. */

@@ -5,7 +5,7 @@
  */
 import { isMillraceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
-import { createKafkaClientOver } from '../kafka/kafka-client.ts';
+import { createKafkaClientOver, type KafkaClientOverOptions } from '../kafka/kafka-client.ts';
 import type { KafkaClient } from '../kafka/ports.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { Drain } from './drain.ts';
@@ -39,7 +39,8 @@ export interface RunResult {
   readonly counters: ReadonlyMap<string, number>;
 }
 
-const DELIVERY_TIMEOUT_MS = 4_000;
+/** In sessions: how long a record is sent again and again. */
+const DELIVERY = 0.6;
 const DRAIN_MS = 60_000;
 const DRAIN_POLL_MS = 300;
 const RUN_MS_MAX = 300_000;
@@ -138,9 +139,8 @@ class Run {
   /** The safety phase; afterwards everything runs. */
   async #faults(): Promise<void> {
     const { world } = this;
-    const { faultsMs, sessionTimeoutMs } = this.#plan;
-    const program = new FaultProgram(this.#network, this.#broker, this.#engines, sessionTimeoutMs);
-    await program.run(faultsMs);
+    const program = new FaultProgram(this.#network, this.#broker, this.#engines, this.#plan);
+    await program.run(this.#plan.faultsMs);
     world.note(world.supervisor, 'faults end');
     for (const engine of this.#engines) engine.ensureStarted();
     if (this.#broker.process?.isAlive !== true) this.#broker.start();
@@ -160,7 +160,7 @@ class Run {
     const process = new Process(this.world, 'users');
     const kafka = this.#clientOf(process, false);
     const producer = kafka.producer({
-      deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
+      deliveryTimeoutMs: Math.round(DELIVERY * this.#plan.sessionTimeoutMs),
       lingerMs: 0,
       compression: 'none',
     });
@@ -188,6 +188,7 @@ class Run {
     const kafka = this.#kafka;
     return {
       kafka,
+      access: this.#accessOf(this.#auditor, true),
       records: async (topic) => {
         const partitions = await kafka.partitionCount(topic);
         if (partitions === undefined) throw new Error(`there is no topic ${topic}`);
@@ -198,14 +199,18 @@ class Run {
   }
 
   #clientOf(process: Process, isCalm: boolean): KafkaClient {
+    return createKafkaClientOver(this.#accessOf(process, isCalm));
+  }
+
+  #accessOf(process: Process, isCalm: boolean): KafkaClientOverOptions {
     const { name } = process;
-    return createKafkaClientOver({
+    return {
       connector: this.#network.connector(process, name, name, isCalm),
       bootstrap: [BROKER_ADDRESS],
       clientId: name,
       clock: process.clock,
       random: process.random,
       log: silentLog,
-    });
+    };
   }
 }

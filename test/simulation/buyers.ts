@@ -108,5 +108,5 @@ function salePlan({ random, faultsMs }: SimulatedRun): SalePlan {
     eventId: `event-${index % 2}`,
     zoneId: `zone-${index}`,
   }));
-  return { zones, purchases: pick(random, 10, faultsMs > 14_000 ? 120 : 50) };
+  return { zones, purchases: pick(random, 4, 8 + Math.min(100, faultsMs / 150)) };
 }
