@@ -9,6 +9,7 @@ import { createAdmin } from '../kafka/admin.ts';
 import type { ClientDeps } from '../kafka/client-deps.ts';
 import { createCluster } from '../kafka/cluster.ts';
 import { connectorFor, type KafkaConnection } from '../kafka/connection.ts';
+import type { KafkaClientOverOptions } from '../kafka/kafka-client.ts';
 import { partitionKey, type TopicPartition } from '../kafka/ports.ts';
 import { Errors, errorName } from '../kafka/protocol/error-codes.ts';
 import { describeGroupsApi } from '../kafka/protocol/messages/describe-groups.ts';
@@ -36,7 +37,18 @@ export function kafkaLogSource(
   deps: ClientDeps,
 ): KafkaLogSource {
   const { connector, bootstrap } = connectorFor(connection, deps);
-  const cluster = createCluster({ connector, bootstrap, clientId: connection.clientId, ...deps });
+  const { clientId } = connection;
+  return kafkaLogSourceOver({ connector, bootstrap, clientId, ...deps }, applicationId);
+}
+
+/** The same over any connector: a simulated network, for instance. */
+export function kafkaLogSourceOver(
+  options: KafkaClientOverOptions,
+  applicationId: string,
+): KafkaLogSource {
+  const { clock, random, log } = options;
+  const deps: ClientDeps = { clock, random, log };
+  const cluster = createCluster(options);
   const admin = createAdmin(cluster, deps);
 
   const topics = async (): Promise<ReadonlyMap<string, number>> => {

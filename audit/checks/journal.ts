@@ -119,13 +119,13 @@ export class JournalCheck {
 
   #end(purchaseId: string, asked: Asked): void {
     const place = this.#placeOf(purchaseId);
+    if (asked.isUnknown) this.#findings.checked('I26');
     if (asked.isAccepted) {
       this.#findings.checked('I17');
       if (!asked.isInLog) {
         this.#findings.violated('I17', place, `${purchaseId} was accepted and is not in the log`);
       }
     } else if (asked.isUnknown) {
-      this.#findings.checked('I26');
       if (asked.isInLog || !asked.isDecided) return;
       const what = `${purchaseId}, unknown, was decided without a command`;
       this.#findings.violated('I26', place, what);

@@ -26,8 +26,10 @@ function memoryRegistry(): SchemaRegistry {
   };
 }
 
+export const registry = memoryRegistry();
+
 /** Parsed and registered once: no run may differ from another one because it came first. */
-export const serdes: TicketSerdes = ticketSerdes(memoryRegistry());
+export const serdes: TicketSerdes = ticketSerdes(registry);
 for (const serde of Object.values(serdes)) await serde.prepare?.('any', 'value');
 
 export function saleTopology(): BuiltTopology {
