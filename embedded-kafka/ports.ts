@@ -61,6 +61,8 @@ export interface AppendRequest {
   readonly transactionalId: string | null;
   /** Coordinators' own appends skip sequence and size checks (producer epochs are still checked). */
   readonly internal?: boolean;
+  /** Nobody waits for it: it becomes durable with the next append that somebody does wait for. */
+  readonly lazily?: boolean;
   /** Transactions V2 (Produce v12+): a producer without state here must begin with sequence 0. */
   readonly supportsEpochBump?: boolean;
 }

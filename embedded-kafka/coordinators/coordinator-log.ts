@@ -50,7 +50,7 @@ export class CoordinatorLog {
 
   /**
    * Appends the records as one batch, at once and in order of the calls; resolves when they are durable,
-   * or only written if the caller says that this is enough (whatever is made durable later covers it).
+   * or only written if the caller says that this is enough (whatever is made durable next covers it).
    * NONE; or COORDINATOR_NOT_AVAILABLE when there is no room on the disk, and nothing was written; or why
    * a transaction's records were refused (its producer has been fenced meanwhile).
    * Rejects when the disk has failed: then the broker is about to stop.
@@ -66,6 +66,7 @@ export class CoordinatorLog {
     const { error } = await partition.append({
       records: this.#encode(partition, records, options.transaction),
       acks: options.until === 'written' ? ACKS_LEADER : ACKS_ALL,
+      lazily: options.until === 'written',
       transactionalId: null,
       internal: true,
     });

@@ -1,6 +1,6 @@
 /**
  * The log of one partition: segments in offset order, the last one active. Appends go to the OS
- * cache; sync() makes them durable and moves syncedOffset; readers are bounded by their caller.
+ * cache; the syncer makes them durable and moves syncedOffset; readers are bounded by their caller.
  * Knows batches, not records: producers and transactions are the DerivedState's business.
  */
 import type { Clock } from '../../base/clock.ts';
@@ -14,6 +14,7 @@ import type { Disk } from '../ports.ts';
 import type { RecentBytesBudget } from './recent-bytes.ts';
 import {
   type AbortedTransaction,
+  bytesOf,
   CLEANED_SUFFIX,
   INDEX_SUFFIX,
   LOG_SUFFIX,
@@ -21,7 +22,7 @@ import {
   type SegmentOptions,
   segmentName,
 } from './segment.ts';
-import type { Syncer } from './syncer.ts';
+import type { Syncable, Syncer } from './syncer.ts';
 
 /** What follows from the batches in order, kept beside the log so that a start need not read it all. */
 export interface DerivedState {
@@ -74,7 +75,7 @@ export const FACTS_FILE = 'log-facts';
 const CHECKPOINT_INTERVAL_BYTES = 64 * 1024 * 1024;
 const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
 
-export class PartitionLog {
+export class PartitionLog implements Syncable {
   readonly options: PartitionLogOptions;
   readonly segmentOptions: SegmentOptions;
   readonly #segments: Segment[];
@@ -82,8 +83,11 @@ export class PartitionLog {
   #syncedOffset = 0;
   /** Syncs of one log never overlap: the later one covers the later bytes. */
   #syncs: Promise<void> = Promise.resolve();
-  /** Appended to since their last sync. */
+  /** Appended to since their last sync; whether the journal has it or not. */
   #unsynced = new Set<Segment>();
+  /** Neither synced nor in the journal. */
+  #appended: Buffer[] = [];
+  #appendedBytes = 0;
   /** Their index files are missing or behind; the active one's always is. */
   #unsaved = new Set<Segment>();
   #bytesSinceCheckpoint = 0;
@@ -151,10 +155,11 @@ export class PartitionLog {
   }
 
   /**
-   * Appends whole batches whose offsets follow the end of the log, and schedules a sync.
+   * Appends whole batches whose offsets follow the end of the log, and asks for them to become durable
+   * now, or (`lazily`) with the next append to any log.
    * Throws STORE_DISK_FULL or STORE_IO; the log is then as it was before.
    */
-  append(batches: readonly FetchedBatch[]): void {
+  append(batches: readonly FetchedBatch[], lazily: boolean = false): void {
     const nowMs = this.options.clock.nowMs();
     const segment = this.#segmentFor(batches, nowMs);
     try {
@@ -166,12 +171,16 @@ export class PartitionLog {
     for (const batch of batches) {
       const aborted = this.options.state.apply(batch);
       if (aborted !== undefined) segment.facts.aborted.push(aborted);
+      this.#appended.push(bytesOf(batch));
+      this.#appendedBytes += batch.header.sizeBytes;
       this.#bytesSinceCheckpoint += batch.header.sizeBytes;
     }
     if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) this.#isCheckpointDue = true;
     this.#unsynced.add(segment);
     this.#unsaved.add(segment);
-    this.options.syncer.schedule(this);
+    const { syncer } = this.options;
+    if (lazily) syncer.scheduleLazily(this);
+    else syncer.schedule(this);
   }
 
   /** Starts a new segment; the old one will never be written again. No-op while the active one is empty. */
@@ -181,6 +190,32 @@ export class PartitionLog {
     this.#isCheckpointDue = true;
   }
 
+  // ── Durability ───────────────────────────────────────────────────────────────────────────────
+
+  get directory(): string {
+    return this.options.directory;
+  }
+
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+
+  get isSyncDue(): boolean {
+    return this.#isCheckpointDue;
+  }
+
+  takeAppended() {
+    const { directory, endOffset } = this;
+    const batches = this.#appended;
+    this.#appended = [];
+    this.#appendedBytes = 0;
+    return { directory, batches, endOffset };
+  }
+
+  journaled(endOffset: number): void {
+    if (!this.#isClosed) this.#markSynced(endOffset);
+  }
+
   /** For the syncer. Rejects with STORE_IO: the end. */
   sync(): Promise<void> {
     this.#syncs = this.#syncs.then(() => this.#syncOnce());
@@ -188,7 +223,7 @@ export class PartitionLog {
   }
 
   async #syncOnce(): Promise<void> {
-    const offset = this.endOffset;
+    const { endOffset } = this.takeAppended();
     const segments = [...this.#unsynced];
     this.#unsynced.clear();
     const saveCheckpoint = this.#isCheckpointDue ? this.#prepareCheckpoint() : undefined;
@@ -201,7 +236,7 @@ export class PartitionLog {
     }
     if (this.#isClosed) return;
     saveCheckpoint?.();
-    this.#markSynced(offset);
+    this.#markSynced(endOffset);
   }
 
   /**

@@ -1,10 +1,15 @@
 /**
  * Opening a partition's log: finds its segments, trusts what a checkpoint and the index files vouch
- * for, and reads the rest batch by batch. The log ends before the first batch that is torn, fails its
- * checksum or does not follow in offset: nothing behind it was ever shown to a reader.
+ * for, and reads the rest batch by batch. Its files end before the first batch that is torn, fails its
+ * checksum or does not follow in offset; what follows there and was shown to a reader is in the journal.
  */
 import { isMillraceError } from '../../base/errors.ts';
-import { lastOffset, recordCorrupt, verifyBatch } from '../../kafka/records/record-batch.ts';
+import {
+  forEachBatch,
+  lastOffset,
+  recordCorrupt,
+  verifyBatch,
+} from '../../kafka/records/record-batch.ts';
 import type { FetchedBatch } from '../../kafka/records/types.ts';
 import { readSealedJson } from '../disk/sealed-file.ts';
 import { BatchWalker } from './batch-walker.ts';
@@ -62,7 +67,25 @@ class Recovery {
         break;
       }
     }
-    return kept.length > 0 ? kept : [new Segment(segmentOptionsOf(this.#options), 0)];
+    if (kept.length === 0) kept.push(new Segment(segmentOptionsOf(this.#options), 0));
+    this.#appendJournaled(kept.at(-1)!);
+    return kept;
+  }
+
+  /** What a power loss took from the files. */
+  #appendJournaled(segment: Segment): void {
+    const { syncer, clock, directory, state } = this.#options;
+    for (const buffer of syncer.journal.foundFor(directory)) {
+      forEachBatch(buffer, (header) => {
+        if (header.baseOffset < segment.facts.endOffset) return;
+        const batch = { buffer, header };
+        segment.append([batch], clock.nowMs());
+        const aborted = state.apply(batch);
+        if (aborted !== undefined) segment.facts.aborted.push(aborted);
+        this.readSegments.add(segment);
+        this.readBytes += header.sizeBytes;
+      });
+    }
   }
 
   /** All segments by offset, with their indexes where there are good ones. Removes what is left over. */

@@ -148,7 +148,7 @@ export class SegmentedPartition implements Partition {
       const verdict = this.producerStates.judge(header, rules);
       if (verdict.kind === 'refused') return this.#refuse(verdict.refusal);
     }
-    return this.#write(batches, request.acks);
+    return this.#write(batches, request.acks, request.lazily);
   }
 
   appendMarker(marker: TransactionMarker): Promise<AppendResult> {
@@ -169,13 +169,17 @@ export class SegmentedPartition implements Partition {
   }
 
   /** Stamps and appends accepted batches. */
-  #write(accepted: readonly FetchedBatch[], acks: number): Promise<AppendResult> {
+  #write(
+    accepted: readonly FetchedBatch[],
+    acks: number,
+    lazily: boolean = false,
+  ): Promise<AppendResult> {
     const usesAppendTime = this.config().timestampType === 'LogAppendTime';
     const logAppendTimeMs = usesAppendTime ? this.#environment.clock.nowMs() : -1;
     const baseOffset = this.log.endOffset;
     const batches = this.#stamp(accepted, baseOffset, usesAppendTime ? logAppendTimeMs : undefined);
     try {
-      this.log.append(batches);
+      this.log.append(batches, lazily);
     } catch (error) {
       return this.#refuseAfterFailure(error);
     }

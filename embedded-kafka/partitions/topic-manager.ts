@@ -8,6 +8,7 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import { Errors } from '../../kafka/protocol/error-codes.ts';
+import { Journal } from '../log/journal.ts';
 import { RecentBytesBudget } from '../log/recent-bytes.ts';
 import { Syncer } from '../log/syncer.ts';
 import type { Disk, ErrorCodeNumber, Topic, TopicManager } from '../ports.ts';
@@ -103,6 +104,7 @@ class SegmentedTopicManager implements TopicManager {
       log: options.log,
       budget: new RecentBytesBudget(options.recentBytesMax ?? 64 * 1024 * 1024),
       syncer: new Syncer({
+        journal: new Journal(options.disk),
         parallelMax: options.parallelSyncs ?? 4,
         onFailure: (error) => this.#fail(error),
       }),
@@ -123,6 +125,7 @@ class SegmentedTopicManager implements TopicManager {
     }
     const partitions = [...this.#topics.values()].flatMap((topic) => topic.partitions);
     await Promise.all(partitions.map((partition) => partition.settle()));
+    await this.#environment.syncer.clearJournal();
     this.#save();
   }
 
@@ -254,6 +257,7 @@ class SegmentedTopicManager implements TopicManager {
     await this.#maintenance;
     const partitions = this.topics().flatMap((topic) => topic.partitions);
     await Promise.all(partitions.map((partition) => partition.close()));
+    await this.#environment.syncer.clearJournal();
     if (this.#environment.syncer.failure === undefined) this.#save();
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { osError } from '../../embedded-kafka/disk/memory-disk.ts';
 import { Errors } from '../../kafka/protocol/error-codes.ts';
 import { describeTransactionsApi } from '../../kafka/protocol/messages/describe-transactions.ts';
 import { initProducerIdApi } from '../../kafka/protocol/messages/init-producer-id.ts';
@@ -246,6 +247,10 @@ describe('transactions V2', () => {
       const producer = new TransactionClient(harness, 't');
       await producer.init();
       if (seed % 3 === 0) expect(await producer.produce('out', 'a')).toBe(0);
+      // Without the journal, which keeps both or none, every log syncs its own files.
+      harness.beforeDisk = ({ kind, path }) => {
+        if (kind === 'append' && path.startsWith('journal/')) throw osError('ENOSPC');
+      };
       // The data is durable and acknowledged; that it belongs to the transaction is only written.
       harness.holdNextSync();
       if (seed % 2 === 0) expect(await producer.produce('out', 'a', 1)).toBe(0);
@@ -298,6 +303,21 @@ describe('transactions V2', () => {
     harness.releaseSyncs();
     await harness.settle();
     expect(await producer.produce('out', 'b')).toBe(0);
+  });
+
+  test('the next end, while markers of the one before are out, is told to wait and not that it is fenced', async () => {
+    const harness = await started(IMPATIENT);
+    const producer = new TransactionClient(harness, 't');
+    await producer.init();
+    await producer.produce('out', 'a');
+    harness.holdSyncsAfter(1);
+    expect(await producer.end(true)).toBe(0);
+    expect(await producer.end(false)).toBe(Errors.CONCURRENT_TRANSACTIONS);
+    harness.releaseSyncs();
+    await harness.settle();
+    expect(await producer.end(false)).toBe(0);
+    await harness.settle();
+    expect(await readCommitted(harness, 'out')).toEqual(['a']);
   });
 });
 

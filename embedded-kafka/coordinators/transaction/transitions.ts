@@ -252,12 +252,15 @@ export function decideEnd(
   switch (phase.kind) {
     case 'ongoing':
       return change(end(current, request, allocate, nowMs));
-    case 'ending':
+    case 'ending': {
+      // Already the next end, with the new epoch: an abort because no Produce is known to have arrived.
+      const isNextEnd = request.clientVersion === 2 && repeats === undefined;
       return answer(
-        phase.committed === request.committed
+        isNextEnd || phase.committed === request.committed
           ? Errors.CONCURRENT_TRANSACTIONS
           : Errors.INVALID_TXN_STATE,
       );
+    }
     case 'idle': {
       const wanted = request.committed ? 'committed' : 'aborted';
       const isRepeated = request.clientVersion === 2 ? repeats !== undefined : true;
@@ -298,9 +301,8 @@ function isEpochValid(
   const isCurrent = request.producerEpoch === current.producerEpoch;
   if (request.clientVersion !== 2) return isCurrent;
   const { phase } = current;
-  if (phase.kind === 'ending') return repeats;
-  if (phase.kind === 'idle' && phase.last !== 'none') return repeats || isCurrent;
-  return isCurrent;
+  const mayRepeat = phase.kind === 'ending' || (phase.kind === 'idle' && phase.last !== 'none');
+  return isCurrent || (mayRepeat && repeats);
 }
 
 function end(

@@ -61,9 +61,13 @@ async function run(disk: MemoryDisk, told: Told, batches: number): Promise<void>
   });
   if (created.error !== 0) throw new Error('crashed while creating');
   told.isCreated = true;
+  storage.topics.createTopic({ name: 'beside', partitions: 1, configs: new Map() });
   const partition = storage.topics.partition('t', 0)!;
   for (let batch = 0; batch < batches; batch++) {
     told.batchesBegun = batch + 1;
+    // Two logs in one turn become durable through the journal, one alone by its own files.
+    const beside = batch % 3 === 0 ? undefined : storage.topics.partition('beside', 0);
+    if (beside !== undefined) void appendTo(beside, batchOf(['beside']), 1);
     await acknowledge(told, partition, producerBatch(batch), [textOf(batch), textOf(batch)]);
     if (batch % 5 === 2) {
       const epoch = Math.floor(batch / 5);

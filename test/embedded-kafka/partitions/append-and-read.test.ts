@@ -36,13 +36,18 @@ describe('appending', () => {
 
   test('keeps what is not yet durable from readers, even after acks=1 was answered', async () => {
     let finishSync = () => {};
+    let isSyncing = false;
     const { MemoryDisk } = await import('../../../embedded-kafka/disk/memory-disk.ts');
     const disk = new MemoryDisk({
-      syncDelay: () => new Promise((resolve) => (finishSync = resolve)),
+      syncDelay: () => {
+        isSyncing = true;
+        return new Promise((resolve) => (finishSync = resolve));
+      },
     });
     const { partition } = await openPartition({}, disk);
     const answered = await appendTo(partition, batchOf(['a']), 1);
     expect(answered).toMatchObject({ error: 0, baseOffset: 0 });
+    await expect.poll(() => isSyncing).toBe(true);
     expect(partition.highWatermark).toBe(0);
     expect(readAt(partition, 0).records.length).toBe(0);
     const becameReadable = new Promise<void>((resolve) => partition.onAppend(resolve));
@@ -58,9 +63,8 @@ describe('appending', () => {
     const { partition } = await openPartition({}, disk);
     const order: string[] = [];
     const first = appendTo(partition, batchOf(['a'])).then(() => order.push('first'));
-    await Promise.resolve();
-    const second = appendTo(partition, batchOf(['b'])).then(() => order.push('second'));
     await expect.poll(() => syncs.length).toBe(1);
+    const second = appendTo(partition, batchOf(['b'])).then(() => order.push('second'));
     syncs[0]!();
     await first;
     expect(order).toEqual(['first']);
