@@ -1,7 +1,7 @@
 /**
  * Messages to bytes and back: bodies, and the headers in front of them. Decoding is strict: a body that
- * ends early or has bytes left over was misread. Whatever the bytes are, decoding throws KAFKA_PROTOCOL
- * and nothing else.
+ * ends early was misread, and so was an answer with bytes left over. Behind a request they are ignored, as
+ * Kafka does. Whatever the bytes are, decoding throws KAFKA_PROTOCOL and nothing else.
  */
 import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Api } from './api.ts';
@@ -53,7 +53,10 @@ export function encodeRequest<Request>(
   return scratch.take();
 }
 
-/** Byte fields of the result are views into `buffer`. */
+/**
+ * Byte fields of the result are views into `buffer`. Bytes behind the body are ignored: librdkafka leaves
+ * some when it asks for all topics (Metadata v13).
+ */
 export function decodeRequest<Request>(
   api: AnyApi & { readonly request: Schema<Request, never> },
   version: number,
@@ -182,7 +185,7 @@ function readBody(
   try {
     const reader = new Reader(buffer, at);
     const value = codecFor(api, version, direction).read(reader);
-    reader.expectEnd();
+    if (direction === 'response') reader.expectEnd();
     return value;
   } catch (error) {
     throw inMessage(error, api, version, direction);

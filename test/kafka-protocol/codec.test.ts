@@ -163,11 +163,25 @@ describe('bodies', () => {
     expect(messageOf(() => decodeResponse(apiVersionsApi, 3, lying))).toMatch(/left over/);
   });
 
-  test('bytes behind a body are refused', () => {
-    const body = Buffer.concat([encodeRequest(metadataApi, 1, { topics: null }), Buffer.alloc(1)]);
-    expect(messageOf(() => decodeRequest(metadataApi, 1, body))).toBe(
-      'Metadata v1 request: 1 bytes are left over',
+  test('bytes behind an answer are refused', () => {
+    const body = Buffer.concat([
+      encodeResponse(apiVersionsApi, 0, { errorCode: 0, apiKeys: [] }),
+      Buffer.alloc(1),
+    ]);
+    expect(messageOf(() => decodeResponse(apiVersionsApi, 0, body))).toBe(
+      'ApiVersions v0 response: 1 bytes are left over',
     );
+  });
+
+  test('bytes behind a request are ignored: librdkafka leaves three when it asks for all topics', () => {
+    const sent = Buffer.from('0003000d00000003000772646b61666b610000000000010000', 'hex');
+    const { apiVersion, bodyAt } = decodeRequestHeader(sent);
+    expect(decodeRequest(metadataApi, apiVersion, sent, bodyAt)).toEqual({
+      topics: null,
+      allowAutoTopicCreation: false,
+      includeClusterAuthorizedOperations: false,
+      includeTopicAuthorizedOperations: false,
+    });
   });
 
   test('a body is read from where it begins', () => {
