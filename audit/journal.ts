@@ -3,7 +3,6 @@
  * answered, and optionally one per answer that was read. Other fields may be there.
  */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { MillraceError } from '../base/errors.ts';
 
 export interface JournalEntry {
@@ -16,6 +15,9 @@ export interface JournalEntry {
   readonly quantity?: number;
   readonly idempotencyKey?: string;
 }
+
+const CHUNK_BYTES = 256 * 1024;
+const LINE_LENGTH_MAX = 1024 * 1024;
 
 /** One reader saw something at that version; one reader's lines are in the order of its reads. */
 export interface ReadEntry {
@@ -33,10 +35,18 @@ export type JournalLine = JournalEntry | ReadEntry;
 /** Rejects with CONFIG_INVALID at the first line that is none. */
 export async function* readJournal(file: string): AsyncGenerator<JournalLine> {
   let line = 0;
-  for await (const text of createInterface({ input: createReadStream(file) })) {
-    line++;
-    if (text.trim() !== '') yield parseEntry(text, `${file}:${line}`);
+  let rest = '';
+  const chunks = createReadStream(file, { encoding: 'utf8', highWaterMark: CHUNK_BYTES });
+  for await (const chunk of chunks as AsyncIterable<string>) {
+    const texts = (rest + chunk).split('\n');
+    rest = texts.pop() ?? '';
+    for (const text of texts) {
+      line++;
+      if (text.trim() !== '') yield parseEntry(text, `${file}:${line}`);
+    }
+    if (rest.length > LINE_LENGTH_MAX) throw notAnEntry(`${file}:${line + 1}`);
   }
+  if (rest.trim() !== '') yield parseEntry(rest, `${file}:${line + 1}`);
 }
 
 function parseEntry(text: string, place: string): JournalLine {
@@ -51,9 +61,13 @@ function parseEntry(text: string, place: string): JournalLine {
   if (isRead && Number.isSafeInteger(version)) return entry as ReadEntry;
   const isAnswer = ['accepted', 'refused', 'unknown'].includes(entry.answer ?? '');
   if (typeof entry.purchaseId !== 'string' || !isAnswer) {
-    throw new MillraceError('CONFIG_INVALID', `${place} is no entry of a journal`, {
-      hint: 'A line has a purchaseId and an answer (accepted, refused or unknown), or is a read: reader, key and version.',
-    });
+    throw notAnEntry(place);
   }
   return entry as JournalEntry;
+}
+
+function notAnEntry(place: string): MillraceError {
+  return new MillraceError('CONFIG_INVALID', `${place} is no entry of a journal`, {
+    hint: 'A line has a purchaseId and an answer (accepted, refused or unknown), or is a read: reader, key and version.',
+  });
 }

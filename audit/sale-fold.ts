@@ -2,7 +2,8 @@
  * The auditor's own idea of a sale: commands in log order in, what must follow out. Written from the
  * published rules, without a line of the app's decisions; one per partition.
  *
- * F1. A purchase known to the fold is never changed in place: expectations may still point at it.
+ * F1. A purchase known to the fold is never changed in place: expectations may still point at it. But
+ *     for the mark that the changelog has it, which is made when the fold is done.
  */
 import { partitionForKey } from '../kafka/murmur2.ts';
 import {
@@ -13,7 +14,15 @@ import {
   samePrice,
 } from './sale-records.ts';
 
-export interface ZoneState {
+/** What is kept by key, and must be in a changelog. */
+interface Logged {
+  /** The changelog has a record of it: marked by who reads the changelog. */
+  isLogged: boolean;
+}
+
+export interface PurchaseState extends PurchaseRecord, Logged {}
+
+export interface ZoneState extends Logged {
   readonly eventId: string;
   readonly zoneId: string;
   capacity: number;
@@ -50,7 +59,7 @@ const CURRENCY = /^[A-Z]{3}$/;
 
 export class SaleFold {
   readonly zones = new Map<string, ZoneState>();
-  readonly purchases = new Map<string, PurchaseRecord>();
+  readonly purchases = new Map<string, PurchaseState>();
   readonly #partition: number;
   readonly #partitionCount: number;
 
@@ -105,7 +114,7 @@ export class SaleFold {
     if (known !== undefined) return repeat(known);
     const reason = whyNot(zone, quantity);
     const isSold = zone !== undefined && reason === 'none';
-    const purchase: PurchaseRecord = {
+    const purchase: PurchaseState = {
       purchaseId,
       eventId: zone?.eventId ?? fields.eventId,
       zoneId: zone?.zoneId ?? fields.zoneId,
@@ -117,6 +126,7 @@ export class SaleFold {
       decidedAtMs: timeMs,
       commandOffset,
       price: isSold ? priceOf(zone.price, quantity) : null,
+      isLogged: false,
     };
     if (isSold) {
       zone.sold += quantity;
@@ -176,6 +186,7 @@ export class SaleFold {
       updatedAtMs: timeMs,
       commandOffset,
       unannounced: [],
+      isLogged: false,
     };
     stamp(created, commandOffset, timeMs);
     this.zones.set(key, created);

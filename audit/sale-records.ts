@@ -153,6 +153,15 @@ export class RecordReader<T> {
   }
 }
 
+/** True when the key is this text, of ASCII: without making a string of it. */
+export function hasKey({ buffer, keyStart, keyEnd }: RecordCursor, text: string): boolean {
+  if (keyStart < 0 || keyEnd - keyStart !== text.length) return false;
+  for (let index = 0; index < text.length; index++) {
+    if (buffer[keyStart + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
 export function keyOf({ buffer, keyStart, keyEnd }: RecordCursor): string | undefined {
   return keyStart < 0 ? undefined : buffer.toString('utf8', keyStart, keyEnd);
 }

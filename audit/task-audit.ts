@@ -14,7 +14,7 @@ import { CommittedLog } from './committed-log.ts';
 import type { AuditContext } from './context.ts';
 import type { LogSample } from './log-source.ts';
 import { SaleFold } from './sale-fold.ts';
-import { keyOf } from './sale-records.ts';
+import { hasKey, keyOf } from './sale-records.ts';
 import { changelogsOf, TASK_TOPICS } from './topics.ts';
 
 export interface TaskToAudit {
@@ -157,7 +157,7 @@ class TaskPass {
     await this.#logs.status.read((record) => {
       const purchase = this.#context.records.purchase.read(record);
       const { offset } = record;
-      if (purchase === undefined || keyOf(record) !== purchase.purchaseId) {
+      if (purchase === undefined || !hasKey(record, purchase.purchaseId)) {
         const what = 'it is no outcome under its purchase’s key';
         this.#context.findings.violated('I9', this.#logs.status.placeOf(offset), what);
       } else {

@@ -1,6 +1,6 @@
 /**
  * I10 for one partition: the last value per key of both changelogs equals what the fold holds at the
- * committed offset. Only keys whose last value is wrong so far are remembered, and those not yet seen.
+ * committed offset. Only keys whose last value is wrong so far are remembered.
  */
 import type { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
@@ -30,7 +30,10 @@ export function checkPurchaseChangelog(
   return checkChangelog(log, fold.purchases, context, context.records.purchase, differs);
 }
 
-async function checkChangelog<State, Found extends { readonly commandOffset: number }>(
+async function checkChangelog<
+  State extends { isLogged: boolean },
+  Found extends { readonly commandOffset: number },
+>(
   log: CommittedLog,
   states: ReadonlyMap<string, State>,
   { findings }: AuditContext,
@@ -38,7 +41,6 @@ async function checkChangelog<State, Found extends { readonly commandOffset: num
   compare: (state: State, found: Found) => string | undefined,
 ): Promise<Manifest> {
   const manifest = new Manifest(log);
-  const unseen = new Set(states.keys());
   const wrong = new Map<string, Wrong>();
   await log.read((record) => {
     const key = keyOf(record) ?? '';
@@ -46,21 +48,22 @@ async function checkChangelog<State, Found extends { readonly commandOffset: num
     const isTombstone = record.valueStart < 0;
     const found = reader.read(record);
     if (found !== undefined) manifest.effect(found.commandOffset);
-    unseen.delete(key);
+    if (state !== undefined) state.isLogged = true;
     let what: string | undefined;
     if (state === undefined)
       what = isTombstone ? undefined : 'no such key follows from the commands';
     else if (found === undefined) what = isTombstone ? 'it was deleted' : 'its value is unreadable';
     else what = compare(state, found);
-    if (what === undefined) wrong.delete(key);
-    else wrong.set(key, { offset: record.offset, what });
+    if (what !== undefined) wrong.set(key, { offset: record.offset, what });
+    else if (wrong.size > 0) wrong.delete(key);
     return 'next';
   });
   findings.checked('I10', states.size);
   for (const [key, { offset, what }] of wrong) {
     findings.violated('I10', log.placeOf(offset), `${key}: ${what}`);
   }
-  for (const key of unseen) {
+  for (const [key, { isLogged }] of states) {
+    if (isLogged) continue;
     findings.violated('I10', log.placeOf(log.lastOffset), `${key} is not in the changelog`);
   }
   return manifest;

@@ -10,15 +10,16 @@ interface Asked {
   readonly line: number;
   readonly isAccepted: boolean;
   readonly isUnknown: boolean;
-  readonly body: string | undefined;
+  readonly body: number | undefined;
   isInLog: boolean;
   isDecided: boolean;
   isEffective: boolean;
 }
 
 interface KeyUse {
-  readonly body: string | undefined;
-  readonly purchaseIds: Set<string>;
+  readonly body: number | undefined;
+  /** Distinct ones: one, if all is well. */
+  readonly purchaseIds: string[];
   isUnknown: boolean;
 }
 
@@ -105,11 +106,11 @@ export class JournalCheck {
     for (const [purchaseId, asked] of this.#asked) this.#end(purchaseId, asked);
     for (const [key, { purchaseIds, isUnknown }] of this.#keys) {
       this.#findings.checked('I20');
-      if (purchaseIds.size < 2) continue;
-      const ids = [...purchaseIds];
-      const place = this.#placeOf(ids[1]!);
-      const effective = ids.filter((id) => this.#asked.get(id)?.isEffective === true);
-      if (!isUnknown) this.#findings.violated('I20', place, `${key} made ${ids.join(' and ')}`);
+      if (purchaseIds.length < 2) continue;
+      const place = this.#placeOf(purchaseIds[1]!);
+      const effective = purchaseIds.filter((id) => this.#asked.get(id)?.isEffective === true);
+      if (!isUnknown)
+        this.#findings.violated('I20', place, `${key} made ${purchaseIds.join(' and ')}`);
       else if (effective.length > 1) {
         const what = `an unknown answer ended as done twice: ${effective.join(' and ')}`;
         this.#findings.violated('I26', place, what);
@@ -137,12 +138,12 @@ export class JournalCheck {
     const key = JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]);
     const use = this.#keys.get(key);
     if (use === undefined) {
-      const purchaseIds = new Set([purchaseId]);
-      this.#keys.set(key, { body: bodyOf(entry), purchaseIds, isUnknown: answer === 'unknown' });
+      const isUnknown = answer === 'unknown';
+      this.#keys.set(key, { body: bodyOf(entry), purchaseIds: [purchaseId], isUnknown });
       return;
     }
     use.isUnknown ||= answer === 'unknown';
-    use.purchaseIds.add(purchaseId);
+    if (!use.purchaseIds.includes(purchaseId)) use.purchaseIds.push(purchaseId);
     if (use.body === bodyOf(entry) || answer !== 'accepted') return;
     const what = `${idempotencyKey} was accepted again with another body`;
     this.#findings.violated('I20', `journal line ${line}`, what);
@@ -153,8 +154,17 @@ export class JournalCheck {
   }
 }
 
-function bodyOf(body: Partial<PurchaseRecord>): string | undefined {
+/** A number of 52 bits instead of the body: a million of them must be remembered. */
+function bodyOf(body: Partial<PurchaseRecord>): number | undefined {
   const { eventId, zoneId, buyerId, quantity } = body;
   if (quantity === undefined) return undefined;
-  return JSON.stringify([eventId, zoneId, buyerId, quantity]);
+  const text = `${eventId}\n${zoneId}\n${buyerId}\n${quantity}`;
+  let [left, right] = [0x811c9dc5, 0x1b873593];
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    left = Math.imul(left ^ unit, 0x01000193);
+    right = Math.imul(right ^ unit, 0x85ebca6b);
+    right ^= right >>> 13;
+  }
+  return (left >>> 0) * 0x10_0000 + (right >>> 12);
 }
