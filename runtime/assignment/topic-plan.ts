@@ -27,6 +27,7 @@ export interface SourcePlan {
   readonly name: string;
   /** As Kafka knows it. */
   readonly topic: string;
+  readonly topicId: string;
   readonly node: SourceNode;
 }
 
@@ -61,6 +62,11 @@ export function parseTaskId(id: string): {
   return { subTopologyId: subTopologyId!, partition: partition! };
 }
 
+/** Of every topic that a task's offsets and state belong to. */
+export function topicIdsOf({ sources, changelogs }: SubTopologyPlan): ReadonlyMap<string, string> {
+  return new Map([...sources, ...changelogs].map(({ topic, topicId }) => [topic, topicId]));
+}
+
 export function changelogTopic(applicationId: string, storeName: string): string {
   return `${applicationId}-${storeName}-changelog`;
 }
@@ -92,7 +98,7 @@ export function planTopics(
   const countOf = (topic: string) => describe(topics, topic).partitions;
 
   const subTopologies = topology.subTopologies.map((subTopology): SubTopologyPlan => {
-    const sources = sourcesOf(subTopology, realName);
+    const sources = sourcesOf(subTopology, realName, topics);
     checkCopartitioned(subTopology, realName, countOf);
     const changelogs = subTopology.stores
       .filter((spec) => spec.changelog !== false || sourceChangelogs.has(spec.name))
@@ -118,10 +124,18 @@ export function planTopics(
   return { subTopologies, bySourceTopic, topics, repartitionTopics, realName };
 }
 
-function sourcesOf(subTopology: SubTopology, realName: (name: string) => string): SourcePlan[] {
+function sourcesOf(
+  subTopology: SubTopology,
+  realName: (name: string) => string,
+  topics: Topics,
+): SourcePlan[] {
+  const sourceOf = (name: string, node: SourceNode): SourcePlan => {
+    const topic = realName(name);
+    return { name, topic, topicId: describe(topics, topic).topicId, node };
+  };
   return subTopology.nodes
     .filter((node) => node.kind === 'source')
-    .flatMap((node) => node.topics.map((name) => ({ name, topic: realName(name), node })));
+    .flatMap((node) => node.topics.map((name) => sourceOf(name, node)));
 }
 
 function describe(topics: Topics, topic: string): TopicDescription {

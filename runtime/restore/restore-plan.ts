@@ -1,8 +1,11 @@
 /**
  * Where a store's restore begins, or why the store cannot be trusted and must be wiped (pure).
+ * A compacted changelog begins at offset 0 for ever. When it does not, somebody has deleted records,
+ * and what is left is not the state: a store that would need them must not run on the rest.
  * `endOffset` is the high watermark, sampled AFTER the stable committed offsets were read: sampled
  * before, or taken from the last stable offset, a committed transaction could be missed.
  */
+import { MillraceError } from '../../base/errors.ts';
 import type { ChangelogPosition } from '../../stores/state-store.ts';
 import type { ChangelogPlan } from '../assignment/topic-plan.ts';
 import type { RestoreRange } from './restorer.ts';
@@ -16,6 +19,7 @@ export type RestoreDecision =
   | { readonly kind: 'restore'; readonly range: RestoreRange }
   | { readonly kind: 'wipe'; readonly reason: string };
 
+/** Throws LOG_LOST. */
 export function planRestore(
   plan: ChangelogPlan,
   partition: number,
@@ -36,6 +40,8 @@ export function planRestore(
       endOffset: bounds.endOffset,
     },
   });
+  const isNeeded = position === undefined || position.offset < bounds.logStartOffset;
+  if (isNeeded && bounds.logStartOffset > 0 && isKeptWhole(plan)) throw headLost(plan, partition);
   if (position === undefined) return range(bounds.logStartOffset, -1);
   const { offset, leaderEpoch, positionAtMs } = position;
   if (position.topicId !== topicId) return wipe(`${topic} was created anew`);
@@ -52,4 +58,18 @@ export function planRestore(
 
 function wipe(reason: string): RestoreDecision {
   return { kind: 'wipe', reason };
+}
+
+/** Source topics, and changelogs whose old records expire, begin where they like. */
+function isKeptWhole({ spec, isSourceTopic }: ChangelogPlan): boolean {
+  if (isSourceTopic || spec.changelog === false) return false;
+  return (spec.changelog.configs['cleanup.policy'] ?? 'compact') === 'compact';
+}
+
+function headLost({ topic, spec }: ChangelogPlan, partition: number): MillraceError {
+  return new MillraceError(
+    'LOG_LOST',
+    `${topic}-${partition} does not begin at offset 0: what the store ${spec.name} is made of is no longer there`,
+    { hint: 'Bring the records or the state directory back, or reset the application.' },
+  );
 }

@@ -32,9 +32,9 @@ import {
   type ProcessorGraph,
 } from '../../topology/processor-graph.ts';
 import type { SinkNode } from '../../topology/sub-topology.ts';
-import { type SubTopologyPlan, taskId } from '../assignment/topic-plan.ts';
+import { type SubTopologyPlan, taskId, topicIdsOf } from '../assignment/topic-plan.ts';
 import { changelogPositions } from '../commit/changelog-positions.ts';
-import { encodeOffsetMetadata, streamTimeOf } from '../commit/offset-metadata.ts';
+import { encodeOffsetMetadata, encodeTopicIds, streamTimeOf } from '../commit/offset-metadata.ts';
 import type { RecordCollector } from '../commit/record-collector.ts';
 import { PunctuationQueue, punctuationStartMs } from '../punctuation-queue.ts';
 import type { StreamsConfig } from '../streams-config.ts';
@@ -76,6 +76,7 @@ export class StreamTask implements GraphHost {
   readonly #effects = new EffectCounter();
   readonly #failures: RecordFailures;
   readonly #inputs: InputSelector;
+  readonly #topicIds: string;
   #lifecycle: TaskLifecycle = { kind: 'created' };
   #state: TaskState | undefined;
   #graph: ProcessorGraph | undefined;
@@ -108,6 +109,7 @@ export class StreamTask implements GraphHost {
         const parts = { cursor: createRecordCursor(), decoder, onUnparked: context.wakeup };
         return new RecordQueue(source, partition, parts);
       });
+    this.#topicIds = encodeTopicIds(topicIdsOf(plan));
     const { clock, config } = context;
     this.#inputs = new InputSelector(this.queues, { maxTaskIdleMs: config.maxTaskIdleMs, clock });
   }
@@ -289,7 +291,7 @@ export class StreamTask implements GraphHost {
 
   /** Next offsets to process, as a transaction carries them. */
   offsets(): ReadonlyMap<string, TopicPartition & OffsetToCommit> {
-    const metadata = encodeOffsetMetadata(this.#streamTimeMs);
+    const metadata = encodeOffsetMetadata(this.#streamTimeMs, this.#topicIds);
     return new Map(
       this.queues.map(({ source: { topic }, partition, position: offset, leaderEpoch }) => [
         partitionKey(topic, partition),

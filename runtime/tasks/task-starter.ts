@@ -15,6 +15,8 @@ import {
   type TopicPartition,
 } from '../../kafka/ports.ts';
 import type { TaskState } from '../../stores/state-store.ts';
+import { topicIdsOf } from '../assignment/topic-plan.ts';
+import { topicIdsOf as committedTopicIds } from '../commit/offset-metadata.ts';
 import { planRestore } from '../restore/restore-plan.ts';
 import {
   ChangelogDiverged,
@@ -52,7 +54,7 @@ export type StartOffsets = ReadonlyMap<string, CommittedOffset>;
 const WAITING_LOG_MS = 5_000;
 const RETRY = { initialMs: 50, maxMs: 5_000 };
 
-/** Rejects TaskStoreFailed, RestoreCancelled, KAFKA_FATAL and the like; retries what may be retried. */
+/** Rejects TaskStoreFailed, RestoreCancelled, LOG_LOST, KAFKA_FATAL and the like; retries what may be retried. */
 export async function prepareTask(
   context: TaskStarterContext,
   task: StreamTask,
@@ -62,6 +64,7 @@ export async function prepareTask(
   const committed = await patiently(context, signal, () =>
     stableOffsets(context, task, partitions, signal),
   );
+  refuseReplacedTopics(task, committed);
   for (;;) {
     if (task.state === undefined) {
       task.open(await patiently(context, signal, () => openStores(context, task)));
@@ -113,6 +116,24 @@ async function stableOffsets(
     signal,
     onWaiting,
   });
+}
+
+/** Throws LOG_LOST: what was committed belongs to other topics than those that have their names now. */
+function refuseReplacedTopics(task: StreamTask, committed: StartOffsets): void {
+  const current = topicIdsOf(task.plan);
+  for (const { metadata } of committed.values()) {
+    for (const [topic, topicId] of committedTopicIds(metadata)) {
+      if ((current.get(topic) ?? topicId) === topicId) continue;
+      throw new MillraceError(
+        'LOG_LOST',
+        `task ${task.taskId}: ${topic} was created anew since the last commit`,
+        {
+          hint: "A changelog: bring it back, or reset the application. A source topic that is new on purpose: set the group's offsets.",
+          facts: { topic, topicId, currentTopicId: current.get(topic) },
+        },
+      );
+    }
+  }
 }
 
 /** undefined: the stores cannot be trusted and have to be wiped. */

@@ -23,7 +23,7 @@ function rig(maxTaskIdleMs: number) {
     };
     const decoder = new RecordDecoder(node, { clock, random: seededRandom(1), log: silentLog });
     const cursor = createRecordCursor();
-    return new RecordQueue({ name: topic, topic, node }, 0, {
+    return new RecordQueue({ name: topic, topic, topicId: 'id', node }, 0, {
       cursor,
       decoder,
       onUnparked: () => {},

@@ -30,7 +30,7 @@ function rig(node: Partial<SourceNode> = {}): Rig {
   const clock = new ManualClock(NOW_MS);
   const decoder = new RecordDecoder(source, { clock, random: seededRandom(1), log: silentLog });
   const { promise: unparked, resolve: onUnparked } = Promise.withResolvers<void>();
-  const plan = { name: 'input', topic: 'input', node: source };
+  const plan = { name: 'input', topic: 'input', topicId: 'id', node: source };
   const queue = new RecordQueue(plan, 0, { cursor: createRecordCursor(), decoder, onUnparked });
   queue.seek(0, -1);
   return { queue, clock, unparked };

@@ -233,7 +233,7 @@ const plan: ChangelogPlan = {
   topicId: 'id',
   isSourceTopic: false,
 };
-const bounds: ChangelogBounds = { logStartOffset: 10, endOffset: 100 };
+const bounds: ChangelogBounds = { logStartOffset: 0, endOffset: 100 };
 const at = (position: Partial<ChangelogPosition> = {}): ChangelogPosition => ({
   offset: 50,
   leaderEpoch: 2,
@@ -241,13 +241,23 @@ const at = (position: Partial<ChangelogPosition> = {}): ChangelogPosition => ({
   positionAtMs: NOW_MS,
   ...position,
 });
-const decide = (position: ChangelogPosition | undefined): RestoreDecision =>
-  planRestore(plan, 0, position, bounds, { nowMs: NOW_MS, deleteRetentionMs: 2 * DAY_MS });
+const decide = (
+  position: ChangelogPosition | undefined,
+  logStartOffset = 0,
+  changelog = plan,
+): RestoreDecision =>
+  planRestore(
+    changelog,
+    0,
+    position,
+    { ...bounds, logStartOffset },
+    { nowMs: NOW_MS, deleteRetentionMs: 2 * DAY_MS },
+  );
 
 test('a store without a position is restored from the start of the log', () => {
   expect(decide(undefined)).toMatchObject({
     kind: 'restore',
-    range: { fromOffset: 10, endOffset: 100, leaderEpoch: -1 },
+    range: { fromOffset: 0, endOffset: 100, leaderEpoch: -1 },
   });
 });
 
@@ -261,13 +271,31 @@ test('a store goes on from its position', () => {
 test.each([
   ['another topic of the same name', at({ topicId: 'other' })],
   ['a position behind the end', at({ offset: 101 })],
-  ['a position that has left the log', at({ offset: 9 })],
   [
     'a position so old that tombstones may have been compacted away',
     at({ positionAtMs: NOW_MS - DAY_MS - 1 }),
   ],
 ])('%s means wipe', (_, position) => {
   expect(decide(position).kind).toBe('wipe');
+});
+
+test('a compacted changelog without its beginning is not restored from, and no store is wiped for it', () => {
+  for (const position of [undefined, at({ offset: 9 })]) {
+    expect(() => decide(position, 10)).toThrow(
+      expect.objectContaining({ code: 'LOG_LOST', message: expect.stringContaining('log-0') }),
+    );
+  }
+  expect(decide(at(), 10)).toMatchObject({ kind: 'restore', range: { fromOffset: 50 } });
+});
+
+test('a changelog whose old records expire may begin anywhere', () => {
+  const configs = { 'cleanup.policy': 'compact,delete' };
+  const expiring = { ...plan, spec: { ...countsStore, changelog: { configs } } };
+  expect(decide(undefined, 10, expiring)).toMatchObject({ range: { fromOffset: 10 } });
+  expect(decide(at({ offset: 9 }), 10, expiring).kind).toBe('wipe');
+  expect(decide(undefined, 10, { ...plan, isSourceTopic: true })).toMatchObject({
+    range: { fromOffset: 10 },
+  });
 });
 
 test('an old position at the very end is good: there is nothing behind it to miss', () => {

@@ -82,7 +82,7 @@ test('outputs, changelog records and the next offset with stream time make one t
     partition: 0,
     offset: 3,
     leaderEpoch: 3,
-    metadata: 'millrace:1:1000',
+    metadata: 'millrace:1:1000 input=input-id app-counts-changelog=app-counts-changelog-id',
   });
   expect(recordsOf(await collector.seal())).toEqual([
     'output a=1',

@@ -4,7 +4,12 @@ import {
   mustPause,
   shouldCommit,
 } from '../../runtime/commit/commit-policy.ts';
-import { encodeOffsetMetadata, streamTimeOf } from '../../runtime/commit/offset-metadata.ts';
+import {
+  encodeOffsetMetadata,
+  encodeTopicIds,
+  streamTimeOf,
+  topicIdsOf,
+} from '../../runtime/commit/offset-metadata.ts';
 import { deadLetter } from '../../runtime/failures/dead-letter.ts';
 import { type StreamsOptions, streamsConfig } from '../../runtime/streams-config.ts';
 
@@ -85,9 +90,37 @@ test('processing pauses only when the next transaction is full and the one befor
 });
 
 test('stream time travels with the offset, and what others wrote there counts as none', () => {
-  expect(streamTimeOf(encodeOffsetMetadata(1_234))).toBe(1_234);
+  expect(streamTimeOf(encodeOffsetMetadata(1_234, ''))).toBe(1_234);
   for (const foreign of ['', 'AQAAAXm9', 'millrace:1:abc', 'millrace:2:5'])
     expect(streamTimeOf(foreign)).toBe(-1);
+});
+
+test('the ids of the topics travel with the offset, unless the broker has none', () => {
+  const ids = encodeTopicIds(
+    new Map([
+      ['input', 'a1'],
+      ['app-counts-changelog', 'b2'],
+      ['of an old broker', '0'.repeat(32)],
+    ]),
+  );
+  const metadata = encodeOffsetMetadata(1_234, ids);
+  expect(streamTimeOf(metadata)).toBe(1_234);
+  expect([...topicIdsOf(metadata)]).toEqual([
+    ['input', 'a1'],
+    ['app-counts-changelog', 'b2'],
+  ]);
+  expect([...topicIdsOf('millrace:1:5')]).toEqual([]);
+  expect([...topicIdsOf('x a=b')]).toEqual([]);
+});
+
+test('offset metadata stays within what a broker takes, however many topics a task has', () => {
+  const many = Array.from(
+    { length: 200 },
+    (_, index) => [`app-store-${index}-changelog`, `${index}`.padStart(32, 'f')] as const,
+  );
+  const metadata = encodeOffsetMetadata(Date.now(), encodeTopicIds(new Map(many)));
+  expect(metadata.length).toBeLessThanOrEqual(4_096);
+  expect(topicIdsOf(metadata).size).toBeGreaterThan(50);
 });
 
 const failure = {
