@@ -45,10 +45,11 @@ export async function runScenario(scenario: Scenario, context: RunContext): Prom
     expect(Object.keys(evidence).length > 0, 'a scenario to show what it has done');
     const { proof, repeated } = await stage.judge();
     const { asked, sold } = proof;
+    const later = await scenario.afterwards?.(stage);
     await stage.clear();
     await context.grounds.giveBack(ground);
     rmSync(directory, { recursive: true, force: true });
-    return row('passed', textOf({ ...evidence, repeated }), asked, sold);
+    return row('passed', textOf({ ...evidence, ...later, repeated }), asked, sold);
   } catch (error) {
     await stage?.clear();
     if (error instanceof Skipped) return row('SKIPPED', error.message);

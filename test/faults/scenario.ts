@@ -20,6 +20,8 @@ export interface Scenario {
    * harm did not happen, or when the app does what it must not; `Skipped` when this machine cannot.
    */
   run(stage: Stage): Promise<Evidence>;
+  /** After the judgement: harm that leaves no log to be judged, and what the app must do about it. */
+  afterwards?(stage: Stage): Promise<Evidence>;
 }
 
 /** Facts for the table, e.g. `{ fenced: 2, restored: 1 }`. None may be zero or empty by accident. */

@@ -44,6 +44,7 @@ export class Load {
   readonly #decided = new Set<string>();
   readonly #gate = new Gate(IN_FLIGHT_MAX);
   #asked = 0;
+  #isPaused = false;
   #isStopping = false;
   #asking: Promise<void> = Promise.resolve();
   #watching: Promise<void> = Promise.resolve();
@@ -84,6 +85,24 @@ export class Load {
     await this.#until(`${count} more decisions`, () => this.decided >= target);
   }
 
+  /** Asks nothing until resume(). Resolves when everything asked is decided. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#until('everything decided', () => this.decided >= this.#asked);
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+  }
+
+  /** Sends everything asked so far once more: nothing may come of it. */
+  async replay(): Promise<number> {
+    const count = this.#asked;
+    for (let index = 0; index < count; index++) await this.#run(this.#produce(index));
+    this.repeated += count;
+    return count;
+  }
+
   /** Asks no more. Resolves when everything asked is acknowledged and decided. */
   async drained(): Promise<void> {
     this.#isStopping = true;
@@ -120,7 +139,9 @@ export class Load {
       if (dueMs > nowMs) await sleep(dueMs - nowMs);
       else dueMs = Math.max(dueMs, nowMs - 1_000);
       while (this.#asked - this.decided > window && !this.#isStopping) await sleep(10);
+      if (this.#isPaused) await sleep(10);
       if (this.#isStopping) break;
+      if (this.#isPaused) continue;
       const index = this.#asked++;
       if (httpEvery !== undefined && index % httpEvery === 0) await this.#run(this.#post(index));
       else await this.#run(this.#produce(index));

@@ -62,6 +62,7 @@ export class Stage {
   #load: Load | undefined;
   #sale: Sale | undefined;
   #isJudged = false;
+  readonly #undo: (() => void)[] = [];
 
   constructor(
     scenario: Scenario,
@@ -199,6 +200,11 @@ export class Stage {
     }
   }
 
+  /** Called at the end, however the scenario ends, last first. */
+  atTheEnd(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
   // ── The sale ─────────────────────────────────────────────────────────────────────────────────
 
   /** Connects to the first instance, defines event and zones, and lets the buyers in. */
@@ -283,5 +289,6 @@ export class Stage {
     if (!this.#isJudged) this.#journal?.close();
     await Promise.all([...this.#instances.values()].map((instance) => instance.kill('SIGKILL')));
     await Promise.race([this.#client?.close(), sleep(5_000)]).catch(() => {});
+    for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 }
