@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { isMillraceError } from '../base/errors.ts';
 import { pinoLog } from '../base/pino-log.ts';
 import { readConfig, redacted } from '../ticket-sales/config.ts';
+import { packageVersion } from '../ticket-sales/package-version.ts';
 import { describeSettings } from '../ticket-sales/settings.ts';
 import { type AuditCommandOptions, runAudit } from './audit.ts';
 import { completionScript, isShell } from './completion.ts';
@@ -12,7 +13,7 @@ import { describeTopology, TOPOLOGY_FORMATS } from './topology.ts';
 
 const program = new Command('millrace')
   .description('Stream processing for Node.js, and the ticket sale that runs on it.')
-  .version('0.1.0')
+  .version(packageVersion())
   .showHelpAfterError('(millrace --help tells more)')
   .showSuggestionAfterError()
   .exitOverride();

@@ -1,6 +1,6 @@
 /**
  * The embedded broker by itself, for trying clients against it:
- *   node embedded-kafka/main.ts --data-dir DIR [--listen HOST:PORT] [--config NAME=VALUE …]
+ *   node embedded-kafka/main.ts --data-dir DIR [--listen HOST:PORT] [--advertised HOST:PORT] [--config NAME=VALUE …]
  */
 import { parseArgs } from 'node:util';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -29,12 +29,12 @@ function describe(value: unknown): string {
   return value instanceof Error ? (value.stack ?? value.message) : JSON.stringify(value);
 }
 
-function parseListen(text: string): BrokerAddress {
+function parseAddress(option: string, text: string): BrokerAddress {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]+)):(?<port>\d{1,5})$/.exec(text);
   const port = Number(match?.groups?.['port']);
   const host = match?.groups?.['v6'] ?? match?.groups?.['host'];
   if (host === undefined || port > 65_535) {
-    throw new MillraceError('CONFIG_INVALID', `--listen ${text} is not HOST:PORT`);
+    throw new MillraceError('CONFIG_INVALID', `--${option} ${text} is not HOST:PORT`);
   }
   return { host, port };
 }
@@ -53,6 +53,7 @@ async function main(): Promise<void> {
     options: {
       'data-dir': { type: 'string' },
       listen: { type: 'string', default: DEFAULT_LISTEN },
+      advertised: { type: 'string' },
       config: { type: 'string', multiple: true, default: [] },
     },
   });
@@ -63,7 +64,9 @@ async function main(): Promise<void> {
   const log = stderrLog({});
   const broker = await startBrokerProcess({
     dataDirectory,
-    listen: parseListen(values.listen),
+    listen: parseAddress('listen', values.listen),
+    advertised:
+      values.advertised === undefined ? null : parseAddress('advertised', values.advertised),
     config: parseConfig(values.config),
     log,
     onFatal: (error) => {

@@ -209,7 +209,7 @@ export interface ConnectionContext {
   /** From ApiVersions v3+, else 'unknown'. */
   clientSoftwareName: string;
   readonly clientHost: string;
-  /** The address this client reached us at, advertised back to it. */
+  /** The address advertised to this client: a configured one, else where it has reached us. */
   readonly localHost: string;
   readonly localPort: number;
 }

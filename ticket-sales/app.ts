@@ -2,7 +2,6 @@
  * The composition root: embedded broker (or an outside Kafka), registry, topics, engine, HTTP, in
  * the order in which they need each other, and back again at the stop.
  */
-import { readFileSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -23,6 +22,7 @@ import { createCommandSender } from './command-sender.ts';
 import { type AppConfig, applicationServer, hostInUrl, outsideKafka } from './config.ts';
 import { createTicketApi } from './http/ticket-api.ts';
 import { createSchemasTopic, kafkaSchemaLog } from './kafka-schema-log.ts';
+import { packageVersion } from './package-version.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
 import type { TicketModuleArgument } from './ticket-module.ts';
 import { ensureTopics, ticketTopics } from './topics.ts';
@@ -45,7 +45,7 @@ export interface AppHooks {
   readonly signal: AbortSignal;
 }
 
-const version = readVersion();
+const version = packageVersion();
 
 /** Starts everything. Rejects with a named error and leaves nothing running. */
 export async function startTicketApp(
@@ -194,6 +194,7 @@ async function reachKafka(
   const broker: EmbeddedBroker = await startEmbeddedBroker({
     dataDirectory: config.EMBEDDED_DATA_DIR,
     listen: config.EMBEDDED_LISTEN,
+    advertised: config.EMBEDDED_ADVERTISED ?? null,
     config: {},
     log,
   });
@@ -274,17 +275,4 @@ function once(action: () => Promise<void>): () => Promise<void> {
     running ??= action();
     return running;
   };
-}
-
-function readVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      return (
-        JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }
-      ).version;
-    } catch {
-      // The published package has one more folder between.
-    }
-  }
-  return 'unknown';
 }

@@ -26,6 +26,10 @@ const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME', 'KAFKA_OP
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
+function isLoopback(host: string): boolean {
+  return LOOPBACK.includes(hostInUrl(host)) || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ConfigResult {
@@ -100,6 +104,14 @@ function contradictions(config: AppConfig): string[] {
     [
       config.KAFKA_BROKERS === undefined && protocol !== 'PLAINTEXT',
       'KAFKA_SECURITY_PROTOCOL needs KAFKA_BROKERS: the embedded broker speaks PLAINTEXT',
+    ],
+    [
+      config.KAFKA_BROKERS !== undefined && config.EMBEDDED_ADVERTISED !== undefined,
+      'EMBEDDED_ADVERTISED has no effect with KAFKA_BROKERS',
+    ],
+    [
+      !isLoopback(config.HTTP_HOST) && config.AUTH === undefined,
+      `HTTP_HOST ${config.HTTP_HOST} is open to other machines and nobody has to log in: say AUTH=none if a proxy or the network decides who gets there, or set HTTP_HOST=127.0.0.1`,
     ],
     [
       config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS,

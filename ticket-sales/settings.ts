@@ -99,6 +99,11 @@ export const SETTINGS = {
     about: 'Where the embedded broker listens for other clients.',
     schema: address.default({ host: '127.0.0.1', port: 9_092 }),
   },
+  EMBEDDED_ADVERTISED: {
+    about:
+      "Where those clients find it, when they cannot at the address they dialled first: behind NAT, or a container's published port. Unset: that address.",
+    schema: address.optional(),
+  },
   EMBEDDED_REGISTRY_HOST: {
     about: 'Address the embedded schema registry listens on.',
     schema: text.default('127.0.0.1'),
@@ -164,6 +169,11 @@ export const SETTINGS = {
     schema: flag.optional(),
   },
   HTTP_HOST: { about: 'Address the API listens on.', schema: text.default('127.0.0.1') },
+  AUTH: {
+    about:
+      'Who may use the API. none = everybody who reaches it; must be said where HTTP_HOST is not loopback.',
+    schema: oneOf('none').optional(),
+  },
   HTTP_PORT: { about: 'Port of the API.', schema: port.default(8_080) },
   HTTP_BODY_LIMIT: {
     about: 'Largest request body, bytes.',

@@ -18,6 +18,8 @@ export interface BrokerProcessOptions {
   readonly dataDirectory: string;
   /** Where others may come in by TCP; null = nobody. Port 0 = any free one. */
   readonly listen: BrokerAddress | null;
+  /** Where clients by TCP are told to come; null = to the address they have reached. */
+  readonly advertised: BrokerAddress | null;
   readonly config: Readonly<Record<string, string>>;
   readonly log: Log;
   /** The disk has failed. Stop the process: what was acknowledged is safe, nothing more will be. */
@@ -54,7 +56,7 @@ export async function startBrokerProcess(options: BrokerProcessOptions): Promise
 }
 
 async function openDoors(
-  { listen, log }: BrokerProcessOptions,
+  { listen, advertised, log }: BrokerProcessOptions,
   broker: Broker,
   lock: DirectoryLock,
 ): Promise<BrokerProcess> {
@@ -71,6 +73,7 @@ async function openDoors(
     tcp = await listenTcp({
       ...shared,
       ...listen,
+      advertised,
       bufferedBytesMax: broker.config.number('queued.max.request.bytes'),
       idleMs: broker.config.number('connections.max.idle.ms'),
       connectionsMax: broker.config.number('max.connections'),

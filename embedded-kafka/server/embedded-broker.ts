@@ -17,6 +17,8 @@ export interface EmbeddedBrokerOptions {
   readonly dataDirectory: string;
   /** Where others may come in by TCP; null = nobody. Port 0 = any free one. */
   readonly listen: BrokerAddress | null;
+  /** Where clients by TCP are told to come; null or left out = to the address they have reached. */
+  readonly advertised?: BrokerAddress | null;
   /** Kafka's own names; see ../broker-config.ts. */
   readonly config: Readonly<Record<string, string>>;
   readonly log: Log;
@@ -35,8 +37,8 @@ export interface EmbeddedBroker {
 
 /** Rejects with STATE_DIR_LOCKED, STATE_DIR_UNUSABLE, PORT_TAKEN, CONFIG_INVALID or what recovery says. */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const { dataDirectory, listen, config } = options;
-  const workerData: WorkerOptions = { dataDirectory, listen, config };
+  const { dataDirectory, listen, advertised = null, config } = options;
+  const workerData: WorkerOptions = { dataDirectory, listen, advertised, config };
   const broker = new BrokerWorker(
     new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: 'embedded-kafka' }),
     options.log,

@@ -6,6 +6,7 @@
 import net from 'node:net';
 import { MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { BrokerAddress } from '../../kafka/wire.ts';
 import type { ConnectionContext, FrameHandler } from '../ports.ts';
 import { FrameReader } from './frame-reader.ts';
 
@@ -13,6 +14,8 @@ export interface TcpServerOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Where clients are told to come; null or left out = to the address they have reached. */
+  readonly advertised?: BrokerAddress | null;
   readonly frameBytesMax: number;
   /** Received and not yet served, over all connections: who goes beyond it is closed. */
   readonly bufferedBytesMax: number;
@@ -118,8 +121,8 @@ class TcpConnection {
       connectionId: options.nextConnectionId(),
       clientSoftwareName: 'unknown',
       clientHost: plainAddress(socket.remoteAddress),
-      localHost: plainAddress(socket.localAddress),
-      localPort: socket.localPort ?? options.port,
+      localHost: withoutBrackets(options.advertised?.host) ?? plainAddress(socket.localAddress),
+      localPort: options.advertised?.port ?? socket.localPort ?? options.port,
     };
     socket.setTimeout(options.idleMs, () => {
       if (!this.#isServing) this.close();
@@ -200,6 +203,11 @@ class TcpConnection {
     this.#options.handler.connectionClosed(this.#context);
     this.#neighbours.onClosed();
   }
+}
+
+/** An IPv6 address as Kafka's protocol has it, not as a URL has it. */
+function withoutBrackets(host: string | undefined): string | undefined {
+  return host?.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** An IPv4 address as such, not wrapped into IPv6. */

@@ -7,6 +7,7 @@ import type { BrokerAddress } from '../../kafka/wire.ts';
 export interface WorkerOptions {
   readonly dataDirectory: string;
   readonly listen: BrokerAddress | null;
+  readonly advertised: BrokerAddress | null;
   readonly config: Readonly<Record<string, string>>;
 }
 

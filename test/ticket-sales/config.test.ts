@@ -86,6 +86,7 @@ describe('the configuration', () => {
     SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: ['u:p:q', 'u:p:q', 'u'],
     EMBEDDED_DATA_DIR: ['/data', '/data', null],
     EMBEDDED_LISTEN: ['[::1]:0', { host: '[::1]', port: 0 }, 'a:65536'],
+    EMBEDDED_ADVERTISED: ['broker.test:19092', { host: 'broker.test', port: 19_092 }, 'broker'],
     EMBEDDED_REGISTRY_HOST: ['0.0.0.0', '0.0.0.0', null],
     EMBEDDED_REGISTRY_PORT: ['0', 0, '65536'],
     STREAMS_APPLICATION_ID: ['my.app-1_x', 'my.app-1_x', 'my app'],
@@ -102,6 +103,7 @@ describe('the configuration', () => {
     TICKETS_PARTITIONS: ['1024', 1024, '0'],
     TICKETS_DEMO: ['0', false, 'yes'],
     HTTP_HOST: ['0.0.0.0', '0.0.0.0', null],
+    AUTH: ['none', 'none', 'nobody'],
     HTTP_PORT: ['65535', 65535, '8080.5'],
     HTTP_BODY_LIMIT: ['256', 256, '0x100'],
     QUERY_TIMEOUT_MS: ['10', 10, '9'],
@@ -121,7 +123,9 @@ describe('the configuration', () => {
           ? { ...SASL, KAFKA_SSL_CERTIFICATE_LOCATION: '/cert', KAFKA_SSL_KEY_LOCATION: '/key' }
           : name.startsWith('SCHEMA')
             ? { SCHEMA_REGISTRY_URL: 'http://r' }
-            : {};
+            : name === 'HTTP_HOST'
+              ? { AUTH: 'none' }
+              : {};
       expect(configOf({ ...around, [name]: good })[name as SettingName]).toEqual(means);
       if (bad !== null) expect(problemsOf({ ...around, [name]: bad })).toContain(`${name}: `);
     },
@@ -234,14 +238,29 @@ describe('what follows from it', () => {
 
   test.each<[Environment, string]>([
     [{}, '127.0.0.1:8080'],
-    [{ HTTP_HOST: '0.0.0.0', HTTP_PORT: '81' }, `${hostname()}:81`],
-    [{ HTTP_HOST: '::' }, `${hostname()}:8080`],
+    [{ AUTH: 'none', HTTP_HOST: '0.0.0.0', HTTP_PORT: '81' }, `${hostname()}:81`],
+    [{ AUTH: 'none', HTTP_HOST: '::' }, `${hostname()}:8080`],
     [{ HTTP_HOST: '::1' }, '[::1]:8080'],
-    [{ HTTP_HOST: '0.0.0.0', STREAMS_APPLICATION_SERVER: 'pod-1:80' }, 'pod-1:80'],
+    [{ AUTH: 'none', HTTP_HOST: '0.0.0.0', STREAMS_APPLICATION_SERVER: 'pod-1:80' }, 'pod-1:80'],
   ])('%j is reached by others at %s', (env, expected) => {
     const { host, port } = applicationServer(configOf(env));
     expect(`${host}:${port}`).toBe(expected);
   });
+
+  test.each(['0.0.0.0', '::', '10.0.0.7', 'tickets.test', '127.0.0.1.test'])(
+    'an API at %s, open to other machines, has to be meant so',
+    (host) => {
+      expect(problemsOf({ HTTP_HOST: host })).toMatch(/HTTP_HOST .* open .*AUTH=none/);
+      expect(configOf({ HTTP_HOST: host, AUTH: 'none' }).HTTP_HOST).toBe(host);
+    },
+  );
+
+  test.each(['127.0.0.1', '127.8.0.1', 'localhost', '::1'])(
+    'an API at %s, on loopback, needs nothing said',
+    (host) => {
+      expect(configOf({ HTTP_HOST: host }).AUTH).toBeUndefined();
+    },
+  );
 
   test('peers are where we are, unless it is said where', () => {
     expect(peerEntries(configOf({}), { host: '127.0.0.1' })).toEqual([

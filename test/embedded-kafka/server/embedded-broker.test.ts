@@ -13,6 +13,8 @@ import {
   startEmbeddedBroker,
 } from '../../../embedded-kafka/server/embedded-broker.ts';
 import { createKafkaClient } from '../../../kafka/kafka-client.ts';
+import { metadataApi } from '../../../kafka/protocol/messages/metadata.ts';
+import { RawBroker } from '../../kit/raw-broker.ts';
 
 const cleanUps: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -48,9 +50,33 @@ function clientOf(broker: EmbeddedBroker) {
   return client;
 }
 
+/** What Metadata says to a client that comes by TCP. */
+async function brokersToldTo({ host, port }: { readonly host: string; readonly port: number }) {
+  const client = await RawBroker.connect(`${host}:${port}`);
+  const { brokers } = await client.request(metadataApi, 9, { topics: [] });
+  client.close();
+  return brokers;
+}
+
 const spec = (name: string) => ({ name, partitions: 1, replicationFactor: 1, configs: {} });
 
 describe('the embedded broker in its own thread', () => {
+  test('tells clients by TCP the address it is to be found at, where one is configured', async () => {
+    const nat = { host: 'broker.test', port: 19_092 };
+    for (const [advertised, expected] of [
+      [nat, nat],
+      [
+        { host: '[2001:db8::1]', port: 9092 },
+        { host: '2001:db8::1', port: 9092 },
+      ],
+      [null, undefined],
+    ] as const) {
+      const broker = await start({ advertised });
+      const told = await brokersToldTo(broker.address!);
+      expect(told).toMatchObject([expected ?? broker.address!]);
+    }
+  });
+
   test('serves its own process over message ports, and what is written stays over a restart', async () => {
     const dataDirectory = newDirectory();
     const broker = await start({ dataDirectory, listen: null });
