@@ -86,7 +86,7 @@ export class KafkaStreams implements QueryableStreams {
   readonly #stopping = new AbortController();
   readonly #stateListeners = new Set<StateListener>();
   readonly #restoreListeners = new Set<(progress: RestoreProgress) => void>();
-  readonly #commitListeners = new CommitListeners((topics) => this.#listen(topics));
+  readonly #commitListeners: CommitListeners;
   readonly #localStores: LocalStores;
   #onUncaught: (error: Error) => UncaughtExceptionDecision = () => 'SHUTDOWN_CLIENT';
   #state: StreamsState = 'CREATED';
@@ -112,6 +112,7 @@ export class KafkaStreams implements QueryableStreams {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#log = options.log ?? silentLog;
+    this.#commitListeners = new CommitListeners((topics) => this.#listen(topics), this.#log);
     this.#localStores = new LocalStores({
       engine: options.storeEngine,
       clock: this.#clock,
@@ -209,7 +210,7 @@ export class KafkaStreams implements QueryableStreams {
     return locate(this.#hosts, processId, { subTopologyId: subTopology.id, partition });
   }
 
-  async openLocal(storeName: string, partition: number): Promise<LocalStore> {
+  openLocal(storeName: string, partition: number): LocalStore | Promise<LocalStore> {
     const { subTopology } = this.#planOf(storeName);
     const id = taskId(subTopology.id, partition);
     if (
@@ -225,13 +226,21 @@ export class KafkaStreams implements QueryableStreams {
         },
       );
     }
-    const task = this.tasks().find((info) => info.taskId === id);
     const lag = (role: TaskInfo['role']) =>
-      role === 'active' ? 0 : (task?.remainingRestoreRecords ?? 0);
-    const open = await this.#localStores.open(id, storeName, lag);
-    if (open !== undefined) return open;
+      role === 'active' ? 0 : (this.#task(id)?.remainingRestoreRecords ?? 0);
+    const open = this.#localStores.open(id, storeName, lag);
+    if (open instanceof Promise) return open.then((later) => later ?? this.#notOpen(id));
+    return open ?? this.#notOpen(id);
+  }
+
+  #notOpen(id: string): LocalStore {
+    const task = this.#task(id);
     if (task === undefined) return { kind: 'not-here' };
     return { kind: 'restoring', remainingRecords: task.remainingRestoreRecords };
+  }
+
+  #task(id: string): TaskInfo | undefined {
+    return this.tasks().find((info) => info.taskId === id);
   }
 
   instances(): readonly InstanceInfo[] {

@@ -8,6 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { Admin, TopicSpec } from '../../kafka/ports.ts';
+import { resolvePartitionCounts } from '../../topology/copartitioning.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import type { StreamsConfig } from '../streams-config.ts';
 import { changelogTopic, repartitionNames, sinksOf, type Topics } from './topic-plan.ts';
@@ -96,34 +97,14 @@ export function internalTopics(
   return specs;
 }
 
-/** As many as asked for, else as the widest source of the sub-topology that writes the topic. */
+/** By the name that the topology gives; copartitioned topics get equal counts, or TOPOLOGY_INVALID. */
 function repartitionCounts(
   topology: BuiltTopology,
   sourceCounts: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, number> {
   const names = repartitionNames(topology);
-  const counts = new Map<string, number>();
-  // A chain of n repartition topics is settled after at most n rounds.
-  for (let round = 0; round <= names.size; round++) {
-    for (const { sourceTopics, repartitionSinks, repartitionSources } of topology.subTopologies) {
-      for (const { name, partitions } of repartitionSources) {
-        if (partitions !== undefined) counts.set(name, partitions);
-      }
-      const widest = Math.max(
-        0,
-        ...sourceTopics.map((topic) => counts.get(topic) ?? sourceCounts.get(topic) ?? 0),
-      );
-      for (const { name, partitions } of repartitionSinks) {
-        const count = partitions ?? counts.get(name) ?? widest;
-        if (count > 0) counts.set(name, count);
-      }
-    }
-  }
-  for (const name of names) {
-    if (counts.has(name)) continue;
-    throw new MillraceError('TOPOLOGY_INVALID', `nobody writes the repartition topic ${name}`);
-  }
-  return counts;
+  const counts = resolvePartitionCounts(topology, (topic) => sourceCounts.get(topic));
+  return new Map([...counts].filter(([name]) => names.has(name)));
 }
 
 function externalSources(topology: BuiltTopology): readonly string[] {

@@ -1,4 +1,5 @@
-/** Who waits for what this instance commits. */
+/** Who waits for what this instance commits. A listener that throws harms neither the others nor the process. */
+import type { Log } from '../../base/log.ts';
 import type { CommitNotice } from '../../interactive-queries/queryable-streams.ts';
 
 interface CommitListener {
@@ -7,12 +8,19 @@ interface CommitListener {
   readonly listener: (notice: CommitNotice) => void;
 }
 
-export class CommitListeners {
-  readonly #listeners = new Set<CommitListener>();
-  readonly #onTopics: (topics: readonly string[]) => void;
+interface Registered extends CommitListener {
+  /** It has thrown before: said once, not at every commit. */
+  hasFailed: boolean;
+}
 
-  constructor(onTopics: (topics: readonly string[]) => void) {
+export class CommitListeners {
+  readonly #listeners = new Set<Registered>();
+  readonly #onTopics: (topics: readonly string[]) => void;
+  readonly #log: Log;
+
+  constructor(onTopics: (topics: readonly string[]) => void, log: Log) {
     this.#onTopics = onTopics;
+    this.#log = log;
   }
 
   topics(): readonly string[] {
@@ -20,19 +28,31 @@ export class CommitListeners {
   }
 
   add(listener: CommitListener): () => void {
-    this.#listeners.add(listener);
+    const registered = { ...listener, hasFailed: false };
+    this.#listeners.add(registered);
     this.#onTopics(this.topics());
     return () => {
-      this.#listeners.delete(listener);
+      this.#listeners.delete(registered);
       this.#onTopics(this.topics());
     };
   }
 
   tell(notice: CommitNotice): void {
-    for (const { topics, wanted, listener } of this.#listeners) {
-      if (!wanted()) continue;
-      const outputs = notice.outputs.filter(({ topic }) => topics.includes(topic));
-      listener({ ...notice, outputs });
+    for (const registered of this.#listeners) {
+      try {
+        tellOne(registered, notice);
+      } catch (error) {
+        if (registered.hasFailed) continue;
+        registered.hasFailed = true;
+        const { topics } = registered;
+        this.#log.error({ topics, err: error }, 'a listener of commits failed; it is kept');
+      }
     }
   }
+}
+
+function tellOne({ topics, wanted, listener }: CommitListener, notice: CommitNotice): void {
+  if (!wanted()) return;
+  const outputs = notice.outputs.filter(({ topic }) => topics.includes(topic));
+  listener({ ...notice, outputs });
 }
