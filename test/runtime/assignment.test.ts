@@ -15,6 +15,8 @@ import { assignMembers } from '../../runtime/assignment/streams-group.ts';
 import { planTopics } from '../../runtime/assignment/topic-plan.ts';
 import { instances, locate } from '../../runtime/queries/host-map.ts';
 import { streamsConfig } from '../../runtime/streams-config.ts';
+import { stringSerde } from '../../schemas/serdes.ts';
+import { StreamsBuilder } from '../../topology/streams-builder.ts';
 import { countingTopology, wordCountTopology } from '../kafka/streams/topologies.ts';
 
 const config = streamsConfig({ applicationId: 'app' });
@@ -33,6 +35,45 @@ test('internal topics get the partitions of the widest source, through a reparti
     'cleanup.policy': 'compact',
     'delete.retention.ms': '604800000',
   });
+});
+
+test('a repartition topic that is joined gets the partitions of the other side, and its changelogs too', () => {
+  const strings = { keySerde: stringSerde, valueSerde: stringSerde };
+  const builder = new StreamsBuilder();
+  const table = builder.table('people', { ...strings, store: 'people' });
+  builder
+    .stream('clicks', strings)
+    .repartition({ name: 'by-person' })
+    .join(table, (click) => click)
+    .to('named', strings);
+  const counts = new Map([
+    ['clicks', 2],
+    ['people', 6],
+  ]);
+  const specs = internalTopics(builder.build().build(), config, counts);
+  const partitions = Object.fromEntries(specs.map((spec) => [spec.name, spec.partitions]));
+  expect(partitions).toMatchObject({
+    'app-by-person-repartition': 6,
+    'app-by-person-repartition.dlq': 6,
+    'app-people-changelog': 6,
+  });
+});
+
+test('joined sources with unequal counts refuse the start, by name and count', () => {
+  const strings = { keySerde: stringSerde, valueSerde: stringSerde };
+  const builder = new StreamsBuilder();
+  const table = builder.table('people', { ...strings, store: 'people' });
+  builder
+    .stream('clicks', strings)
+    .join(table, (click) => click)
+    .to('named', strings);
+  const counts = new Map([
+    ['clicks', 2],
+    ['people', 6],
+  ]);
+  expect(() => internalTopics(builder.build().build(), config, counts)).toThrow(
+    'clicks 2, people 6',
+  );
 });
 
 /** A cluster that has these topics, and takes new ones. */
