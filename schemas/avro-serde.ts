@@ -4,6 +4,12 @@
  * `{ 'namespace.Name': value }`.
  */
 import { MillraceError } from '../base/errors.ts';
+import {
+  compileReader,
+  compileWriter,
+  type FastReader,
+  type FastWriter,
+} from './avro-fast-path.ts';
 import { type AvroType, parseSchema, type Resolver, resolverFor } from './avro-types.ts';
 import type { AvroSchema, SchemaRegistry } from './schema-registry.ts';
 import { type Serde, UnknownSchemaError } from './serde.ts';
@@ -26,6 +32,9 @@ class AvroSerde<T> implements Serde<T> {
   readonly #schema: AvroSchema;
   readonly #registry: SchemaRegistry;
   readonly #type: AvroType;
+  /** For ordinary data of our own schema; what they leave is avsc's. */
+  readonly #read: FastReader | undefined;
+  readonly #write: FastWriter | undefined;
   /** Writer's schema id -> how to read it; null = written with our own schema. */
   readonly #resolvers = new Map<number, Resolver | null>();
   /** Ids whose schemas can never be read into ours: their records are bad, not unknown. */
@@ -36,6 +45,8 @@ class AvroSerde<T> implements Serde<T> {
     this.#schema = schema;
     this.#registry = registry;
     this.#type = parseSchema(schema);
+    this.#read = compileReader(schema);
+    this.#write = compileWriter(schema);
   }
 
   async prepare(topic: string, part: 'key' | 'value'): Promise<void> {
@@ -46,10 +57,7 @@ class AvroSerde<T> implements Serde<T> {
   async resolve(schemaId: number): Promise<void> {
     const written = await this.#registry.schemaById(schemaId);
     try {
-      const type = parseSchema(written);
-      // The same datum, whatever docs and defaults say: it needs no resolving, which costs time.
-      const isOurs = type.equals(this.#type);
-      this.#resolvers.set(schemaId, isOurs ? null : resolverFor(this.#type, type));
+      this.#resolvers.set(schemaId, resolverFor(this.#type, parseSchema(written)));
     } catch (cause) {
       this.#incompatible.set(schemaId, cause);
     }
@@ -59,6 +67,10 @@ class AvroSerde<T> implements Serde<T> {
     const schemaId = readSchemaId(bytes, start, end);
     const resolver = this.#resolvers.get(schemaId);
     if (resolver === undefined) this.#refuse(schemaId);
+    if (resolver === null) {
+      const value = this.#read?.(bytes, start + HEADER_BYTES, end);
+      if (value !== undefined) return value as T;
+    }
     let decoded: { value: unknown; offset: number };
     try {
       decoded = this.#type.decode(bytes, start + HEADER_BYTES, resolver ?? undefined);
@@ -79,6 +91,8 @@ class AvroSerde<T> implements Serde<T> {
     if (room < HEADER_BYTES) return room - HEADER_BYTES;
     target[at] = MAGIC;
     target.writeInt32BE(this.#schemaId, at + 1);
+    const end = this.#write?.(value, target, at + HEADER_BYTES) ?? -1;
+    if (end >= 0) return end;
     try {
       return this.#type.encode(value, target, at + HEADER_BYTES);
     } catch (cause) {
