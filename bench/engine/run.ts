@@ -37,6 +37,8 @@ const [purchases, zones, partitions] = process.argv.slice(2, 5).map(Number) as [
 const WARM_SHARE = 0.3;
 const BATCH_BYTES = 64 * 1024;
 const REPEAT_EVERY = 100;
+/** Transactions are cut by size: by time, a slower machine would have smaller and dearer ones. */
+const TRANSACTION_BYTES = 2_500_000;
 const NOW_MS = 1_790_000_000_000;
 const APPLICATION_ID = 'ticket-sales';
 
@@ -159,7 +161,12 @@ async function main(directory: string): Promise<void> {
   const serdes = ticketSerdes(memoryRegistry());
   await serdes.command.prepare?.(TOPICS.commands, 'value');
   total = preload(kafka, serdes);
-  const config = streamsConfig({ applicationId: APPLICATION_ID, stateDir: directory });
+  const config = streamsConfig({
+    applicationId: APPLICATION_ID,
+    stateDir: directory,
+    commitIntervalMs: 60_000,
+    transactionBytesMax: TRANSACTION_BYTES,
+  });
   const topology = ticketTopology(serdes, partitions).build();
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };
   const context = { admin: kafka.admin, ...deps, onMissing: () => {} };
