@@ -50,8 +50,10 @@ function sellTickets(
     .addStateStore(
       {
         ...logged(STORES.purchases, serdes.purchase),
-        // Nearly every purchase is a new one, and is not read again by the engine.
+        // Nearly every purchase is a new one, and is hardly ever read again by the engine: objects
+        // kept for that would only make the garbage collector copy them.
         knownKeysMax: Math.floor(KNOWN_PURCHASES_MAX / commandPartitions),
+        cacheEntriesMax: 0,
       },
       'tickets',
     )
