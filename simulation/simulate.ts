@@ -7,16 +7,18 @@ import { isMillraceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { createKafkaClientOver, type KafkaClientOverOptions } from '../kafka/kafka-client.ts';
 import type { KafkaClient } from '../kafka/ports.ts';
+import type { BrokerConnector } from '../kafka/wire.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { Drain } from './drain.ts';
 import { FaultProgram } from './faults/fault-program.ts';
+import { directConnector } from './network/direct-connection.ts';
 import { BROKER_ADDRESS, Network } from './network/network.ts';
 import { type BrokerMutation, BrokerNode } from './nodes/broker-node.ts';
 import { type EngineMutation, EngineNode } from './nodes/engine-node.ts';
 import { drawPlan, type RunPlan } from './run-plan.ts';
 import type { Outcome, Scenario, SimulatedRun, Workload } from './scenario.ts';
 import { type OwnedTask, readStores } from './store-reader.ts';
-import { readCommitted } from './topic-reader.ts';
+import { TopicReader } from './topic-reader.ts';
 import { Process } from './world/process.ts';
 import { SimulationStuck, World } from './world/world.ts';
 
@@ -26,6 +28,18 @@ export interface SimulateOptions {
   readonly trace?: (line: string) => void;
   /** A bug to plant: what catches it is worth something. */
   readonly mutation?: EngineMutation & BrokerMutation;
+  /** In place of what is drawn from the seed. */
+  readonly plan?: Partial<RunPlan>;
+  /** In place of faults that are drawn from the seed; it starts the instances, too. */
+  readonly script?: (machines: Machines) => Promise<void>;
+}
+
+/** What a script may start, stop and break. */
+export interface Machines {
+  readonly world: World;
+  readonly network: Network;
+  readonly broker: BrokerNode;
+  readonly engines: readonly EngineNode[];
 }
 
 export interface RunResult {
@@ -51,14 +65,14 @@ export async function simulate(scenario: Scenario, options: SimulateOptions): Pr
   const { world } = run;
   let violations: readonly string[];
   try {
-    violations = await world.run(run.whole(), RUN_MS_MAX);
+    violations = await world.run(Promise.race([run.whole(), run.failed]), RUN_MS_MAX);
   } catch (error) {
     const isStuck = error instanceof SimulationStuck;
     violations = [isStuck ? `stuck: ${error.message}` : `broken: ${(error as Error).stack}`];
   }
   return {
     seed: options.seed,
-    violations: [...run.failures(), ...violations],
+    violations,
     traceHash: world.traceHash,
     events: world.eventCount,
     counters: world.counters,
@@ -67,6 +81,8 @@ export async function simulate(scenario: Scenario, options: SimulateOptions): Pr
 
 class Run {
   readonly world: World;
+  /** Resolves with what a process ended with though nothing had harmed it: the run goes no further. */
+  readonly failed: Promise<readonly string[]>;
   readonly #scenario: Scenario;
   readonly #plan: RunPlan;
   readonly #network: Network;
@@ -78,15 +94,20 @@ class Run {
   /** Only looked at: every instance asks for its own. */
   readonly #topology: BuiltTopology;
   readonly #drain: Drain;
+  readonly #script: SimulateOptions['script'];
 
-  constructor(scenario: Scenario, { seed, trace, mutation = {} }: SimulateOptions) {
+  constructor(scenario: Scenario, { seed, trace, mutation = {}, ...given }: SimulateOptions) {
     const world = new World(seed, trace);
     this.world = world;
     this.#scenario = scenario;
-    const plan = drawPlan(world, scenario);
+    const plan = { ...drawPlan(world, scenario), ...given.plan };
     this.#plan = plan;
+    this.#script = given.script;
     this.#network = new Network(world);
-    this.#broker = new BrokerNode(this.#network, plan.broker, mutation);
+    const { promise: failed, resolve } = Promise.withResolvers<readonly string[]>();
+    this.failed = failed;
+    const onFailure = (name: string, error: Error) => resolve([`${name} ended: ${error.stack}`]);
+    this.#broker = new BrokerNode(this.#network, { config: plan.broker, mutation, onFailure });
     this.#engines = Array.from(
       { length: plan.instances },
       (_, index) =>
@@ -96,22 +117,15 @@ class Run {
           config: plan.engine,
           topology: () => scenario.topology(),
           mutation,
+          onFailure,
         }),
     );
     this.#auditor = new Process(world, 'auditor');
-    this.#kafka = this.#clientOf(this.#auditor, true);
+    this.#kafka = createKafkaClientOver(this.#directAccess(this.#auditor));
     this.#topology = scenario.topology();
     const { applicationId } = scenario;
     this.#drain = new Drain(applicationId, this.#topology, this.#kafka, this.#engines);
     this.#workload = scenario.begin(this.#simulatedRun());
-  }
-
-  failures(): string[] {
-    const ended = (name: string) => (error: Error) => `${name} ended: ${error.stack}`;
-    return [
-      ...this.#broker.failures.map(ended('broker')),
-      ...this.#engines.flatMap(({ name, failures }) => failures.map(ended(name))),
-    ];
   }
 
   async whole(): Promise<readonly string[]> {
@@ -119,10 +133,7 @@ class Run {
     this.#broker.start();
     await this.#kafka.waitUntilReachable(new AbortController().signal, () => {});
     await this.#kafka.admin.createTopics(this.#scenario.topics);
-    for (const engine of this.#engines) {
-      const afterMs = world.chance(0.3) ? world.between(0, this.#plan.faultsMs) : 0;
-      world.schedule(world.supervisor, afterMs, () => engine.ensureStarted(), `${engine.name} due`);
-    }
+    if (this.#script === undefined) this.#startEngines();
     const fed = this.#workload.feed();
     await this.#faults();
     const late = world.supervisor.clock.sleep(DRAIN_MS).then(() => 'late' as const);
@@ -136,11 +147,20 @@ class Run {
     return this.#workload.check(this.#outcome(owned));
   }
 
+  #startEngines(): void {
+    const { world } = this;
+    for (const engine of this.#engines) {
+      const afterMs = world.chance(0.3) ? world.between(0, this.#plan.faultsMs) : 0;
+      world.schedule(world.supervisor, afterMs, () => engine.ensureStarted(), `${engine.name} due`);
+    }
+  }
+
   /** The safety phase; afterwards everything runs. */
   async #faults(): Promise<void> {
     const { world } = this;
-    const program = new FaultProgram(this.#network, this.#broker, this.#engines, this.#plan);
-    await program.run(this.#plan.faultsMs);
+    const [network, broker, engines] = [this.#network, this.#broker, this.#engines];
+    if (this.#script !== undefined) await this.#script({ world, network, broker, engines });
+    else await new FaultProgram(network, broker, engines, this.#plan).run(this.#plan.faultsMs);
     world.note(world.supervisor, 'faults end');
     for (const engine of this.#engines) engine.ensureStarted();
     if (this.#broker.process?.isAlive !== true) this.#broker.start();
@@ -158,7 +178,8 @@ class Run {
 
   #simulatedRun(): SimulatedRun {
     const process = new Process(this.world, 'users');
-    const kafka = this.#clientOf(process, false);
+    const connector = this.#network.connector(process, process.name, process.name);
+    const kafka = createKafkaClientOver(this.#access(process, connector));
     const producer = kafka.producer({
       deliveryTimeoutMs: Math.round(DELIVERY * this.#plan.sessionTimeoutMs),
       lingerMs: 0,
@@ -186,31 +207,21 @@ class Run {
 
   #outcome(owned: readonly OwnedTask[]): Outcome {
     const kafka = this.#kafka;
+    const reader = new TopicReader(kafka);
     return {
       kafka,
-      access: this.#accessOf(this.#auditor, true),
-      records: async (topic) => {
-        const partitions = await kafka.partitionCount(topic);
-        if (partitions === undefined) throw new Error(`there is no topic ${topic}`);
-        return readCommitted(kafka, topic, partitions);
-      },
+      access: this.#directAccess(this.#auditor),
+      records: (topic) => reader.read(topic),
       stores: () => readStores(this.#topology, owned, this.#auditor),
     };
   }
 
-  #clientOf(process: Process, isCalm: boolean): KafkaClient {
-    return createKafkaClientOver(this.#accessOf(process, isCalm));
+  #directAccess(process: Process): KafkaClientOverOptions {
+    return this.#access(process, directConnector(this.#network, process.name));
   }
 
-  #accessOf(process: Process, isCalm: boolean): KafkaClientOverOptions {
-    const { name } = process;
-    return {
-      connector: this.#network.connector(process, name, name, isCalm),
-      bootstrap: [BROKER_ADDRESS],
-      clientId: name,
-      clock: process.clock,
-      random: process.random,
-      log: silentLog,
-    };
+  #access(process: Process, connector: BrokerConnector): KafkaClientOverOptions {
+    const { name: clientId, clock, random } = process;
+    return { connector, bootstrap: [BROKER_ADDRESS], clientId, clock, random, log: silentLog };
   }
 }

@@ -1,6 +1,6 @@
 /** Reads whole topics for the auditor: every committed record, in order, by partition. */
 import { isMillraceError } from '../base/errors.ts';
-import { type KafkaClient, partitionKey } from '../kafka/ports.ts';
+import { type Fetcher, type KafkaClient, partitionKey } from '../kafka/ports.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { RecordHeader } from '../kafka/records/types.ts';
 
@@ -12,48 +12,66 @@ export interface ReadRecord {
   readonly headers: readonly RecordHeader[];
 }
 
-/** By partition. */
-export async function readCommitted(
-  client: KafkaClient,
-  topic: string,
-  partitions: number,
-): Promise<readonly (readonly ReadRecord[])[]> {
-  const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
-  const ends = await client.admin.listOffsets(all, 'latest', 'read_uncommitted');
-  const records: ReadRecord[][] = all.map(() => []);
-  const open = new Set<number>();
-  const fetcher = client.fetcher({
-    isolation: 'read_committed',
-    bufferedBytesMax: 1 << 24,
-    partitionBytesMax: 1 << 20,
-    maxWaitMs: 100,
-    channel: `audit-${topic}`,
-  });
-  const starts = await client.admin.listOffsets(all, 'earliest', 'read_uncommitted');
-  for (const { partition } of all) {
-    const key = partitionKey(topic, partition);
-    const from = starts.get(key)!.offset;
-    if (from >= ends.get(key)!.offset) continue;
-    fetcher.seek(topic, partition, from);
-    open.add(partition);
+const POLL_MS = 500;
+const POLLS_MAX = 1_000;
+
+export class TopicReader {
+  readonly #client: KafkaClient;
+  readonly #cursor = createRecordCursor();
+  readonly #fetcher: Fetcher;
+
+  constructor(client: KafkaClient) {
+    this.#client = client;
+    this.#fetcher = client.fetcher({
+      isolation: 'read_committed',
+      bufferedBytesMax: 1 << 24,
+      partitionBytesMax: 1 << 20,
+      maxWaitMs: 100,
+      channel: 'audit',
+    });
   }
-  const cursor = createRecordCursor();
-  for (let polls = 0; open.size > 0; polls++) {
-    if (polls === 1_000) throw new Error(`${topic} cannot be read to its end`);
-    for (const { partition, batches, nextOffset, error } of await fetcher.poll(500)) {
+
+  /** By partition. One call at a time. Rejects when there is no such topic. */
+  async read(topic: string): Promise<readonly (readonly ReadRecord[])[]> {
+    const count = await this.#client.partitionCount(topic);
+    if (count === undefined) throw new Error(`there is no topic ${topic}`);
+    const all = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+    const { admin } = this.#client;
+    const ends = await admin.listOffsets(all, 'latest', 'read_uncommitted');
+    const starts = await admin.listOffsets(all, 'earliest', 'read_uncommitted');
+    const records: ReadRecord[][] = all.map(() => []);
+    /** End by partition. */
+    const open = new Map<number, number>();
+    for (const { partition } of all) {
+      const key = partitionKey(topic, partition);
+      const [from, end] = [starts.get(key)!.offset, ends.get(key)!.offset];
+      if (from >= end) continue;
+      this.#fetcher.seek(topic, partition, from);
+      open.set(partition, end);
+    }
+    for (let polls = 0; open.size > 0; polls++) {
+      if (polls === POLLS_MAX) throw new Error(`${topic} cannot be read to its end`);
+      await this.#poll(topic, open, records);
+    }
+    return records;
+  }
+
+  close(): Promise<void> {
+    return this.#fetcher.close();
+  }
+
+  async #poll(topic: string, open: Map<number, number>, records: ReadRecord[][]): Promise<void> {
+    for (const { partition, batches, nextOffset, error } of await this.#fetcher.poll(POLL_MS)) {
       if (error !== undefined && !isMillraceError(error, 'KAFKA_RETRIABLE')) throw error;
       for (const batch of batches) {
-        cursor.open(batch);
-        while (cursor.next()) records[partition]!.push(copyOf(cursor));
+        this.#cursor.open(batch);
+        while (this.#cursor.next()) records[partition]!.push(copyOf(this.#cursor));
       }
-      if (nextOffset >= ends.get(partitionKey(topic, partition))!.offset) {
-        open.delete(partition);
-        fetcher.remove(topic, partition);
-      }
+      if (nextOffset < open.get(partition)!) continue;
+      open.delete(partition);
+      this.#fetcher.remove(topic, partition);
     }
   }
-  await fetcher.close();
-  return records;
 }
 
 function copyOf(cursor: ReturnType<typeof createRecordCursor>): ReadRecord {

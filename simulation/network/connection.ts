@@ -2,7 +2,7 @@
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { ClientEnd } from './client-end.ts';
-import { CALM, type Direction, type Network, type NetworkTrouble, type Server } from './network.ts';
+import type { Direction, Network, NetworkTrouble, Server } from './network.ts';
 import { ServerEnd } from './server-end.ts';
 
 interface Ends {
@@ -11,8 +11,6 @@ interface Ends {
   readonly purpose: string;
   readonly clientId: string;
   readonly server: Server;
-  /** Auditors see the broker as it is. */
-  readonly isCalm: boolean;
 }
 
 type Held = () => void;
@@ -26,22 +24,20 @@ export class Connection {
   readonly #serverEnd: ServerEnd;
   readonly #network: Network;
   readonly #world: World;
-  readonly #isCalm: boolean;
   readonly #arrivesAtMs = { toBroker: 0, toClient: 0 };
   readonly #held = { toBroker: [] as Held[], toClient: [] as Held[] };
   #isEnding = false;
   #isHalfOpen = false;
 
-  constructor(network: Network, { client, link, purpose, clientId, server, isCalm }: Ends) {
+  constructor(network: Network, { client, link, purpose, clientId, server }: Ends) {
     this.#network = network;
     this.#world = network.world;
     this.client = client;
     this.link = link;
     this.purpose = purpose;
     this.server = server;
-    this.#isCalm = isCalm;
     this.clientEnd = new ClientEnd(this, client, clientId);
-    this.#serverEnd = new ServerEnd(server.handler, network.nextConnectionId(), this);
+    this.#serverEnd = new ServerEnd(server.handler, network.connectionContext(), this);
   }
 
   /** From the client: one request frame. */
@@ -77,7 +73,11 @@ export class Connection {
     } else if (fate < loseRequest + loseAnswer + lateRequest + duplicate) {
       this.#world.count('duplicated request');
       this.#deliver('toBroker', arrive, apiName);
-      const ghost = new ServerEnd(this.server.handler, this.#network.nextConnectionId(), undefined);
+      const ghost = new ServerEnd(
+        this.server.handler,
+        this.#network.connectionContext(),
+        undefined,
+      );
       const afterMs = this.#world.between(0, trouble.lateMsMax);
       const again = () => ghost.receive(Buffer.from(frame));
       this.#world.schedule(this.server.process, afterMs, again, `duplicate ${apiName}`);
@@ -143,6 +143,6 @@ export class Connection {
   }
 
   #trouble(): NetworkTrouble {
-    return this.#isCalm ? CALM : this.#network.trouble;
+    return this.#network.trouble;
   }
 }

@@ -6,7 +6,7 @@
  * again on another connection. One way TCP does not: a request may be served twice, as proxies do it.
  */
 import { MillraceError } from '../../base/errors.ts';
-import type { FrameHandler } from '../../embedded-kafka/ports.ts';
+import type { ConnectionContext, FrameHandler } from '../../embedded-kafka/ports.ts';
 import type { BrokerAddress, BrokerConnector } from '../../kafka/wire.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -84,7 +84,7 @@ export class Network {
     server.process.onDeath(() => this.#serverDied(server));
   }
 
-  connector(client: Process, link: string, clientId: string, isCalm = false): BrokerConnector {
+  connector(client: Process, link: string, clientId: string): BrokerConnector {
     client.onDeath(() => this.#clientDied(client));
     return {
       connect: async (_address, purpose) => {
@@ -101,7 +101,6 @@ export class Network {
           purpose,
           clientId,
           server,
-          isCalm,
         });
         this.#connections.add(connection);
         return connection.clientEnd;
@@ -130,8 +129,15 @@ export class Network {
     return block?.directions.includes(direction) === true && block.purposes.test(purpose);
   }
 
-  nextConnectionId(): number {
-    return ++this.#connectionIds;
+  /** Of a new connection, as the broker sees it. */
+  connectionContext(): ConnectionContext {
+    return {
+      connectionId: ++this.#connectionIds,
+      clientSoftwareName: 'unknown',
+      clientHost: '10.0.0.7',
+      localHost: BROKER_ADDRESS.host,
+      localPort: BROKER_ADDRESS.port,
+    };
   }
 
   forget(connection: Connection): void {

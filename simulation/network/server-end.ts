@@ -12,17 +12,15 @@ export class ServerEnd {
   #isClosed = false;
 
   /** Without a connection nobody hears its answers. */
-  constructor(handler: FrameHandler, connectionId: number, connection: Connection | undefined) {
+  constructor(
+    handler: FrameHandler,
+    context: ConnectionContext,
+    connection: Connection | undefined,
+  ) {
     this.#handler = handler;
     this.#connection = connection;
     this.#isMute = connection === undefined;
-    this.#context = {
-      connectionId,
-      clientSoftwareName: 'unknown',
-      clientHost: '10.0.0.7',
-      localHost: 'broker',
-      localPort: 9092,
-    };
+    this.#context = context;
   }
 
   /** From now on answers are lost. */

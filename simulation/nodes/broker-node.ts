@@ -13,31 +13,31 @@ export interface BrokerMutation {
   handler?(handler: FrameHandler): FrameHandler;
 }
 
+export interface BrokerNodeOptions {
+  /** Kafka's own names. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly mutation?: BrokerMutation;
+  /** It gave up though nobody had harmed it. */
+  readonly onFailure: (name: string, error: Error) => void;
+}
+
 const SLOW_SYNC_MAX = 0.2;
 const SLOW_SYNC_MS_MAX = 200;
 const SYNC_MS = 0.3;
 
 export class BrokerNode {
-  /** What the broker gave up with though nobody had harmed it. */
-  readonly failures: Error[] = [];
   readonly #world: World;
   readonly #network: Network;
-  readonly #config: Readonly<Record<string, string>>;
-  readonly #mutation: BrokerMutation;
+  readonly #options: BrokerNodeOptions;
   #disk: MemoryDisk;
   #process: Process | undefined;
   #lives = 0;
   readonly #slowSync: number;
 
-  constructor(
-    network: Network,
-    config: Readonly<Record<string, string>>,
-    mutation: BrokerMutation = {},
-  ) {
+  constructor(network: Network, options: BrokerNodeOptions) {
     this.#world = network.world;
     this.#network = network;
-    this.#config = config;
-    this.#mutation = mutation;
+    this.#options = options;
     this.#slowSync = this.#world.random.next() ** 3 * SLOW_SYNC_MAX;
     this.#disk = new MemoryDisk();
     this.#disk.makeDirectory('');
@@ -71,17 +71,18 @@ export class BrokerNode {
   }
 
   async #run(process: Process, disk: MemoryDisk): Promise<void> {
+    const { config, mutation = {} } = this.#options;
     try {
       const broker = await createBroker({
-        disk: this.#mutation.disk?.(disk) ?? disk,
+        disk: mutation.disk?.(disk) ?? disk,
         clock: process.clock,
         random: process.random,
         log: silentLog,
-        config: this.#config,
+        config,
         onFatal: (error) => this.#failed(process, error),
         beforeMarker: () => this.#markerArrives(process),
       });
-      const handler = this.#mutation.handler?.(broker) ?? broker;
+      const handler = mutation.handler?.(broker) ?? broker;
       this.#network.listen({ process, handler });
     } catch (error) {
       this.#failed(process, error as Error);
@@ -90,7 +91,7 @@ export class BrokerNode {
 
   #failed(process: Process, error: Error): void {
     if (!process.isAlive) return;
-    this.failures.push(error);
+    this.#options.onFailure('broker', error);
     process.kill();
   }
 

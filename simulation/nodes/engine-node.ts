@@ -1,4 +1,5 @@
 /** The machine of one engine instance, and one life of its process after the other, as a supervisor starts them. */
+import type { Clock } from '../../base/clock.ts';
 import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { createKafkaClientOver } from '../../kafka/kafka-client.ts';
@@ -16,6 +17,7 @@ import { StoreMachine } from './store-machine.ts';
 /** What a planted bug may put between the engine and its world. */
 export interface EngineMutation {
   config?(config: StreamsOptions): StreamsOptions;
+  clock?(clock: Clock, process: Process): Clock;
   connector?(connector: BrokerConnector, process: Process): BrokerConnector;
   client?(client: KafkaClient, process: Process): KafkaClient;
   storeEngine?(engine: BytesStoreEngine, process: Process): BytesStoreEngine;
@@ -28,6 +30,8 @@ export interface EngineNodeOptions {
   readonly config: StreamsOptions;
   readonly topology: () => BuiltTopology;
   readonly mutation?: EngineMutation;
+  /** It has ended with what no fault explains. */
+  readonly onFailure: (name: string, error: Error) => void;
 }
 
 const RESTART_MS = 200;
@@ -43,8 +47,6 @@ const BUGS = [
 
 export class EngineNode {
   readonly name: string;
-  /** Deaths that no fault explains. */
-  readonly failures: Error[] = [];
   readonly machine: StoreMachine;
   readonly #options: EngineNodeOptions;
   readonly #world: World;
@@ -86,7 +88,7 @@ export class EngineNode {
           connection: { kind: 'tcp', brokers: [], clientId: this.name },
           createClient: () => this.#client(process),
           storeEngine: mutation.storeEngine?.(storeEngine, process) ?? storeEngine,
-          clock: process.clock,
+          clock: mutation.clock?.(process.clock, process) ?? process.clock,
           random: process.random,
           log: this.#log(process),
         });
@@ -134,7 +136,7 @@ export class EngineNode {
       connector: mutation.connector?.(connector, process) ?? connector,
       bootstrap: [BROKER_ADDRESS],
       clientId: this.name,
-      clock: process.clock,
+      clock: mutation.clock?.(process.clock, process) ?? process.clock,
       random: process.random,
       log: this.#log(process),
     });
@@ -146,7 +148,9 @@ export class EngineNode {
     const code = codeOf(error);
     this.#world.count(`engine ended: ${code}`);
     this.#world.trace?.(`${' '.repeat(11)} ${process.name} ended: ${error?.stack}`);
-    if (BUGS.includes(code)) this.failures.push(error ?? new Error('ended without an error'));
+    if (BUGS.includes(code)) {
+      this.#options.onFailure(this.name, error ?? new Error('ended without an error'));
+    }
     process.kill();
     this.#world.schedule(this.#world.supervisor, RESTART_MS, () => this.ensureStarted());
   }
