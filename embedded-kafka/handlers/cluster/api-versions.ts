@@ -12,11 +12,12 @@ export interface FeatureLevels {
   readonly transactionVersion: number;
 }
 
-/** `handlers` is asked anew for each answer: the list it is in itself. */
+/** `handlers` is asked when the first answer is due: the list it is in itself. */
 export function apiVersionsHandler(
   handlers: () => Iterable<AnyHandler>,
   levels: FeatureLevels,
 ): AnyHandler {
+  let apiKeys: ReturnType<typeof apiKeysOf> | undefined;
   return defineHandler(apiVersionsApi, (request, { version, connection }) => {
     if (version >= 3) {
       const isNamed =
@@ -25,7 +26,8 @@ export function apiVersionsHandler(
       if (!isNamed) return { errorCode: Errors.INVALID_REQUEST, apiKeys: [] };
       connection.clientSoftwareName = request.clientSoftwareName;
     }
-    return { errorCode: Errors.NONE, apiKeys: apiKeysOf(handlers()), ...featuresOf(levels) };
+    apiKeys ??= apiKeysOf(handlers());
+    return { errorCode: Errors.NONE, apiKeys, ...featuresOf(levels) };
   });
 }
 
