@@ -148,6 +148,12 @@ export class Metrics {
         set({ task: taskId }, remainingRestoreRecords);
       }
     });
+    const dropped = 'Records left out by processors, for want of a key, say';
+    this.total('kstream_dropped_records_total', dropped, ['task'], (add) => {
+      for (const { taskId, droppedRecords = 0 } of streams.tasks()) {
+        add({ task: taskId }, droppedRecords);
+      }
+    });
     this.gauge('kstream_kafka_silent_seconds', 'Since Kafka was last heard of', [], (set) =>
       set({}, streams.kafkaSilentForMs() / 1_000),
     );

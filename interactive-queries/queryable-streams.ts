@@ -50,6 +50,8 @@ export interface TaskInfo {
   readonly remainingRestoreRecords: number;
   readonly restoreTotalRecords: number;
   readonly lastCommitAtMs: number;
+  /** Left out by processors on purpose, since the task came here; not of standbys. */
+  readonly droppedRecords?: number;
 }
 
 export interface InstanceInfo {

@@ -3,7 +3,7 @@
  * partition, cut into batches below the broker's limit. seal() hands the batches over and starts
  * the next transaction; discard() forgets them.
  */
-import { MillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { Compression, TopicDescription } from '../../kafka/ports.ts';
 import { BatchBuilder } from '../../kafka/records/batch-builder.ts';
@@ -23,7 +23,7 @@ export interface RecordCollectorOptions {
   readonly partitionCount: (topic: string) => Promise<number | undefined>;
 }
 
-/** A record for a topic whose partition count has to be asked for: placed by seal(). */
+/** A record for a topic whose partition count has to be asked for: placed by placeWaiting() or seal(). */
 interface Unplaced {
   readonly sink: SinkNode;
   readonly topic: string;
@@ -74,17 +74,37 @@ export class RecordCollector {
     return sizeBytes;
   }
 
-  /** A record reached a sink. Throws SERIALIZATION when it cannot be written. */
+  /** A record reached a sink. Throws SERIALIZATION when it cannot be written, whoever said so. */
   collect(sink: SinkNode, record: StreamRecord<unknown, unknown>, taskPartition: number): void {
-    const name = typeof sink.topic === 'string' ? sink.topic : sink.topic(record);
-    const topic = this.#options.realName(name);
-    const count = this.#counts.get(topic);
-    if (count === undefined) {
-      this.#unplaced.push({ sink, topic, record, taskPartition });
-      this.#recordCount++;
-    } else {
-      this.#place(sink, topic, count, record, taskPartition);
-      this.#recordCount++;
+    try {
+      const name = typeof sink.topic === 'string' ? sink.topic : sink.topic(record);
+      const topic = this.#options.realName(name);
+      const count = this.#counts.get(topic);
+      if (count === undefined) this.#unplaced.push({ sink, topic, record, taskPartition });
+      else this.#place(sink, topic, count, record, taskPartition);
+    } catch (error) {
+      throw serializationError(sink, error);
+    }
+    this.#recordCount++;
+  }
+
+  /** Records wait for a partition count: placeWaiting() asks for it while their source is still known. */
+  get isWaiting(): boolean {
+    return this.#unplaced.length > 0;
+  }
+
+  /**
+   * Places what waits. Rejects SERIALIZATION as collect() throws it, also for a topic that does not exist.
+   * Where Kafka cannot be asked just now, records go on waiting until seal().
+   */
+  async placeWaiting(): Promise<void> {
+    const waiting = this.#unplaced;
+    this.#unplaced = [];
+    try {
+      await this.#placeAll(waiting);
+    } catch (error) {
+      if (!isMillraceError(error, 'KAFKA_RETRIABLE', 'KAFKA_UNAVAILABLE')) throw error;
+      this.#unplaced.unshift(...waiting);
     }
   }
 
@@ -127,7 +147,7 @@ export class RecordCollector {
 
   /** Ends the transaction's output: its batches, in order per partition. */
   async seal(): Promise<readonly EncodedBatch[]> {
-    if (this.#unplaced.length > 0) await this.#placeRest();
+    if (this.isWaiting) await this.#placeAll(this.#unplaced);
     for (const slab of this.#used) this.#finish(slab);
     const batches = this.#batches;
     this.#reset();
@@ -149,17 +169,24 @@ export class RecordCollector {
     this.#recordCount = 0;
   }
 
-  async #placeRest(): Promise<void> {
-    for (const { sink, topic, record, taskPartition } of this.#unplaced) {
+  async #placeAll(waiting: readonly Unplaced[]): Promise<void> {
+    for (const { topic } of waiting) {
       const count = this.#counts.get(topic) ?? (await this.#options.partitionCount(topic));
+      if (count !== undefined) this.#counts.set(topic, count);
+    }
+    for (const { sink, topic, record, taskPartition } of waiting) {
+      const count = this.#counts.get(topic);
       if (count === undefined) {
         throw new MillraceError(
-          'TOPOLOGY_INVALID',
+          'SERIALIZATION',
           `sink ${sink.name} chose topic ${topic}, which does not exist`,
         );
       }
-      this.#counts.set(topic, count);
-      this.#place(sink, topic, count, record, taskPartition);
+      try {
+        this.#place(sink, topic, count, record, taskPartition);
+      } catch (error) {
+        throw serializationError(sink, error);
+      }
     }
   }
 
@@ -302,4 +329,11 @@ export class RecordCollector {
     }
     return slab;
   }
+}
+
+/** What a serde, a topic chooser or a partitioner of the user threw, as a failure of production. */
+function serializationError(sink: SinkNode, cause: unknown): MillraceError {
+  if (isMillraceError(cause, 'SERIALIZATION')) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new MillraceError('SERIALIZATION', `sink ${sink.name}: ${reason}`, { cause });
 }

@@ -86,6 +86,7 @@ export class StreamTask implements GraphHost {
   #current: RecordQueue | undefined;
   #consumedRecords = 0;
   #committedEffects = 0;
+  #droppedRecords = 0;
   #commitRequested = false;
   #committedPositions: readonly number[] = [];
 
@@ -261,6 +262,11 @@ export class StreamTask implements GraphHost {
     return this.queues.reduce((sum, { lag }) => sum + lag, 0);
   }
 
+  /** Records that processors left out on purpose, since the task came here. */
+  get droppedRecords(): number {
+    return this.#droppedRecords;
+  }
+
   get uncommittedBytes(): number {
     return this.#state?.uncommittedBytes() ?? 0;
   }
@@ -362,6 +368,14 @@ export class StreamTask implements GraphHost {
     return timers.schedule(nodeName, startMs, intervalMs, punctuator);
   }
 
+  /** Said per record at debug only: a stream may be full of them. */
+  recordDropped(nodeName: string, reason: string): void {
+    this.#droppedRecords++;
+    const at = this.recordMetadata();
+    const facts = { taskId: this.taskId, nodeName, reason, ...at };
+    this.#context.log.debug(facts, 'a record was left out');
+  }
+
   requestCommit(): void {
     this.#commitRequested = true;
   }
@@ -396,13 +410,25 @@ export class StreamTask implements GraphHost {
     this.#state?.setTimestamp(record.timestampMs);
     const effectsBefore = this.#effects.count;
     try {
-      const pending = this.#graph!.process(queue.source.name, record);
+      const pending = this.#placed(this.#graph!.process(queue.source.name, record));
       if (pending === undefined) return undefined;
       return pending.catch((error) => this.#failed(queue, error, effectsBefore));
     } catch (error) {
       this.#failed(queue, error, effectsBefore);
       return undefined;
     }
+  }
+
+  /**
+   * Records for topics that were not known get their partition before the next record is looked at: what
+   * cannot be produced is then the failure of the record that it came from.
+   */
+  #placed(processed: void | Promise<void>): void | Promise<void> {
+    const { collector } = this.#context;
+    if (processed !== undefined) {
+      return processed.then(() => (collector.isWaiting ? collector.placeWaiting() : undefined));
+    }
+    return collector.isWaiting ? collector.placeWaiting() : undefined;
   }
 
   #failed(queue: RecordQueue, thrown: unknown, effectsBefore: number): void {
@@ -429,7 +455,7 @@ export class StreamTask implements GraphHost {
   /** Runs user code that belongs to no record. */
   async #guarded(run: () => void | Promise<void>): Promise<void> {
     try {
-      await run();
+      await this.#placed(run());
     } catch (error) {
       if (isStoreFailure(error)) throw new TaskStoreFailed(this.taskId, error);
       const nodeName = this.#graph!.currentNodeName();

@@ -18,6 +18,7 @@ export function taskInfo(
     remainingRestoreRecords: isRestoring ? lifecycle.remainingRecords : 0,
     restoreTotalRecords: isRestoring ? lifecycle.totalRecords : 0,
     lastCommitAtMs: task.lastCommitAtMs,
+    droppedRecords: task.droppedRecords,
   };
 }
 

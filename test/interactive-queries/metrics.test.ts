@@ -50,6 +50,7 @@ describe('metrics', () => {
       remainingRestoreRecords: 9,
       restoreTotalRecords: 20,
       lastCommitAtMs: 0,
+      droppedRecords: 3,
     } as const;
     streams.currentTasks = [task, { ...task, taskId: '0_4' }];
     streams.silentMs = 1_500;
@@ -66,6 +67,10 @@ describe('metrics', () => {
     expect(samplesOf(text, 'kstream_restore_remaining_records')).toContain(
       'kstream_restore_remaining_records{task="0_4"} 9',
     );
+    expect(samplesOf(text, 'kstream_dropped_records_total')).toEqual([
+      'kstream_dropped_records_total{task="0_3"} 3',
+      'kstream_dropped_records_total{task="0_4"} 3',
+    ]);
     expect(samplesOf(text, 'kstream_kafka_silent_seconds')).toEqual([
       'kstream_kafka_silent_seconds 1.5',
     ]);

@@ -9,6 +9,7 @@ import { planTopics, type TopicPlan } from '../../runtime/assignment/topic-plan.
 import { RecordCollector } from '../../runtime/commit/record-collector.ts';
 import { type StreamsOptions, streamsConfig } from '../../runtime/streams-config.ts';
 import { StreamTask, type StreamTaskContext } from '../../runtime/tasks/stream-task.ts';
+import type { Serde } from '../../schemas/serde.ts';
 import { int64Serde, stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import { openTaskState } from '../../stores/task-state.ts';
@@ -69,9 +70,16 @@ export const countsStore: StoreSpec<string, number> = {
   changelog: { configs: {} },
 };
 
+/** Of the sink, where a test wants another one. */
+export interface SinkParts {
+  readonly topic?: (record: { readonly value: string }) => string;
+  readonly valueSerde?: Serde<string>;
+}
+
 /** `input` -> one processor with the store `counts` -> `output`. */
 export function oneProcessorTopology(
   supplier: () => Processor<string, string, string, string>,
+  sink: SinkParts = {},
 ): BuiltTopology {
   return new Topology()
     .addSource({
@@ -88,6 +96,7 @@ export function oneProcessorTopology(
       topic: 'output',
       keySerde: stringSerde,
       valueSerde: stringSerde,
+      ...sink,
       parents: ['work'],
     })
     .build();
@@ -113,15 +122,19 @@ export interface TaskRig {
 export async function runningTask(
   supplier: () => Processor<string, string, string, string>,
   options: Partial<StreamsOptions> = {},
+  parts: {
+    readonly sink?: SinkParts;
+    readonly partitionCount?: ((topic: string) => Promise<number | undefined>) | undefined;
+  } = {},
 ): Promise<TaskRig> {
-  const plan = planOf(oneProcessorTopology(supplier));
+  const plan = planOf(oneProcessorTopology(supplier, parts.sink));
   const clock = new ManualClock(NOW_MS);
   const collector = new RecordCollector({
     batchBytesMax: 100_000,
     compression: 'none',
     realName: plan.realName,
     topics: plan.topics,
-    partitionCount: async () => undefined,
+    partitionCount: parts.partitionCount ?? (async () => undefined),
   });
   const context: StreamTaskContext = {
     config: streamsConfig({ applicationId: 'app', ...options }),

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
+import { MillraceError } from '../../base/errors.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
 import type { EncodedBatch } from '../../kafka/records/types.ts';
 import { RollbackNeeded } from '../../runtime/tasks/task-failures.ts';
+import { taskInfo } from '../../runtime/tasks/task-info.ts';
+import type { Serde } from '../../schemas/serde.ts';
+import { stringSerde } from '../../schemas/serdes.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
 import { batchesIn } from '../kit/batches.ts';
@@ -224,4 +228,161 @@ test('the position of a changelog stays where it was when its acknowledgement to
     await round([['app-counts-changelog-0', { baseOffset: 7, nextOffset: 8, leaderEpoch: 1 }]]),
   ).toBe(8);
   expect(await round([])).toBe(8);
+});
+
+/** Forwards everything to a sink that finds its topic, or fails, in the way of the test. */
+async function dynamicTask(
+  parts: {
+    readonly topic?: (value: string) => string;
+    readonly encode?: (value: string) => void;
+    readonly partitionCount?: (topic: string) => Promise<number | undefined>;
+  },
+  options: Parameters<typeof runningTask>[1] = {},
+) {
+  const valueSerde: Serde<string> = {
+    ...stringSerde,
+    encode: (value, target, at) => {
+      parts.encode?.(value);
+      return stringSerde.encode(value, target, at);
+    },
+  };
+  const sink = {
+    topic: ({ value }: { value: string }) => parts.topic?.(value) ?? 'output',
+    valueSerde,
+  };
+  const supplier = () => {
+    let context: Context;
+    return {
+      init: (given: Context) => {
+        context = given;
+      },
+      process: (record: StreamRecord<string, string>) => context.forward(record),
+    };
+  };
+  return runningTask(supplier, options, { sink, partitionCount: parts.partitionCount });
+}
+
+const withStage = (batches: readonly EncodedBatch[]) => {
+  const cursor = createRecordCursor();
+  return batches
+    .filter(({ topic }) => topic === 'input.dlq')
+    .flatMap(({ bytes }) => batchesIn(bytes))
+    .flatMap((batch) => {
+      const stages: string[] = [];
+      cursor.open(batch);
+      while (cursor.next()) {
+        const stage = cursor.headers().find(({ key }) => key === 'millrace.dlq.stage');
+        stages.push(
+          `${cursor.buffer.toString('utf8', cursor.keyStart, cursor.keyEnd)} ${stage?.value}`,
+        );
+      }
+      return stages;
+    });
+};
+
+const throwIf = (isBad: boolean) => {
+  if (isBad) throw new TypeError('cannot be written');
+};
+
+test.each([
+  ['whose value cannot be encoded', { encode: (value: string) => throwIf(value === 'bad') }],
+  [
+    'whose topic cannot be chosen',
+    {
+      topic: (value: string) => {
+        throwIf(value === 'bad');
+        return 'output';
+      },
+    },
+  ],
+])('a record %s is a failure of production, of that record alone', async (_, parts) => {
+  const { task, collector } = await dynamicTask(parts);
+  task.add(input('a', 'bad', 'b'));
+  expect(await task.process(EVERYTHING)).toBe(3);
+  const batches = await collector.seal();
+  expect(recordsOf(batches).sort()).toEqual(['input.dlq bad=bad', 'output a=a', 'output b=b']);
+  expect(withStage(batches)).toEqual(['bad production']);
+});
+
+test('with the production handler on fail it stops the thread, and says which record of which topic', async () => {
+  const { task } = await dynamicTask(
+    { encode: (value) => throwIf(value === 'bad') },
+    {
+      exceptionHandlers: {
+        deserialization: 'continue',
+        processing: 'continue',
+        production: 'fail',
+      },
+    },
+  );
+  task.add(input('a', 'bad'));
+  await expect(task.process(EVERYTHING)).rejects.toMatchObject({
+    code: 'PROCESSING_FAILED',
+    facts: { topic: 'input', partition: 0, offset: 1 },
+  });
+});
+
+test('a topic that is asked for only when a record chooses it is found before the next record', async () => {
+  const asked: string[] = [];
+  const { task, collector } = await dynamicTask({
+    topic: () => 'found',
+    partitionCount: async (topic) => {
+      asked.push(topic);
+      return 1;
+    },
+  });
+  task.add(input('a', 'b'));
+  await task.process(EVERYTHING);
+  expect(collector.isWaiting).toBe(false);
+  expect(recordsOf(await collector.seal())).toEqual(['found a=a', 'found b=b']);
+  expect(asked).toEqual(['found']);
+});
+
+test('a record that chose a topic that does not exist is a dead letter after the rollback', async () => {
+  const parts = { topic: (value: string) => (value === 'bad' ? 'nowhere' : 'output') };
+  const { task, collector } = await dynamicTask(parts);
+  task.add(input('a', 'bad', 'b'));
+  await expect(task.process(EVERYTHING)).rejects.toThrow(RollbackNeeded);
+  task.reset();
+  collector.discard();
+  start(task, 0);
+  task.add(input('a', 'bad', 'b'));
+  expect(await task.process(EVERYTHING)).toBe(3);
+  const batches = await collector.seal();
+  expect(recordsOf(batches).sort()).toEqual(['input.dlq bad=bad', 'output a=a', 'output b=b']);
+  expect(withStage(batches)).toEqual(['bad production']);
+});
+
+test('while Kafka cannot tell a topic, its records wait for the commit instead of failing', async () => {
+  let isAway = true;
+  const { task, collector } = await dynamicTask({
+    topic: () => 'found',
+    partitionCount: async () => {
+      if (isAway) throw new MillraceError('KAFKA_RETRIABLE', 'away');
+      return 1;
+    },
+  });
+  task.add(input('a', 'b'));
+  expect(await task.process(EVERYTHING)).toBe(2);
+  expect(collector.isWaiting).toBe(true);
+  isAway = false;
+  expect(recordsOf(await collector.seal())).toEqual(['found a=a', 'found b=b']);
+});
+
+test('records that a processor leaves out are counted', async () => {
+  const { task } = await runningTask(() => {
+    let context: Context;
+    return {
+      init: (given) => {
+        context = given;
+      },
+      process: ({ key }) => {
+        if (key === 'useless') context.recordDropped?.('useless');
+      },
+    };
+  });
+  task.add(input('a', 'useless', 'useless'));
+  await task.process(EVERYTHING);
+  expect(task.droppedRecords).toBe(2);
+  expect(taskInfo(task, { thread: 't', isPaused: false }).droppedRecords).toBe(2);
 });
