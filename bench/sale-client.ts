@@ -45,6 +45,9 @@ export interface SaleClient {
   close(): Promise<void>;
 }
 
+/** What can be asked of a sale, and read of it, on Kafka alone. */
+export type SaleOnKafka = Pick<SaleClient, 'kafka' | 'producer' | 'serdes' | 'partitionCount'>;
+
 /** Connects to a sale that runs. Rejects when nobody answers within `patienceMs`. */
 export async function connectToSale(
   addresses: SaleAddresses,

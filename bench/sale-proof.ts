@@ -4,7 +4,7 @@
  */
 import type { Purchase } from '../ticket-sales/domain/purchase.ts';
 import { type InventoryUpdated, TOPICS } from '../ticket-sales/records.ts';
-import { endOffsets, readTopic, type Sale, type SaleClient } from './sale-client.ts';
+import { endOffsets, readTopic, type Sale, type SaleOnKafka } from './sale-client.ts';
 
 export interface SaleProof {
   /** Distinct purchases found in the command topic. */
@@ -26,7 +26,7 @@ export interface SaleProof {
   readonly problems: readonly string[];
 }
 
-export async function proveSale(client: SaleClient, sale: Sale): Promise<SaleProof> {
+export async function proveSale(client: SaleOnKafka, sale: Sale): Promise<SaleProof> {
   const asked = await askedPurchases(client, sale);
   const outcomes = new Map<string, Purchase>();
   const problems: string[] = [];
@@ -100,7 +100,7 @@ export function isProven(proof: SaleProof): boolean {
   return proof.asked > 0 && faults === 0;
 }
 
-async function askedPurchases(client: SaleClient, sale: Sale): Promise<Map<string, number>> {
+async function askedPurchases(client: SaleOnKafka, sale: Sale): Promise<Map<string, number>> {
   const asked = new Map<string, number>();
   await readAll(
     client,
@@ -116,7 +116,7 @@ async function askedPurchases(client: SaleClient, sale: Sale): Promise<Map<strin
 }
 
 async function zonesThatDiffer(
-  client: SaleClient,
+  client: SaleOnKafka,
   sale: Sale,
   soldByZone: ReadonlyMap<string, number>,
   problems: string[],
@@ -154,7 +154,7 @@ async function zonesThatDiffer(
 
 /** Every committed record up to the end as it is now. */
 async function readAll<T>(
-  client: SaleClient,
+  client: SaleOnKafka,
   topic: string,
   decode: (bytes: Buffer, start: number, end: number) => T,
   visit: (value: T, place: string) => void,

@@ -1,10 +1,10 @@
-/** Somebody else's Kafka: the sale's topics there are deleted only when that was asked for. */
+/** A Kafka where the sale may have been: its topics there are deleted only when that is allowed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SCHEMAS_TOPIC } from '../../ticket-sales/kafka-schema-log.ts';
 import { ticketTopics } from '../../ticket-sales/topics.ts';
 import { kafkaClient } from './sale-topics.ts';
 
-/** Internal topics of the engine begin with the application id. */
+/** Internal topics of engine and rivals begin with the application id. */
 const APPLICATION_PREFIX = 'ticket-sales-';
 const GONE_WITHIN_MS = 30_000;
 

@@ -21,7 +21,7 @@ export function watchCommitted(
   kafka: KafkaClient,
   groupId: string,
   partitions: readonly TopicPartition[],
-  onFirst: () => void,
+  onLook: () => void,
 ): OffsetsWatch {
   const samples: CommittedSample[] = [];
   const sample = async () => {
@@ -34,7 +34,7 @@ export function watchCommitted(
     }
     if (total <= (samples.at(-1)?.total ?? 0)) return;
     samples.push({ atMs: performance.now(), total });
-    if (samples.length === 1) onFirst();
+    onLook();
   };
   return {
     samples,

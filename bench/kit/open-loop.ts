@@ -7,7 +7,7 @@ import { BatchBuilder } from '../../kafka/records/batch-builder.ts';
 import type { EncodedBatch } from '../../kafka/records/types.ts';
 import { zoneKey } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
-import { purchaseNumber, type Sale, type SaleClient } from '../sale-client.ts';
+import { purchaseNumber, type Sale, type SaleOnKafka } from '../sale-client.ts';
 
 const BATCH_BYTES = 512 * 1024;
 const VALUE_BYTES_MAX = 1_024;
@@ -24,7 +24,7 @@ export interface EncodedPurchases {
 
 /** Purchases `from` … `from + count - 1` of the sale. */
 export function encodeAhead(
-  client: SaleClient,
+  client: SaleOnKafka,
   sale: Sale,
   from: number,
   count: number,
@@ -51,7 +51,7 @@ export function encodeAhead(
 
 /** Resolves when all are acknowledged. Purchase n is due at `startMs + n / rate`. */
 export async function sendOpenLoop(
-  client: SaleClient,
+  client: SaleOnKafka,
   purchases: EncodedPurchases,
   ratePerSecond: number,
   startMs: number,
@@ -70,7 +70,7 @@ export async function sendOpenLoop(
 
 /** As every good producer: what comes while a request is out goes into the next one. */
 class BatchingSender {
-  readonly #client: SaleClient;
+  readonly #client: SaleOnKafka;
   readonly #purchases: EncodedPurchases;
   readonly #builders: readonly BatchBuilder[];
   readonly #nowMs = Date.now();
@@ -78,7 +78,7 @@ class BatchingSender {
   #sending: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(client: SaleClient, purchases: EncodedPurchases) {
+  constructor(client: SaleOnKafka, purchases: EncodedPurchases) {
     this.#client = client;
     this.#purchases = purchases;
     this.#builders = Array.from(

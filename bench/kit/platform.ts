@@ -1,6 +1,6 @@
 /**
- * Where the sale runs for one measure: the embedded broker inside the app, an Apache Kafka that the
- * bench starts itself, or the one that KAFKA_BROKERS names. Each measure finds empty topics.
+ * Where a sale runs for one measure: the embedded broker inside the app, an Apache Kafka that the
+ * bench starts itself, or the one that KAFKA_BROKERS names. Each run finds empty topics and folders.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,6 @@ export interface Platform {
   sale(env: Readonly<Record<string, string>>): Promise<SaleProcess>;
   /** CPU seconds of a broker that is a process of its own; undefined for others. */
   brokerCpuSeconds(): number | undefined;
-  stop(): Promise<void>;
 }
 
 /** The broker lives in the app's process, as for somebody who just starts it; before, it runs alone. */
@@ -51,33 +50,35 @@ export function embeddedPlatform(directory: string): Platform {
     },
     sale: (env) => saleProcess({ directory: join(directory, 'sale'), env }),
     brokerCpuSeconds: () => undefined,
-    stop: async () => {},
   };
 }
 
+/** An Apache Kafka that outlives the runs on it. */
+export interface RunningKafka {
+  readonly brokers: string;
+  /** undefined for somebody else's. */
+  readonly pid: number | undefined;
+  stop(): Promise<void>;
+}
+
 /** A single node with a heap that never is the limit; fresh in this folder. */
-export async function startedKafkaPlatform(directory: string): Promise<Platform> {
-  const cluster = await startKafkaCluster({
-    directory: join(directory, 'kafka'),
-    heapMb: HEAP_MB,
-  });
-  const pid = cluster.nodes[0]?.process()?.pid;
+export async function startKafka(directory: string): Promise<RunningKafka> {
+  const cluster = await startKafkaCluster({ directory, heapMb: HEAP_MB });
   return {
-    ...outsideKafka(directory, cluster.brokers),
-    brokerCpuSeconds: () => (pid === undefined ? undefined : processUsage(pid).cpuSeconds),
+    brokers: cluster.brokers,
+    pid: cluster.nodes[0]?.process()?.pid,
     stop: () => cluster.stop(),
   };
 }
 
-/** A Kafka of somebody else's: whoever calls has made sure that the sale's topics may be used. */
-export function outsideKafka(directory: string, brokers: string): Platform {
+/** The sale on a Kafka of its own process: whoever calls has made sure that its topics may be used. */
+export function kafkaPlatform(directory: string, { brokers, pid }: RunningKafka): Platform {
   return {
     name: 'kafka',
     directory,
     withBroker: (use) => use(brokers),
     sale: (env) => saleProcess({ directory: join(directory, 'sale'), kafkaBrokers: brokers, env }),
-    brokerCpuSeconds: () => undefined,
-    stop: async () => {},
+    brokerCpuSeconds: () => (pid === undefined ? undefined : processUsage(pid).cpuSeconds),
   };
 }
 

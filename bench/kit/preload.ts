@@ -18,6 +18,8 @@ const VALUE_BYTES_MAX = 4_096;
 const REPEAT_EVERY = 100;
 const REPEAT_AFTER = 50;
 const SOLD_SHARE = 0.9;
+/** A zone may have no more. */
+const CAPACITY_MAX = 1_000_000;
 
 export interface PreloadPlan {
   readonly sale: Sale;
@@ -27,7 +29,8 @@ export interface PreloadPlan {
 
 /** A sale in which this share of the purchases finds a ticket. */
 export function benchSale(zones: number, purchases: number, soldShare = SOLD_SHARE): Sale {
-  const capacity = Math.max(1, Math.floor((purchases / zones) * soldShare));
+  const wanted = Math.max(1, Math.floor((purchases / zones) * soldShare));
+  const capacity = Math.min(wanted, CAPACITY_MAX);
   return {
     eventId: `bench-${Date.now().toString(36)}`,
     zones: Array.from({ length: zones }, (_, index) => ({ zoneId: `zone-${index}`, capacity })),

@@ -38,7 +38,7 @@ export function processUsage(pid: number): ProcessUsage {
   return { cpuSeconds, cpuSecondsByThread: byThread, peakRssMiB, rssMiB };
 }
 
-function descendants(pid: number): number[] {
+export function descendants(pid: number): number[] {
   const children = list(`/proc/${pid}/task`).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
   );

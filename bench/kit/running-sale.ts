@@ -1,68 +1,110 @@
-/** The app as a child process under measure: how it is started, what it uses, when it stands where. */
-import type { SaleProcess } from '../../test/kit/sale-process.ts';
-import { connectToSale, type Sale, type SaleClient } from '../sale-client.ts';
+/**
+ * The sale under measure as a child process, ours or a rival's: how it is started, what it uses, how
+ * far it is. Both read and write the same topics, so both are watched and proven alike.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TOPICS } from '../../ticket-sales/records.ts';
+import type { Sale, SaleOnKafka } from '../sale-client.ts';
 import { isProven, proveSale } from '../sale-proof.ts';
-import { type BenchContext, type BenchOptions, rounded } from './measure.ts';
+import type { LoopTarget } from './closed-loop.ts';
+import { type OffsetsWatch, watchCommitted } from './committed-offsets.ts';
+import { foreignCpuPercent, type MachineTime, machineTime } from './machine-noise.ts';
+import { type BenchContext, type Measure, rounded } from './measure.ts';
 import { answers } from './platform.ts';
 import { preload } from './preload.ts';
 import { type ProcessUsage, processUsage } from './process-usage.ts';
-import { withSaleTopics } from './sale-topics.ts';
+import { rivalProcess } from './rival-process.ts';
+import { kafkaClient, withSaleTopics } from './sale-topics.ts';
 
-const CONNECT_WITHIN_MS = 30_000;
+const STUCK_AFTER_MS = 60_000;
+const LOG_TAIL = 4_000;
 /** As embedded-kafka/server/embedded-broker.ts names its thread. */
 const BROKER_THREAD = 'embedded-kafka';
-const MAIN_THREAD = 'MainThread';
-/** Threads of the engine are named after the application id. */
+/** Threads of the engine are named after the application id, cut to 15 letters. */
 const STREAM_THREAD = /^ticket-sales-/;
 
+export interface MeasuredProcess {
+  readonly brokers: string;
+  readonly pid: number | undefined;
+  readonly logFile: string;
+  readonly stateDirectory: string;
+  readonly hasEnded: boolean;
+  /** Only our own sale has it. */
+  readonly http: { readonly url: string } | undefined;
+  start(): void;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
 export interface RunningSale {
-  readonly process: SaleProcess;
+  readonly process: MeasuredProcess;
   /** On the clock of performance.now(). */
   readonly startedMs: number;
   usage(): SaleUsage;
 }
 
-/** CPU seconds so far. Of the embedded broker only its own thread is known: the pool is shared. */
+/** So far. Of the embedded broker only its own thread is known: the pool is shared. */
 export interface SaleUsage {
-  readonly app: number;
-  readonly broker: number;
-  readonly main: number;
-  readonly streamThreads: number;
+  readonly machine: MachineTime;
+  readonly appCpuSeconds: number;
+  readonly brokerCpuSeconds: number;
+  /** 0 for rivals. */
+  readonly streamThreadCpuSeconds: number;
   readonly peakRssMiB: number;
   readonly rssMiB: number;
 }
 
-/** Starts the app, waits until its broker listens, and stops it after `use`, whichever way. */
+/** Starts the sale, waits until its broker listens, and stops it after `use`, whichever way. */
 export async function withSale<T>(
-  { platform, options }: BenchContext,
+  context: BenchContext,
   use: (sale: RunningSale) => Promise<T>,
 ): Promise<T> {
-  const process = await platform.sale(appEnv(options));
+  const { platform, rival } = context;
+  const process =
+    rival?.kind === 'kafka' ? await rivalProcess(context, rival) : await ownProcess(context);
   const brokerBefore = platform.brokerCpuSeconds();
+  const brokerCpuSeconds = () =>
+    brokerBefore === undefined ? undefined : platform.brokerCpuSeconds()! - brokerBefore;
   const startedMs = performance.now();
   process.start();
-  const usage = () =>
-    saleUsage(
-      processUsage(process.pid ?? 0),
-      brokerBefore === undefined ? undefined : platform.brokerCpuSeconds()! - brokerBefore,
-    );
+  const usage = () => saleUsage(processUsage(process.pid ?? 0), brokerCpuSeconds());
   try {
     await answers(process.brokers.split(',')[0]!, () => process.hasEnded);
     return await use({ process, startedMs, usage });
   } catch (error) {
     if (!process.hasEnded) throw error;
-    throw new Error(`the app has ended, see ${process.logFile}`, { cause: error });
+    // The folder of the run goes: what the app said last must not.
+    const said = readFileSync(process.logFile, 'utf8').slice(-LOG_TAIL);
+    throw new Error(`the app has ended; it said last:\n${said}`, { cause: error });
   } finally {
     await process.kill('SIGTERM');
   }
 }
 
-export function appEnv(options: BenchOptions): Record<string, string> {
-  return {
+async function ownProcess({ platform, options, application }: BenchContext) {
+  const process = await platform.sale({
+    STREAMS_APPLICATION_ID: application,
     TICKETS_PARTITIONS: String(options.partitions),
     STREAMS_NUM_STREAM_THREADS: String(options.threads),
+    STREAMS_COMMIT_INTERVAL_MS: String(options.commitMs),
+    STREAMS_PROCESSING_GUARANTEE: options.guarantee,
     ...options.env,
+  });
+  const own: MeasuredProcess = {
+    brokers: process.brokers,
+    logFile: process.logFile,
+    stateDirectory: join(platform.directory, 'sale', 'state'),
+    http: { url: process.httpUrl },
+    get pid() {
+      return process.pid;
+    },
+    get hasEnded() {
+      return process.hasEnded;
+    },
+    start: () => process.start(),
+    kill: (signal) => process.kill(signal),
   };
+  return own;
 }
 
 function saleUsage(used: ProcessUsage, outsideBroker: number | undefined): SaleUsage {
@@ -72,10 +114,10 @@ function saleUsage(used: ProcessUsage, outsideBroker: number | undefined): SaleU
     .filter(([name]) => STREAM_THREAD.test(name))
     .reduce((sum, [, seconds]) => sum + seconds, 0);
   return {
-    app: outsideBroker === undefined ? cpuSeconds - broker : cpuSeconds,
-    broker,
-    main: cpuSecondsByThread.get(MAIN_THREAD) ?? 0,
-    streamThreads,
+    machine: machineTime(),
+    appCpuSeconds: outsideBroker === undefined ? cpuSeconds - broker : cpuSeconds,
+    brokerCpuSeconds: broker,
+    streamThreadCpuSeconds: streamThreads,
     peakRssMiB,
     rssMiB,
   };
@@ -83,24 +125,42 @@ function saleUsage(used: ProcessUsage, outsideBroker: number | undefined): SaleU
 
 /** What every measure tells of the time between two looks. */
 export function usageFigures(before: SaleUsage, after: SaleUsage, decisions: number) {
-  const appCpuSeconds = after.app - before.app;
+  const app = after.appCpuSeconds - before.appCpuSeconds;
+  const broker = after.brokerCpuSeconds - before.brokerCpuSeconds;
+  const streamThreads = after.streamThreadCpuSeconds - before.streamThreadCpuSeconds;
   return {
-    appCpuSeconds: rounded(appCpuSeconds),
-    streamThreadCpuSeconds: rounded(after.streamThreads - before.streamThreads),
-    brokerCpuSeconds: rounded(after.broker - before.broker),
-    decisionsPerAppCpuSecond: rounded(decisions / appCpuSeconds),
+    appCpuSeconds: rounded(app),
+    ...(streamThreads > 0 ? { streamThreadCpuSeconds: rounded(streamThreads) } : {}),
+    brokerCpuSeconds: rounded(broker),
+    decisionsPerAppCpuSecond: rounded(decisions / app),
+    decisionsPerCpuSecond: rounded(decisions / (app + broker)),
     peakRssMiB: rounded(after.peakRssMiB),
   };
 }
 
-export const NOTHING_USED: SaleUsage = {
-  app: 0,
-  broker: 0,
-  main: 0,
-  streamThreads: 0,
-  peakRssMiB: 0,
-  rssMiB: 0,
-};
+export function noiseBetween(before: SaleUsage, after: SaleUsage): number {
+  return rounded(foreignCpuPercent(before.machine, after.machine));
+}
+
+/** Our own sale as somebody who only speaks HTTP sees it. */
+export function httpTarget({ process, usage }: RunningSale): LoopTarget {
+  if (process.http === undefined) throw new Error('this rival does not speak HTTP');
+  return {
+    url: process.http.url,
+    usage: () => {
+      const { appCpuSeconds, brokerCpuSeconds, peakRssMiB } = usage();
+      return { appCpuSeconds, otherCpuSeconds: brokerCpuSeconds, appPeakRssMiB: peakRssMiB };
+    },
+  };
+}
+
+/** A measure of this run; who it is of and where comes from the context. */
+export function measureOf(
+  { by, platform, rival }: BenchContext,
+  measure: Omit<Measure, 'by' | 'on'>,
+): Measure {
+  return { ...measure, by, on: rival?.kind === 'http' ? '-' : platform.name };
+}
 
 /** Puts the whole sale into the command topic while no app runs. Resolves with the record count. */
 export function preloaded(context: BenchContext, sale: Sale, purchases: number): Promise<number> {
@@ -121,22 +181,43 @@ export function preloaded(context: BenchContext, sale: Sale, purchases: number):
   );
 }
 
-export async function withSaleClient<T>(
+/**
+ * Resolves when the sale has committed so many records of the command topic; rejects when it stands
+ * still. `onLook` sees every change, the first included.
+ */
+export async function untilCommitted(
+  context: BenchContext,
   { process }: RunningSale,
-  use: (client: SaleClient) => Promise<T>,
-): Promise<T> {
-  const { brokers, registryUrl, httpUrl } = process;
-  await process.ready(CONNECT_WITHIN_MS);
-  const client = await connectToSale({ brokers, registryUrl, httpUrl }, CONNECT_WITHIN_MS);
+  records: number,
+  onLook: () => void = () => {},
+): Promise<OffsetsWatch> {
+  const { application, options, progress } = context;
+  const kafka = await kafkaClient(process.brokers);
   try {
-    return await use(client);
+    const inputs = Array.from({ length: options.partitions }, (_, partition) => ({
+      topic: TOPICS.commands,
+      partition,
+    }));
+    const watch = watchCommitted(kafka, application, inputs, onLook);
+    const all = watch.until(records, STUCK_AFTER_MS);
+    await progress.during('deciding', records, () => watch.latest, all);
+    return watch;
   } finally {
-    await client.close();
+    await kafka.close();
   }
 }
 
+/** A client of the sale that needs nothing but its broker. */
+export function withSaleClient<T>(
+  context: BenchContext,
+  { process }: RunningSale,
+  use: (client: SaleOnKafka) => Promise<T>,
+): Promise<T> {
+  return withSaleTopics(process.brokers, context.options.partitions, use);
+}
+
 /** Reads everything back from the topics. Problems go to stderr. */
-export async function isSaleProven(client: SaleClient, sale: Sale): Promise<boolean> {
+export async function isSaleProven(client: SaleOnKafka, sale: Sale): Promise<boolean> {
   const proof = await proveSale(client, sale);
   for (const problem of proof.problems) console.error(`PROBLEM ${problem}`);
   return isProven(proof);

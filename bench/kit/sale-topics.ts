@@ -1,20 +1,21 @@
-/** The sale's topics and schemas on a broker where the app has never been: what a preload needs. */
+/** The sale's topics and schemas, whether the app has been on that broker or not. */
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createKafkaClient } from '../../kafka/kafka-client.ts';
-import type { KafkaClient, Producer } from '../../kafka/ports.ts';
+import type { KafkaClient } from '../../kafka/ports.ts';
 import { SchemaRegistryService } from '../../schemas/registry/schema-registry-service.ts';
 import { createSchemasTopic, kafkaSchemaLog } from '../../ticket-sales/kafka-schema-log.ts';
-import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { ensureTopics, ticketTopics } from '../../ticket-sales/topics.ts';
+import type { SaleOnKafka } from '../sale-client.ts';
 
 export const REACHABLE_WITHIN_MS = 30_000;
 
-export interface SaleTopics {
-  readonly kafka: KafkaClient;
-  readonly producer: Producer;
-  readonly serdes: TicketSerdes;
+/** A client that needs no HTTP: the schemas are read from their topic. */
+export interface SaleTopics extends SaleOnKafka {
+  /** The id under which the topic's values are written. */
+  schemaId(topic: string): number;
 }
 
 /** A client of its own for the bench; close it. */
@@ -48,7 +49,10 @@ export async function withSaleTopics<T>(
     await registry.start();
     const serdes = ticketSerdes(registry);
     await serdes.command.prepare?.(TOPICS.commands, 'value');
-    return await use({ kafka, producer, serdes });
+    await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
+    await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
+    const schemaId = (topic: string) => registry.state.versions(`${topic}-value`).at(-1)!.id;
+    return await use({ kafka, producer, serdes, partitionCount: partitions, schemaId });
   } finally {
     await registry.close();
     await producer.close();

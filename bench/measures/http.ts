@@ -1,17 +1,23 @@
 /**
- * Buyers at the API: POST with Prefer: wait until decided, and GET of the stock, closed loop over
- * keep-alive connections: each buyer asks again as soon as the answer is there.
+ * Buyers at the API: POST of a purchase, answered with the decision, in closed loop over keep-alive
+ * connections. Rivals get the same requests, and their books are audited.
  */
-import { HttpConnection } from '../kit/http-connection.ts';
-import { type Bench, type BenchContext, type Measure, rounded } from '../kit/measure.ts';
+import { randomUUID } from 'node:crypto';
 import {
+  type Ask,
+  type LoopTarget,
+  measureClosedLoop,
+  withConnections,
+} from '../kit/closed-loop.ts';
+import type { Bench, BenchContext, Measure } from '../kit/measure.ts';
+import {
+  httpTarget,
   isSaleProven,
-  type RunningSale,
-  usageFigures,
+  measureOf,
   withSale,
   withSaleClient,
 } from '../kit/running-sale.ts';
-import { percentiles } from '../percentiles.ts';
+import type { HttpRival } from '../rivals/rival.ts';
 import { openSale, type Sale } from '../sale-client.ts';
 
 /** As many as a zone may have. */
@@ -19,7 +25,9 @@ const CAPACITY = 1_000_000;
 const ZONES = 100;
 /** Every zone has a twin without stock: who is to be rejected asks there, so that the mix stays as it is. */
 const SOLD_OUT = '-sold-out';
-const WARM_UP_SHARE = 1 / 3;
+/** One request of a hundred repeats the one before it. */
+const REPEAT_EVERY = 100;
+const [SOLD, REJECTED] = [201, 409];
 
 interface Mix {
   readonly label: string;
@@ -35,118 +43,78 @@ const MIXES: readonly Mix[] = [
   { label: `POST ${ZONES} zones, 10 % accepted`, zones: ZONES, accepted: 1 },
 ];
 
-type Ask = (connection: HttpConnection, index: number) => Promise<number>;
+export const measureHttp: Bench = (context) =>
+  context.rival?.kind === 'http' ? measureRival(context, context.rival) : measureOurs(context);
 
-export const measureHttp: Bench = async (context) => {
-  const { options } = context;
-  const sale: Sale = {
+function measureOurs(context: BenchContext): Promise<Measure[]> {
+  return withSale(context, async (app) => {
+    const target = httpTarget(app);
+    const sale = httpSale();
+    await openSale(target.url, sale);
+    const { measures } = await measureMixes(context, target, sale);
+    const isProven = await withSaleClient(context, app, (client) => isSaleProven(client, sale));
+    return measures.map((measure) => ({ ...measure, isProven }));
+  });
+}
+
+async function measureRival(context: BenchContext, rival: HttpRival): Promise<Measure[]> {
+  const sale = httpSale();
+  const office = await rival.start(context.platform.directory, sale.zones, []);
+  try {
+    const { measures, sold } = await measureMixes(context, office, sale);
+    const isProven = await office.audit(sold);
+    return measures.map((measure) => ({ ...measure, isProven }));
+  } finally {
+    await office.stop();
+  }
+}
+
+function httpSale(): Sale {
+  return {
     eventId: `bench-${Date.now().toString(36)}`,
     zones: Array.from({ length: ZONES }, (_, index) => index).flatMap((index) => [
       { zoneId: `zone-${index}`, capacity: CAPACITY },
       { zoneId: `zone-${index}${SOLD_OUT}`, capacity: 0 },
     ]),
   };
-  return withSale(context, (app) =>
-    withSaleClient(app, async (client) => {
-      await openSale(app.process.httpUrl, sale);
-      const connections = await Promise.all(
-        Array.from({ length: options.connections }, () => HttpConnection.open(app.process.httpUrl)),
-      );
-      const measures: Measure[] = [];
-      for (const mix of MIXES) {
-        const buy = buyer(sale, mix, [201, 409]);
-        measures.push(await measureLoop(context, app, connections, mix.label, buy));
-      }
-      const path = `/v1/events/${sale.eventId}/zones/${sale.zones[0]!.zoneId}/inventory`;
-      const look: Ask = async (connection) => expected(await connection.get(path), [200]);
-      measures.push(await measureLoop(context, app, connections, 'GET inventory', look));
-      for (const connection of connections) connection.close();
-      const isProven = await isSaleProven(client, sale);
-      return measures.map((measure) => ({ ...measure, isProven }));
-    }),
-  );
-};
+}
 
-function buyer(sale: Sale, { label, zones, accepted }: Mix, statuses: readonly number[]): Ask {
-  const run = label.replaceAll(/[^a-z0-9]+/gi, '-');
+async function measureMixes(context: BenchContext, target: LoopTarget, sale: Sale) {
+  const measures: Measure[] = [];
+  let sold = 0;
+  await withConnections(target.url, context.options.connections, async (connections) => {
+    for (const mix of MIXES) {
+      const buy = buyer(sale, mix, () => sold++);
+      const measured = await measureClosedLoop(context, target, connections, mix.label, buy);
+      measures.push(measureOf(context, { bench: 'http', ...measured, isProven: undefined }));
+    }
+  });
+  return { measures, sold };
+}
+
+function buyer({ eventId }: Sale, { zones, accepted }: Mix, onSold: () => void): Ask {
+  const run = randomUUID().slice(0, 8);
   return async (connection, index) => {
+    const isRepeat = index % REPEAT_EVERY === REPEAT_EVERY - 1;
+    const purchase = isRepeat ? index - 1 : index;
     const body = JSON.stringify({
-      eventId: sale.eventId,
-      zoneId: `zone-${index % zones}${Math.floor(index / zones) % 10 < accepted ? '' : SOLD_OUT}`,
-      buyerId: `buyer-${index}`,
+      eventId,
+      zoneId: `zone-${purchase % zones}${Math.floor(purchase / zones) % 10 < accepted ? '' : SOLD_OUT}`,
+      buyerId: `buyer-${purchase}`,
       quantity: 1,
     });
-    const headers = `Content-Type: application/json\r\nPrefer: wait=10\r\nIdempotency-Key: ${run}-${index}\r\n`;
-    return expected(await connection.post('/v1/purchases', headers, body), statuses);
+    const key = `${run}-${scattered(purchase)}`;
+    const headers = `Content-Type: application/json\r\nPrefer: wait=10\r\nIdempotency-Key: ${key}\r\n`;
+    const status = await connection.post('/v1/purchases', headers, body);
+    if (status !== SOLD && status !== REJECTED)
+      throw new Error(`unexpected answer: HTTP ${status}`);
+    if (status === SOLD && !isRepeat) onSold();
   };
 }
 
-function expected(status: number, statuses: readonly number[]): number {
-  if (!statuses.includes(status)) throw new Error(`unexpected answer: HTTP ${status}`);
-  return status;
-}
-
-async function measureLoop(
-  context: BenchContext,
-  app: RunningSale,
-  connections: readonly HttpConnection[],
-  label: string,
-  ask: Ask,
-): Promise<Measure> {
-  const { options, platform, progress } = context;
-  const warmUpMs = options.seconds * WARM_UP_SHARE * 1_000;
-  const warmUp = await closedLoop(connections, 0, warmUpMs, ask, () => {});
-  const before = app.usage();
-  let done = 0;
-  const looping = closedLoop(
-    connections,
-    warmUp.length,
-    options.seconds * 1_000,
-    ask,
-    () => done++,
-  );
-  const startMs = performance.now();
-  const elapsedMs = () => Math.round(performance.now() - startMs);
-  const latenciesMs = await progress.during(label, options.seconds * 1_000, elapsedMs, looping);
-  const seconds = (performance.now() - startMs) / 1_000;
-  const { p50, p95, p99, p999 } = percentiles(latenciesMs);
-  return {
-    bench: 'http',
-    on: platform.name,
-    label: `${label}, ${connections.length} connections`,
-    figures: {
-      answersPerSecond: rounded(done / seconds),
-      p50Ms: p50,
-      p95Ms: p95,
-      p99Ms: p99,
-      p999Ms: p999,
-      ...usageFigures(before, app.usage(), done),
-    },
-    isProven: undefined,
-  };
-}
-
-/** Latencies in ms, in the order of the answers. */
-async function closedLoop(
-  connections: readonly HttpConnection[],
-  from: number,
-  durationMs: number,
-  ask: Ask,
-  onAnswer: () => void,
-): Promise<Float64Array> {
-  const endMs = performance.now() + durationMs;
-  const latenciesMs: number[] = [];
-  let next = from;
-  await Promise.all(
-    connections.map(async (connection) => {
-      for (let nowMs = performance.now(); nowMs < endMs; ) {
-        await ask(connection, next++);
-        const answeredMs = performance.now();
-        latenciesMs.push(answeredMs - nowMs);
-        nowMs = answeredMs;
-        onAnswer();
-      }
-    }),
-  );
-  return Float64Array.from(latenciesMs);
+/** The rest of a uuid: neighbours in time are no neighbours in an index, as with any random id. */
+function scattered(index: number): string {
+  const mixed = Math.imul(index ^ (index >>> 16), 0x45d9f3b) >>> 0;
+  const hex = mixed.toString(16).padStart(8, '0');
+  return `${hex.slice(0, 4)}-4${hex.slice(4, 7)}-8000-${index.toString(16).padStart(12, '0')}`;
 }

@@ -1,22 +1,23 @@
 /** From the moment a purchase should have been sent to the moment a read_committed consumer has its outcome. */
-import { TOPICS } from '../../ticket-sales/records.ts';
 import { type Bench, type BenchContext, type Measure, rounded } from '../kit/measure.ts';
-import { encodeAhead, sendOpenLoop } from '../kit/open-loop.ts';
+import { type LoopPlan, startOutcomeClock } from '../kit/outcome-clock.ts';
 import { benchSale } from '../kit/preload.ts';
 import {
   isSaleProven,
+  measureOf,
+  noiseBetween,
   preloaded,
   type RunningSale,
+  untilCommitted,
   usageFigures,
   withSale,
   withSaleClient,
 } from '../kit/running-sale.ts';
 import { percentiles } from '../percentiles.ts';
-import { endOffsets, readTopic, type Sale, type SaleClient } from '../sale-client.ts';
+import type { Sale, SaleOnKafka } from '../sale-client.ts';
 
 /** A third of the measured time at each rate goes before it, unmeasured. */
 const WARM_UP_SHARE = 1 / 3;
-const GIVE_UP_AFTER_MS = 30_000;
 
 export const measureLatency: Bench = async (context) => {
   const { options } = context;
@@ -27,46 +28,41 @@ export const measureLatency: Bench = async (context) => {
   }));
   const all = asked.reduce((sum, { warmUp, measured }) => sum + warmUp + measured, 0);
   const sale = benchSale(options.zones, all);
-  await preloaded(context, sale, 0);
-  return withSale(context, (app) =>
-    withSaleClient(app, async (client) => {
+  const records = await preloaded(context, sale, 0);
+  return withSale(context, async (app) => {
+    await untilCommitted(context, app, records);
+    return withSaleClient(context, app, async (client) => {
       const measures: Measure[] = [];
       let from = 0;
       for (const { rate, warmUp, measured } of asked) {
-        await runRate(context, client, sale, { rate, from, count: warmUp });
+        await runRate(context, client, sale, { ratePerSecond: rate, from, count: warmUp });
         from += warmUp;
-        measures.push(
-          await measureRate(context, app, client, sale, { rate, from, count: measured }),
-        );
+        const plan = { ratePerSecond: rate, from, count: measured };
+        measures.push(await measureRate(context, app, client, sale, plan));
         from += measured;
       }
       const isProven = await isSaleProven(client, sale);
       return measures.map((measure) => ({ ...measure, isProven }));
-    }),
-  );
+    });
+  });
 };
-
-interface RateRun {
-  readonly rate: number;
-  /** Number of its first purchase. */
-  readonly from: number;
-  readonly count: number;
-}
 
 async function measureRate(
   context: BenchContext,
   app: RunningSale,
-  client: SaleClient,
+  client: SaleOnKafka,
   sale: Sale,
-  run: RateRun,
+  plan: LoopPlan,
 ): Promise<Measure> {
+  const { zones, partitions, threads } = context.options;
   const before = app.usage();
-  const latenciesMs = await runRate(context, client, sale, run);
+  const latenciesMs = await runRate(context, client, sale, plan);
+  const after = app.usage();
   const { p50, p95, p99, p999, max } = percentiles(latenciesMs);
-  return {
+  const shape = `${zones} zones, ${partitions} partitions, ${threads} threads`;
+  return measureOf(context, {
     bench: 'latency',
-    on: context.platform.name,
-    label: `${run.rate} per second`,
+    label: `${plan.ratePerSecond} per second, ${shape}`,
     figures: {
       p50Ms: p50,
       p95Ms: p95,
@@ -74,41 +70,21 @@ async function measureRate(
       p999Ms: p999,
       maxMs: max,
       decisions: rounded(latenciesMs.length),
-      ...usageFigures(before, app.usage(), run.count),
+      ...usageFigures(before, after, plan.count),
     },
+    foreignCpuPercent: noiseBetween(before, after),
     isProven: undefined,
-  };
+  });
 }
 
-/** Latencies of first outcomes, in ms. Rejects when some do not come. */
 async function runRate(
   { progress }: BenchContext,
-  client: SaleClient,
+  client: SaleOnKafka,
   sale: Sale,
-  { rate, from, count }: RateRun,
+  plan: LoopPlan,
 ): Promise<Float64Array> {
-  const purchases = encodeAhead(client, sale, from, count);
-  const ends = await endOffsets(client.kafka, TOPICS.purchaseStatus, 'read_committed');
-  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus, ends);
-  const latenciesMs = new Float64Array(count);
-  const seen = new Uint8Array(count);
-  let decided = 0;
-  const startMs = performance.now() + 50;
-  const reading = reader.read(
-    ({ buffer, valueStart, valueEnd }) => {
-      const nowMs = performance.now();
-      const { buyerId } = client.serdes.purchase.decode(buffer, valueStart, valueEnd);
-      const index = Number(buyerId.slice('buyer-'.length)) - from;
-      if (!(index >= 0 && index < count) || seen[index] !== 0) return;
-      seen[index] = 1;
-      latenciesMs[decided++] = nowMs - (startMs + (index * 1_000) / rate);
-    },
-    () => decided >= count,
-    GIVE_UP_AFTER_MS,
-  );
-  const both = Promise.all([reading, sendOpenLoop(client, purchases, rate, startMs)]);
-  const [isComplete] = await progress.during(`${rate} per second`, count, () => decided, both);
-  await reader.close();
-  if (!isComplete) throw new Error(`only ${decided} of ${count} purchases were decided`);
-  return latenciesMs;
+  const clock = await startOutcomeClock(client, sale, plan);
+  const what = `${plan.ratePerSecond} per second`;
+  await progress.during(what, plan.count, () => clock.decided, clock.complete);
+  return clock.latenciesMs;
 }
