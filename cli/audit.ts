@@ -71,7 +71,8 @@ export async function runAudit(options: AuditCommandOptions): Promise<number> {
   }
 }
 
-function asJson({ rules, ...report }: AuditReport): string {
+/** For programs: one document, rules by name. */
+export function asJson({ rules, ...report }: AuditReport): string {
   return JSON.stringify({ ...report, rules: Object.fromEntries(rules) });
 }
 

@@ -71,10 +71,18 @@ program
     'after',
     [
       '',
-      'A line of the journal: {"purchaseId","answer":"accepted"|"refused"|"unknown"}, and optionally',
-      'eventId, zoneId, buyerId, quantity, idempotencyKey, as they were sent.',
+      'Reads topics only, joins no group, writes nothing. docs/audit.md tells what each rule means.',
       '',
-      'Exit codes: 0 right, 1 violated, 2 the audit is not valid.',
+      'Examples:',
+      '  millrace audit                         stop the sale first, or add --live',
+      '  millrace audit --live --json           one JSON document: verdict, rules, figures',
+      '  npm run rush -- --journal rush.ndjson && millrace audit --live --journal rush.ndjson',
+      '',
+      'A line of the journal: {"purchaseId","answer":"accepted"|"refused"|"unknown"}, and optionally',
+      'eventId, zoneId, buyerId, quantity, idempotencyKey, as they were sent; or an answer that was',
+      'read: {"reader","key","version"}.',
+      '',
+      'Exit codes: 0 right, 1 violated (with the first places), 2 the audit is not valid.',
     ].join('\n'),
   )
   .action(async (options: AuditCommandOptions) => {

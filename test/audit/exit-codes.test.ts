@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { EXIT_CODES } from '../../audit/findings.ts';
-import { asText } from '../../cli/audit.ts';
+import { EXIT_CODES, RULES } from '../../audit/findings.ts';
+import { asJson, asText } from '../../cli/audit.ts';
 import { auditLog, purchaseRecord } from './crafted-log.ts';
 import { logOf, outcome, smallSale } from './small-sale.ts';
 
@@ -36,10 +36,33 @@ test('each verdict has its exit code, and its word as the last line', async () =
   expect(asText(violated, 1)).toContain('purchaseStatusUpdated-0@6: ');
 });
 
-test('the help names options and exit codes', async () => {
+test('the JSON report has the verdict, every rule, and the first places', async () => {
+  const wrong = smallSale();
+  wrong.status.push(purchaseRecord(outcome(9, 6)));
+  const report = JSON.parse(asJson(await auditLog(logOf(wrong)))) as {
+    verdict: string;
+    rules: Record<string, { kind: string; first?: readonly { place: string }[] }>;
+  };
+  expect(report.verdict).toBe('violated');
+  expect(Object.keys(report.rules)).toEqual(Object.keys(RULES));
+  expect(report.rules['I7']?.first?.map(({ place }) => place)).toEqual([
+    'purchaseStatusUpdated-0@6',
+  ]);
+  expect(report.rules['I2']).toMatchObject({ kind: 'not-applicable' });
+});
+
+test('the help names options, examples and exit codes', async () => {
   const { code, output } = await millrace('audit', '--help');
   expect(code).toBe(0);
-  for (const word of ['--brokers', '--registry', '--application-id', '--journal', 'Exit codes']) {
+  const options = [
+    '--brokers',
+    '--registry',
+    '--application-id',
+    '--journal',
+    '--live',
+    '--settled',
+  ];
+  for (const word of [...options, '--json', 'Examples:', 'Exit codes']) {
     expect(output).toContain(word);
   }
 });
