@@ -32,6 +32,8 @@ export interface SimulateOptions {
   readonly plan?: Partial<RunPlan>;
   /** In place of faults that are drawn from the seed; it starts the instances, too. */
   readonly script?: (machines: Machines) => Promise<void>;
+  /** Asked about a death that no fault of the simulation explains: true lets the run go on. */
+  readonly isExplained?: (name: string, error: Error) => boolean;
 }
 
 /** What a script may start, stop and break. */
@@ -106,7 +108,10 @@ class Run {
     this.#network = new Network(world);
     const { promise: failed, resolve } = Promise.withResolvers<readonly string[]>();
     this.failed = failed;
-    const onFailure = (name: string, error: Error) => resolve([`${name} ended: ${error.stack}`]);
+    const onFailure = (name: string, error: Error) => {
+      if (given.isExplained?.(name, error) === true) return;
+      resolve([`${name} ended: ${error.stack}`]);
+    };
     this.#broker = new BrokerNode(this.#network, { config: plan.broker, mutation, onFailure });
     this.#engines = Array.from(
       { length: plan.instances },
