@@ -237,7 +237,7 @@ function storeError(error: unknown, message: string): MillraceError {
   if (chain.some((cause) => /No space left on device|ENOSPC|Disk quota/.test(cause.message))) {
     return new MillraceError('STORE_DISK_FULL', message, {
       cause: error,
-      hint: 'Free space where STREAMS_STATE_DIR is; the task goes on by itself.',
+      hint: 'Free space where STREAMS_STATE_DIR is; what runs goes on by itself.',
     });
   }
   return new MillraceError('STORE_IO', message, { cause: error });

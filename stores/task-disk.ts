@@ -90,19 +90,23 @@ async function assertEmpty(bytes: BytesStore): Promise<void> {
  * positions take the place of the others in the same batch.
  */
 async function takeOver(bytes: BytesStore, options: TaskDiskOptions): Promise<StatePositions> {
-  const { bootId } = options;
+  const { bootId, taskId } = options;
   const mark = readBootMark(bytes);
+  // Moved or copied here by hand: another partition's data, with a position that looks like ours.
+  if (mark?.taskId !== undefined && mark.taskId !== taskId) {
+    throw new MillraceError('STORE_CORRUPT', `the state is of task ${mark.taskId}, not ${taskId}`);
+  }
   const positions = reliablePositions(bytes, mark, bootId);
   if (lostPower(mark, bootId)) {
     options.log.warn(
-      { taskId: options.taskId },
+      { taskId },
       'the machine restarted without a clean close: going back to the flushed position',
     );
   }
-  if (mark === undefined || mark.clean || mark.bootId !== bootId) {
+  if (mark === undefined || mark.clean || mark.bootId !== bootId || mark.taskId !== taskId) {
     const batch = bytes.batch();
     if (lostPower(mark, bootId)) writePositions(batch, 'positions', positions);
-    writeBootMark(batch, { bootId, clean: false });
+    writeBootMark(batch, { taskId, bootId, clean: false });
     await batch.write({ sync: true });
   }
   return positions;

@@ -332,10 +332,11 @@ export class LocalTaskState implements TaskState {
   }
 
   async #leaveCleanMark(bytes: BytesStore): Promise<void> {
+    const { taskId, bootId } = this.#options;
     await bytes.flush();
     const batch = bytes.batch();
     writePositions(batch, 'flushed', this.#storedOnly(this.#positions));
-    writeBootMark(batch, { bootId: this.#options.bootId, clean: true });
+    writeBootMark(batch, { taskId, bootId, clean: true });
     await batch.write({ sync: true });
   }
 }

@@ -19,6 +19,8 @@ export interface StatePositions extends TaskPositions {
 
 /** Who wrote last: after a power loss the boot id has changed and `clean` is false. */
 export interface BootMark {
+  /** undefined: written before it was kept. */
+  readonly taskId?: string;
   readonly bootId: string;
   readonly clean: boolean;
 }

@@ -270,6 +270,19 @@ describe('a damaged state', () => {
     });
   });
 
+  test('is no state at all for another task, which may have been killed or stopped in order', async () => {
+    for (const clean of [false, true]) {
+      const directory = join(root, `moved-${clean}`);
+      cpSync(pristine, directory, { recursive: true });
+      await (await openTaskState(optionsOf({ directory, specs, engine }))).close({ clean });
+      const opened = openTaskState(optionsOf({ directory, specs, engine, taskId: '0_1' }));
+      await expect(opened).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringContaining('task 0_0'),
+      });
+    }
+  });
+
   test('is an earlier state, with its own position, when the end of the log is missing', async () => {
     const outcomes = await Promise.all(
       [1, 100, 4000].map((by) => openDamaged((dir) => cut(only(dir, LOG), by))),
