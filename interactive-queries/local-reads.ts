@@ -43,28 +43,42 @@ const SILENT_MS = 5_000;
 
 export class LocalReads {
   readonly #options: LocalReadsOptions;
+  readonly #servedBy: string;
 
   constructor(options: LocalReadsOptions) {
     this.#options = options;
+    this.#servedBy = `${options.self.host}:${options.self.port}`;
   }
 
-  /** The owner's state. Throws 503 while it is not here, being restored, or not where the client wants it. */
-  async open(storeName: string, partition: number, request: RouteRequest): Promise<AvailableStore> {
+  /**
+   * The owner's state; at once unless something must be waited for. Throws 503 while it is not here,
+   * being restored, or not where the client wants it.
+   */
+  open(
+    storeName: string,
+    partition: number,
+    request: RouteRequest,
+  ): AvailableStore | Promise<AvailableStore> {
+    if (request.query['minPosition'] === undefined) {
+      const local = this.#options.streams.openLocal(storeName, partition);
+      return local instanceof Promise ? local.then(ownersStore) : ownersStore(local);
+    }
+    return this.#openReached(storeName, partition, request, request.query['minPosition']);
+  }
+
+  async #openReached(
+    storeName: string,
+    partition: number,
+    request: RouteRequest,
+    minPosition: string,
+  ): Promise<AvailableStore> {
     const { streams, clock, queryTimeoutMs } = this.#options;
-    const minPosition = request.query['minPosition'];
-    const wanted = minPosition === undefined ? undefined : parsePosition(minPosition);
+    const wanted = parsePosition(minPosition);
     const patienceMs = queryTimeoutMs + waitSeconds(request.headers['prefer']) * 1_000;
     const deadlineMs = clock.monotonicMs() + patienceMs;
     for (let pauseMs = LOOK_AGAIN_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_LAST_MS)) {
-      const local = await streams.openLocal(storeName, partition);
-      if (local.kind === 'not-here') throw new Problem('rebalancing', retryAfter(1));
-      if (local.kind === 'restoring') {
-        const members = { remainingRecords: local.remainingRecords };
-        throw new Problem('store-restoring', { ...retryAfter(1), members });
-      }
-      // The owner's word counts: a task that has just become a standby has no say any more.
-      if (local.role === 'standby') throw new Problem('rebalancing', retryAfter(1));
-      if (wanted === undefined || hasReached(local.position, wanted, partition)) return local;
+      const local = ownersStore(await streams.openLocal(storeName, partition));
+      if (hasReached(local.position, wanted, partition)) return local;
       if (clock.monotonicMs() >= deadlineMs || request.signal.aborted) {
         const detail = `not yet at ${minPosition}`;
         throw new Problem('store-restoring', { ...retryAfter(1), detail });
@@ -86,18 +100,32 @@ export class LocalReads {
   }
 
   /** Values may have been written with schemas this thread has not met: fetched once, then read again. */
-  async read<T>(storeName: string, read: () => T | Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
+  read<T>(storeName: string, read: () => T | Promise<T>): T | Promise<T> {
+    try {
+      const result = read();
+      if (!(result instanceof Promise)) return result;
+      return result.catch((error: unknown) => this.#readAgain(storeName, read, error));
+    } catch (error) {
+      if (!(error instanceof UnknownSchemaError)) throw error;
+      return this.#readAgain(storeName, read, error);
+    }
+  }
+
+  async #readAgain<T>(storeName: string, read: () => T | Promise<T>, failure: unknown): Promise<T> {
+    let error = failure;
+    for (let attempt = 0; attempt < SCHEMAS_PER_READ_MAX; attempt++) {
+      if (!(error instanceof UnknownSchemaError)) throw error;
+      const { streams } = this.#options;
+      const { spec } = streams.stores().find((store) => store.spec.name === storeName)!;
+      await spec.valueSerde.resolve?.(error.schemaId);
+      await spec.keySerde.resolve?.(error.schemaId);
       try {
         return await read();
-      } catch (error) {
-        if (!(error instanceof UnknownSchemaError) || attempt >= SCHEMAS_PER_READ_MAX) throw error;
-        const { streams } = this.#options;
-        const { spec } = streams.stores().find((store) => store.spec.name === storeName)!;
-        await spec.valueSerde.resolve?.(error.schemaId);
-        await spec.keySerde.resolve?.(error.schemaId);
+      } catch (next) {
+        error = next;
       }
     }
+    throw error;
   }
 
   /** Headers that say how fresh an answer is, and who says so. */
@@ -105,9 +133,9 @@ export class LocalReads {
     position: Position,
     { role, lag }: Pick<AvailableStore, 'role' | 'lag'>,
   ): Record<string, string> {
-    const { self, streams } = this.#options;
+    const { streams } = this.#options;
     const headers: Record<string, string> = {
-      'Served-By': `${self.host}:${self.port}`,
+      'Served-By': this.#servedBy,
       'Served-Role': role,
     };
     if (role === 'standby') headers['Store-Lag'] = String(lag);
@@ -117,4 +145,16 @@ export class LocalReads {
     if (silentMs > SILENT_MS) headers['Age'] = String(Math.floor(silentMs / 1_000));
     return headers;
   }
+}
+
+/** Throws 503 unless the task runs here and owns its state. */
+function ownersStore(local: LocalStore): AvailableStore {
+  if (local.kind === 'not-here') throw new Problem('rebalancing', retryAfter(1));
+  if (local.kind === 'restoring') {
+    const members = { remainingRecords: local.remainingRecords };
+    throw new Problem('store-restoring', { ...retryAfter(1), members });
+  }
+  // The owner's word counts: a task that has just become a standby has no say any more.
+  if (local.role === 'standby') throw new Problem('rebalancing', retryAfter(1));
+  return local;
 }

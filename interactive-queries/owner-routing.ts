@@ -63,27 +63,51 @@ export class OwnerRouting {
   }
 
   /**
-   * Answers from the local store, or by one forward to the owner. A client that allows it
-   * (`consistency=any`) is answered by a standby here, or by one elsewhere when the owner does not
-   * answer. Throws 503 while nobody can.
+   * Answers from the local store, at once unless something must be waited for, or by one forward to
+   * the owner. A client that allows it (`consistency=any`) is answered by a standby here, or by one
+   * elsewhere when the owner does not answer. Throws 503 while nobody can.
    */
-  async answer<V>(
+  answer<V>(
     storeName: string,
     location: PartitionLocation,
     request: RouteRequest,
     serve: LocalAnswer<V>,
-  ): Promise<RouteResponse> {
+  ): RouteResponse | Promise<RouteResponse> {
     const isForwarded = this.#options.peers.isForwarded(request);
-    const standby = await this.#local.openStandby(storeName, location, request);
-    if (location.isLocal || standby !== undefined) {
-      const local = standby ?? (await this.#local.open(storeName, location.partition, request));
-      const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
-      const response = await this.#local.read(storeName, () => serve(store, local));
-      const headers = { ...response.headers, ...this.#local.freshness(local.position, local) };
-      return { ...response, headers };
+    if (!location.isLocal) {
+      return this.#answerAsStandby(storeName, location, request, serve, isForwarded);
     }
+    const local = this.#local.open(storeName, location.partition, request);
+    return local instanceof Promise
+      ? local.then((opened) => this.#answerFrom(storeName, opened, serve))
+      : this.#answerFrom(storeName, local, serve);
+  }
+
+  async #answerAsStandby<V>(
+    storeName: string,
+    location: PartitionLocation,
+    request: RouteRequest,
+    serve: LocalAnswer<V>,
+    isForwarded: boolean,
+  ): Promise<RouteResponse> {
+    const standby = await this.#local.openStandby(storeName, location, request);
+    if (standby !== undefined) return this.#answerFrom(storeName, standby, serve);
     if (isForwarded) throw new Problem('misdirected');
     return this.#forward(location, request);
+  }
+
+  #answerFrom<V>(
+    storeName: string,
+    local: AvailableStore,
+    serve: LocalAnswer<V>,
+  ): RouteResponse | Promise<RouteResponse> {
+    const store = local.store as ReadOnlyKeyValueStore<unknown, V>;
+    const withFreshness = (response: RouteResponse): RouteResponse => ({
+      ...response,
+      headers: { ...response.headers, ...this.#local.freshness(local.position, local) },
+    });
+    const response = this.#local.read(storeName, () => serve(store, local));
+    return response instanceof Promise ? response.then(withFreshness) : withFreshness(response);
   }
 
   /** To the owner; where that fails and the client allows it, to the standbys in turn. */

@@ -46,7 +46,6 @@ const PASSED_BACK = [
   'served-role',
   'decided-by',
   'preference-applied',
-  'cache-control',
   'age',
 ];
 

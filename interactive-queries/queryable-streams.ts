@@ -85,7 +85,8 @@ export interface QueryableStreams {
   /** By murmur2 of the encoded key, as producers partition. Throws STORE_UNKNOWN. */
   locateKey(storeName: string, keyBytes: Buffer): PartitionLocation;
   locatePartition(storeName: string, partition: number): PartitionLocation;
-  openLocal(storeName: string, partition: number): Promise<LocalStore>;
+  /** A promise only where something must be waited for. */
+  openLocal(storeName: string, partition: number): LocalStore | Promise<LocalStore>;
   instances(): readonly InstanceInfo[];
   tasks(): readonly TaskInfo[];
   /**

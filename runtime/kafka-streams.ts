@@ -210,7 +210,7 @@ export class KafkaStreams implements QueryableStreams {
     return locate(this.#hosts, processId, { subTopologyId: subTopology.id, partition });
   }
 
-  async openLocal(storeName: string, partition: number): Promise<LocalStore> {
+  openLocal(storeName: string, partition: number): LocalStore | Promise<LocalStore> {
     const { subTopology } = this.#planOf(storeName);
     const id = taskId(subTopology.id, partition);
     if (
@@ -226,13 +226,21 @@ export class KafkaStreams implements QueryableStreams {
         },
       );
     }
-    const task = this.tasks().find((info) => info.taskId === id);
     const lag = (role: TaskInfo['role']) =>
-      role === 'active' ? 0 : (task?.remainingRestoreRecords ?? 0);
-    const open = await this.#localStores.open(id, storeName, lag);
-    if (open !== undefined) return open;
+      role === 'active' ? 0 : (this.#task(id)?.remainingRestoreRecords ?? 0);
+    const open = this.#localStores.open(id, storeName, lag);
+    if (open instanceof Promise) return open.then((later) => later ?? this.#notOpen(id));
+    return open ?? this.#notOpen(id);
+  }
+
+  #notOpen(id: string): LocalStore {
+    const task = this.#task(id);
     if (task === undefined) return { kind: 'not-here' };
     return { kind: 'restoring', remainingRecords: task.remainingRestoreRecords };
+  }
+
+  #task(id: string): TaskInfo | undefined {
+    return this.tasks().find((info) => info.taskId === id);
   }
 
   instances(): readonly InstanceInfo[] {

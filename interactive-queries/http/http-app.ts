@@ -2,7 +2,7 @@
  * Koa around a table of routes: reading and checking requests, answering, problem documents. Knows
  * nothing of what the routes do. The only file that names koa.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import Router from '@koa/router';
 import Koa from 'koa';
 import { isMillraceError } from '../../base/errors.ts';
@@ -43,6 +43,9 @@ const CLOSED = new Error('the connection is done with this request');
 /** Told instead of a status that nobody receives: a client that left is not an error of ours. */
 const CLIENT_GONE = 499;
 
+/** Statuses whose answers have no body, not even an empty one. */
+const BODILESS: ReadonlySet<number> = new Set([204, 304]);
+
 const FIXED_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
@@ -58,8 +61,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const handle = (context: Koa.Context) => serve(route, checks, context, options);
     router.register(path, [route.method.toLowerCase()], handle, {});
   }
-  const headers = Object.entries({ ...FIXED_HEADERS, ...options.headers });
-  koa.use((context, next) => answer(context, next, headers, options));
+  const headers = { ...FIXED_HEADERS, ...options.headers };
+  koa.use((context, next) => answer(context as AppContext, next, headers, options));
   koa.use(router.routes());
   koa.use((context) => nothingHere(context as MatchedContext));
   const onRefused = ({ slug, status }: Problem) => {
@@ -69,33 +72,69 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   return new HttpServer(koa.callback(), onRefused, options.limits);
 }
 
-/** Outermost: turns whatever is thrown into a problem document, and reports. */
+/** What the middleware tell each other of a request. */
+interface AppState {
+  /** As the table has it; undefined where none matched. */
+  route?: string;
+  response?: RouteResponse | 'taken';
+}
+
+type AppContext = Koa.ParameterizedContext<AppState>;
+
+/** Outermost: turns whatever is thrown into a problem document, answers, and reports. */
 async function answer(
-  context: Koa.Context,
+  context: AppContext,
   next: Koa.Next,
-  headers: readonly (readonly [string, string])[],
+  headers: Readonly<Record<string, string>>,
   options: HttpAppOptions,
 ): Promise<void> {
   const startMs = options.monotonicMs();
-  for (const [name, value] of headers) context.res.setHeader(name, value);
+  const { state, req, res } = context;
+  let response: RouteResponse | 'taken' | undefined;
   try {
-    refuseOddRequests(context.req);
+    refuseOddRequests(req);
     await next();
+    response = state.response;
   } catch (error) {
     const problem = asProblem(error, options.log);
-    answerProblem(context, problem);
     if (context.writable) options.onProblem(problem.slug);
+    response = problemResponse(problem, context.path);
   }
-  const route = (context.state as { route?: string }).route ?? 'none';
-  const status = context.writable ? context.status : CLIENT_GONE;
+  const hasLeft = !context.writable;
+  context.respond = false;
+  if (response !== undefined && response !== 'taken' && !hasLeft) {
+    send(res, response, headers, req.method === 'HEAD');
+  }
+  const status = hasLeft ? CLIENT_GONE : res.statusCode;
+  const route = state.route ?? 'none';
   options.onAnswered(route, context.method, status, options.monotonicMs() - startMs);
 }
 
-function answerProblem(context: Koa.Context, problem: Problem): void {
-  context.status = problem.status;
-  context.set(problem.options.headers ?? {});
-  context.body = JSON.stringify(problem.document(context.path));
-  context.set('Content-Type', 'application/problem+json');
+function problemResponse(problem: Problem, path: string): RouteResponse {
+  return {
+    status: problem.status,
+    headers: { ...problem.options.headers, 'Content-Type': 'application/problem+json' },
+    body: JSON.stringify(problem.document(path)),
+  };
+}
+
+/** In one write, past Koa's own response: its setters cost more than everything else of a small read. */
+function send(
+  response: ServerResponse,
+  { status, headers, body }: RouteResponse,
+  fixed: Readonly<Record<string, string>>,
+  headOnly: boolean,
+): void {
+  const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
+  const bytes = isRaw || body === undefined ? body : JSON.stringify(body);
+  const all: Record<string, string | number> = { ...fixed };
+  if (bytes !== undefined && !isRaw) all['Content-Type'] = 'application/json';
+  Object.assign(all, headers);
+  if (!BODILESS.has(status)) {
+    all['Content-Length'] = bytes === undefined ? 0 : Buffer.byteLength(bytes);
+  }
+  response.writeHead(status, all);
+  response.end(headOnly || BODILESS.has(status) ? undefined : bytes);
 }
 
 async function serve(
@@ -104,7 +143,8 @@ async function serve(
   context: Koa.Context,
   options: HttpAppOptions,
 ): Promise<void> {
-  (context.state as { route?: string }).route = route.path;
+  const state = context.state as AppState;
+  state.route = route.path;
   const params = (context as unknown as { params: Record<string, string> }).params;
   checks.params(params);
   const query = checks.query(context.querystring);
@@ -114,26 +154,8 @@ async function serve(
     checks.body(body);
   }
   const request = new KoaRouteRequest(context, params, query, body);
-  const result = route.handle(request);
-  respond(context, result instanceof Promise ? await result : result);
-}
-
-function respond(context: Koa.Context, result: RouteResponse | 'taken'): void {
-  if (result === 'taken') {
-    context.respond = false;
-    return;
-  }
-  context.status = result.status;
-  if (result.body === undefined) {
-    context.body = null;
-    context.status = result.status;
-  } else if (typeof result.body === 'string' || Buffer.isBuffer(result.body)) {
-    context.body = result.body;
-  } else {
-    context.body = JSON.stringify(result.body);
-    context.set('Content-Type', 'application/json');
-  }
-  if (result.headers !== undefined) context.set(result.headers as Record<string, string>);
+  const response = route.handle(request);
+  state.response = response instanceof Promise ? await response : response;
 }
 
 class KoaRouteRequest implements RouteRequest {

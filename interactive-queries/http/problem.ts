@@ -64,7 +64,11 @@ export class Problem extends Error {
   readonly options: ProblemOptions;
 
   constructor(slug: ProblemSlug, options: ProblemOptions = {}) {
+    // An answer, not a fault: nobody looks at its stack, and a rejected purchase would pay for it.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(options.detail ?? PROBLEMS[slug].title, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Problem';
     this.slug = slug;
     this.options = options;

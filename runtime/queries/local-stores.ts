@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { LocalStore, TaskInfo } from '../../interactive-queries/queryable-streams.ts';
 import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
-import type { StoreSpec, TaskReader } from '../../stores/state-store.ts';
+import type { StoreSpec, TaskPositions, TaskReader } from '../../stores/state-store.ts';
 import { openTaskReader } from '../../stores/task-reader.ts';
 import type { ThreadMemory } from '../thread-memory.ts';
 
@@ -18,9 +18,16 @@ interface OpenTask {
   readonly memory: ThreadMemory;
   readonly role: TaskInfo['role'];
   readonly reader: Promise<TaskReader | undefined>;
+  /** The reader, once it is open. */
+  opened: TaskReader | undefined;
   /** Last commit of its thread that changed this task and was announced. */
   announcedSequence: number;
+  /** Of an active task: input positions as of that commit of its thread; later ones may be on disk. */
+  known: { readonly sequence: number; readonly inputs: Position } | undefined;
 }
+
+type Position = TaskPositions['inputs'];
+type Available = Extract<LocalStore, { kind: 'available' }>;
 
 export class LocalStores {
   readonly #engine: BytesStoreEngine | undefined;
@@ -40,7 +47,7 @@ export class LocalStores {
 
   taskRunning(
     taskId: string,
-    task: {
+    running: {
       readonly directory: string;
       readonly specs: readonly StoreSpec[];
       readonly memory: ThreadMemory;
@@ -49,7 +56,7 @@ export class LocalStores {
   ): void {
     // A thread that starts its tasks anew keeps their stores open, and so does the reader.
     if (this.#tasks.has(taskId)) return;
-    const { directory, specs, memory, role } = task;
+    const { directory, specs, memory, role } = running;
     const options = {
       directory,
       specs,
@@ -59,7 +66,18 @@ export class LocalStores {
       this.#log.warn({ taskId, err: error }, 'cannot read the stores of a running task');
       return undefined;
     });
-    this.#tasks.set(taskId, { memory, role, reader, announcedSequence: 0 });
+    const task: OpenTask = {
+      memory,
+      role,
+      reader,
+      opened: undefined,
+      announcedSequence: 0,
+      known: undefined,
+    };
+    this.#tasks.set(taskId, task);
+    void reader.then((opened) => {
+      task.opened = opened;
+    });
   }
 
   /** Resolves when the reader is closed. */
@@ -84,31 +102,61 @@ export class LocalStores {
     }
   }
 
-  /** Committed state, not older than what has been announced. */
-  async open(
+  /**
+   * Committed state, not older than what has been announced. At once unless the reader is still being
+   * opened, or the batch of an announced commit is still being written.
+   */
+  open(
     taskId: string,
     storeName: string,
     lag: (role: TaskInfo['role']) => number,
-  ): Promise<LocalStore | undefined> {
+  ): Available | undefined | Promise<Available | undefined> {
     const task = this.#tasks.get(taskId);
     if (task === undefined) return undefined;
+    const { opened, memory, announcedSequence } = task;
+    return opened === undefined || memory.appliedSequence < announcedSequence
+      ? this.#openLater(taskId, task, storeName, lag)
+      : available(task, opened, storeName, lag);
+  }
+
+  async #openLater(
+    taskId: string,
+    task: OpenTask,
+    storeName: string,
+    lag: (role: TaskInfo['role']) => number,
+  ): Promise<Available | undefined> {
     const reader = await task.reader;
     if (reader === undefined) return undefined;
     if (!(await task.memory.applied(task.announcedSequence, APPLIED_TIMEOUT_MS, this.#clock)))
       return undefined;
     // The task may have left while we waited: its reader is closed then.
     if (this.#tasks.get(taskId) !== task) return undefined;
-    const store = reader.store<unknown, unknown>(storeName);
-    return {
-      kind: 'available',
-      role: task.role,
-      store,
-      position: reader.positions().inputs,
-      lag: lag(task.role),
-    };
+    return available(task, reader, storeName, lag);
   }
 
   async close(): Promise<void> {
     for (const taskId of [...this.#tasks.keys()]) await this.taskLeaving(taskId);
   }
+}
+
+function available(
+  task: OpenTask,
+  reader: TaskReader,
+  storeName: string,
+  lag: (role: TaskInfo['role']) => number,
+): Available {
+  const { role } = task;
+  const store = reader.store<unknown, unknown>(storeName);
+  return { kind: 'available', role, store, position: positionOf(task, reader), lag: lag(role) };
+}
+
+/** Read once per commit: a busy reader asks thousands of times in between. */
+function positionOf(task: OpenTask, reader: TaskReader): Position {
+  // A standby applies without commits of its own.
+  if (task.role === 'standby') return reader.positions().inputs;
+  const sequence = task.memory.appliedSequence;
+  if (task.known?.sequence !== sequence) {
+    task.known = { sequence, inputs: reader.positions().inputs };
+  }
+  return task.known.inputs;
 }

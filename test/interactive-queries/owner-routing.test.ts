@@ -79,7 +79,7 @@ class Instance {
     };
   }
 
-  read(partition: number, properties: Partial<RouteRequest> = {}): Promise<RouteResponse> {
+  async read(partition: number, properties: Partial<RouteRequest> = {}): Promise<RouteResponse> {
     const location = this.streams.locatePartition('letters', partition);
     const request = routeRequest(properties);
     return this.routing.answer<string>('letters', location, request, (store) =>

@@ -26,7 +26,10 @@ export interface EventRoutesDeps {
 const EVENTS_PER_PARTITION_MAX = 1_000;
 const ZONES_PER_PARTITION_MAX = 10_000;
 
-export function getEvent(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+export function getEvent(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
   const location = deps.streams.locateKey(EVENT_STORES.events, Buffer.from(eventId));
   return deps.routing.answer<EventDefinition>(EVENT_STORES.events, location, request, (store) => {
@@ -75,7 +78,7 @@ export function answerZone(
   deps: EventRoutesDeps,
   request: RouteRequest,
   view: (zone: Zone) => Record<string, unknown>,
-): Promise<RouteResponse> {
+): RouteResponse | Promise<RouteResponse> {
   const key = zoneKey(request.params['eventId']!, request.params['zoneId']!);
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   return deps.routing.answer<Zone>(STORES.zones, location, request, (store) => {
@@ -85,7 +88,10 @@ export function answerZone(
   });
 }
 
-export function getSales(deps: EventRoutesDeps, request: RouteRequest): Promise<RouteResponse> {
+export function getSales(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
   const location = deps.streams.locateKey(EVENT_STORES.sales, Buffer.from(eventId));
   return deps.routing.answer<EventSales>(EVENT_STORES.sales, location, request, (store) => {

@@ -113,13 +113,15 @@ function asGet(request: RouteRequest, path: string, minPosition?: string): Route
 
 /** The body of a 200, undefined for a 404; other problems pass. */
 async function read(
-  get: () => Promise<RouteResponse>,
+  get: () => RouteResponse | Promise<RouteResponse>,
 ): Promise<Record<string, unknown> | undefined> {
-  const response = await get().catch((error: unknown) => {
-    if (error instanceof Problem && error.slug === 'not-found')
-      return { status: 404 } as RouteResponse;
+  let response: RouteResponse;
+  try {
+    response = await get();
+  } catch (error) {
+    if (error instanceof Problem && error.slug === 'not-found') return undefined;
     throw error;
-  });
+  }
   if (response.status === 404) return undefined;
   if (response.status !== 200) throw new Problem('owner-unavailable', retryAfter(1));
   return JSON.parse(String(response.body)) as Record<string, unknown>;
