@@ -14,6 +14,7 @@ import type { FetchedPartition, GroupMetadata, TopicPartition } from '../kafka/p
 import type { AssignmentData } from './assignment/assignment-codec.ts';
 import type { GroupEvents } from './assignment/streams-group.ts';
 import { CommandQueue } from './command-queue.ts';
+import { isTooLarge, learnBatchLimits } from './commit/batch-limits.ts';
 import { type CommitSituation, mustPause, shouldCommit } from './commit/commit-policy.ts';
 import { type CommitAnnouncement, CommitFailed } from './commit/committer.ts';
 import type { StreamTask } from './tasks/stream-task.ts';
@@ -232,9 +233,10 @@ export class StreamThread {
   // ── When something went wrong ────────────────────────────────────────────────────────────────
 
   async #restart(cause: unknown): Promise<void> {
-    if (!isRestartable(cause, this.#mustRestart)) throw cause;
     const { committer, collector, tasks, target } = this.#parts;
-    const { log, clock, random } = this.#context;
+    const { log, clock, random, client } = this.#context;
+    const mayFit = isTooLarge(cause) && (await learnBatchLimits(client.admin, collector));
+    if (!mayFit && !isRestartable(cause, this.#mustRestart)) throw cause;
     this.#become('REBALANCING');
     log.warn({ err: cause }, 'dropping what is uncommitted and starting the tasks anew');
     await committer.applied();

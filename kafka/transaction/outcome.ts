@@ -91,8 +91,18 @@ function errorFor(
   return new MillraceError(code, `${ending.api} of ${transactionalId}: ${reason}`, {
     ...(hint === undefined ? {} : { hint }),
     cause: ending.cause,
-    facts: { transactionalId, api: ending.api, kafkaError: ending.code },
+    facts: {
+      transactionalId,
+      api: ending.api,
+      kafkaError: ending.code,
+      ...(isTooLarge(ending.code) ? { isTooLarge: true } : {}),
+    },
   });
+}
+
+/** Smaller batches may help. */
+function isTooLarge(code: number | undefined): boolean {
+  return code === Errors.MESSAGE_TOO_LARGE || code === Errors.RECORD_LIST_TOO_LARGE;
 }
 
 function hintFor(code: number | undefined): string | undefined {

@@ -48,6 +48,8 @@ export class RecordCollector {
   readonly #counts = new Map<string, number>();
   /** Topic -> partition -> slab; builders are reused from transaction to transaction. */
   readonly #slabs = new Map<string, Slab[]>();
+  /** max.message.bytes of topics, where it is known. */
+  readonly #limits = new Map<string, number>();
   /** Slabs with records, in order of their first record. */
   #used: Slab[] = [];
   #batches: EncodedBatch[] = [];
@@ -128,9 +130,25 @@ export class RecordCollector {
     this.#recordCount++;
   }
 
-  /** One committed-to-be write of a store, for its changelog. */
+  /**
+   * One committed-to-be write of a store, for its changelog. Throws PROCESSING_FAILED when the topic is
+   * known not to take it: a store must not hold what its changelog does not.
+   */
   collectWrite(topic: string, partition: number, write: FrozenWrite): void {
     const { buffer, keyStart, keyEnd, valueStart, valueEnd, timestampMs } = write;
+    const keyBytes = keyEnd - keyStart;
+    const sizeBytes = RECORD_OVERHEAD_BYTES + keyBytes + Math.max(0, valueEnd - valueStart);
+    const limitBytes = this.#limits.get(topic);
+    if (limitBytes !== undefined && sizeBytes > limitBytes) {
+      throw new MillraceError(
+        'PROCESSING_FAILED',
+        `an entry of store ${write.storeName} with a key of ${keyBytes} bytes is too large for ${topic}`,
+        {
+          hint: `Raise max.message.bytes of ${topic} (${limitBytes}), or keep smaller values in the store.`,
+          facts: { store: write.storeName, topic, keyBytes, sizeBytes, limitBytes },
+        },
+      );
+    }
     this.#append(
       this.#slab(topic, partition),
       timestampMs,
@@ -152,6 +170,20 @@ export class RecordCollector {
     const batches = this.#batches;
     this.#reset();
     return batches;
+  }
+
+  /** Topics that have been written to since the start. */
+  writtenTopics(): readonly string[] {
+    return [...this.#slabs.keys()];
+  }
+
+  /** Makes batches no larger than the topic's max.message.bytes. False when that is known already. */
+  limitBatches(topic: string, bytesMax: number): boolean {
+    if (this.#limits.get(topic) === bytesMax) return false;
+    this.#limits.set(topic, bytesMax);
+    // Those with records of the open transaction are discarded with it.
+    this.#slabs.set(topic, []);
+    return true;
   }
 
   /** Forgets everything of the open transaction. */
@@ -236,15 +268,20 @@ export class RecordCollector {
   ): void {
     let sizeBytes = RECORD_OVERHEAD_BYTES + Math.max(0, keyEnd) + Math.max(0, valueEnd);
     for (const { key, value } of headers) sizeBytes += 2 * key.length + (value?.length ?? 0) + 10;
-    if (sizeBytes <= this.#options.batchBytesMax) return;
+    const limitBytes = this.#batchBytesMax(topic);
+    if (sizeBytes <= limitBytes) return;
     throw new MillraceError(
       'SERIALIZATION',
       `sink ${sink.name}: a record for ${topic} is too large`,
       {
-        hint: "Raise batchBytesMax and the brokers' message.max.bytes, or write less.",
-        facts: { sizeBytes, batchBytesMax: this.#options.batchBytesMax },
+        hint: "Raise batchBytesMax and the topic's max.message.bytes, or write less.",
+        facts: { sizeBytes, limitBytes },
       },
     );
+  }
+
+  #batchBytesMax(topic: string): number {
+    return Math.min(this.#options.batchBytesMax, this.#limits.get(topic) ?? Infinity);
   }
 
   #encodeKey(serde: Serde<unknown>, key: unknown): number {
@@ -319,7 +356,7 @@ export class RecordCollector {
     }
     let slab = slabs[partition];
     if (slab === undefined) {
-      const builder = new BatchBuilder({ sizeBytesMax: this.#options.batchBytesMax });
+      const builder = new BatchBuilder({ sizeBytesMax: this.#batchBytesMax(topic) });
       slab = { topic, partition, builder, isUsed: false };
       slabs[partition] = slab;
     }
