@@ -8,7 +8,7 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-const directory = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace');
+const directory = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'millrace');
 // Node 20 has no such cache; whoever has chosen a folder of his own has it on already.
 if (process.env['NODE_COMPILE_CACHE'] === undefined) {
   const { directory: opened } = module.enableCompileCache?.(directory) ?? {};

@@ -1,4 +1,5 @@
 /** `millrace start`: the sale until a signal or a fatal error, with a banner that says what runs where. */
+import { keepCompiledModules } from '../base/compile-cache.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { startTicketApp, type TicketApp } from '../ticket-sales/app.ts';
@@ -28,6 +29,7 @@ export async function runStart(config: AppConfig, log: Log, demo: boolean): Prom
     });
   }
   console.log(banner(app, config, wantsDemo));
+  keepCompiledModules();
   const ended = await Promise.race([signalled, app.failed]);
   if (ended instanceof Error) {
     await app.stop();

@@ -2,11 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, unreachable } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
+import { keepCompiledModules } from '../base/compile-cache.ts';
 import type { Facts, Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { createKafkaClient } from '../kafka/kafka-client.ts';
+import { planTopics } from './assignment/topic-plan.ts';
 import { StreamThread } from './stream-thread.ts';
-import { openTaskStates } from './tasks/task-states.ts';
+import { openTaskStates, storeBudget } from './tasks/task-states.ts';
 import type { ThreadEvents } from './thread-events.ts';
 import { ThreadMemory } from './thread-memory.ts';
 import { loadTopology } from './topology-module.ts';
@@ -67,16 +69,19 @@ async function run(): Promise<void> {
   const random = systemRandom;
   const log = postingLog({});
   const { name, index, processId, bootId, directory, config, topics, connection } = start;
+  const topology = await loadTopology(start.topology);
+  const plan = planTopics(config.applicationId, topology, topics);
+  const budget = storeBudget(config.storeBytesMax, plan);
   const client = createKafkaClient({ connection, clock, random, log });
   const thread = new StreamThread({
     name,
     index,
     processId,
     config,
-    topology: await loadTopology(start.topology),
+    topology,
     topics,
     client,
-    states: openTaskStates({ directory, bootId, clock, log }),
+    states: openTaskStates({ directory, bootId, clock, log, budget }),
     events,
     memory: new ThreadMemory(start.memory),
     listenedTopics,
@@ -108,6 +113,7 @@ async function run(): Promise<void> {
         unreachable(message);
     }
   });
+  keepCompiledModules();
   await thread.run();
 }
 

@@ -1,6 +1,7 @@
 /** Entry of the embedded broker's own thread: a blocked engine must not stop it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { keepCompiledModules } from '../../base/compile-cache.ts';
 import type { Facts, Log } from '../../base/log.ts';
 import { startBrokerProcess } from './broker-process.ts';
 import { type FromWorker, type ToWorker, toPosted, type WorkerOptions } from './worker-messages.ts';
@@ -49,6 +50,7 @@ async function run(options: WorkerOptions): Promise<void> {
     }, fail);
   });
   tell({ kind: 'started', address: broker.address, clusterId: broker.clusterId });
+  keepCompiledModules();
 }
 
 run(workerData as WorkerOptions).catch(fail);

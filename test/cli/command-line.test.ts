@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -19,6 +19,20 @@ describe('the command line', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(run('--version')).toBe(`${version}\n`);
   });
+
+  test('keeps its compiled modules in the cache folder of the user, and does without', () => {
+    const help = (cache: string) =>
+      execFileSync(process.execPath, ['cli/main.ts', '--help'], {
+        cwd: root,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: cache },
+      });
+    const said = help(join(directory, 'cache'));
+    const files = readdirSync(join(directory, 'cache', 'millrace'), { recursive: true });
+    expect(files.length).toBeGreaterThan(10);
+    expect(help(join(directory, 'cache'))).toBe(said);
+    expect(help('/dev/null/nowhere')).toBe(said);
+  }, 60_000);
 
   test('stops orderly when the signal comes while the demo event is being made', async () => {
     const httpPort = await freePort();
