@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Grounds } from './kit/ground.ts';
+import type { Stage } from './kit/stage.ts';
 import { tableOf, tallyOf } from './report.ts';
 import { type Row, runScenario } from './run-scenario.ts';
 import type { GroundName, Scenario } from './scenario.ts';
@@ -53,12 +54,24 @@ async function main(): Promise<number> {
     mayDeleteTopics: values['delete-topics'],
   });
   const rows: Row[] = [];
+  let stage: Stage | undefined;
+  const onStage = (next: Stage) => {
+    stage = next;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // No process of ours is left behind.
+    process.once(signal, async () => {
+      await Promise.allSettled([stage?.clear(), grounds.stop()]);
+      process.exit(1);
+    });
+  }
   try {
     const rounds = Number(values.rounds);
     for (const [index, { scenario, round }] of plan(chosen, rounds).entries()) {
       const place = `[${index + 1}/${chosen.length * rounds}] ${scenario.name}`;
       const onProgress = (what: string) => console.error(`${place}: ${what}`);
-      const row = await runScenario(scenario, { grounds, directory, round, onProgress });
+      const context = { grounds, directory, round, onProgress, onStage };
+      const row = await runScenario(scenario, context);
       console.error(`${place}: ${row.result} after ${row.seconds} s: ${row.what}`);
       rows.push(row);
     }

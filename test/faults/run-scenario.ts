@@ -22,6 +22,8 @@ export interface RunContext {
   /** More than one run of the same scenario: keeps their folders apart. */
   readonly round: number;
   readonly onProgress: (what: string) => void;
+  /** Has processes to be ended when the program is. */
+  readonly onStage: (stage: Stage) => void;
 }
 
 export async function runScenario(scenario: Scenario, context: RunContext): Promise<Row> {
@@ -41,6 +43,7 @@ export async function runScenario(scenario: Scenario, context: RunContext): Prom
     context.onProgress(`Kafka: ${scenario.on}`);
     const ground = await context.grounds.take(scenario.on);
     stage = new Stage(scenario, ground, directory, context.onProgress);
+    context.onStage(stage);
     const evidence = await scenario.run(stage);
     expect(Object.keys(evidence).length > 0, 'a scenario to show what it has done');
     const { proof, repeated } = await stage.judge();

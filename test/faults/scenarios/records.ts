@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { endOffsets, readTopic } from '../../../bench/sale-client.ts';
 import { partitionForKey } from '../../../kafka/murmur2.ts';
 import { toBytes } from '../../../schemas/serde.ts';
-import type { PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
+import type { PurchaseCommand, ZoneCommand } from '../../../ticket-sales/domain/command.ts';
 import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import type { Stage } from '../kit/stage.ts';
@@ -12,6 +12,8 @@ import { expect, type Scenario } from '../scenario.ts';
 
 const BEFORE = 200;
 const AFTER = 150;
+const ROUNDS = 3;
+const TOLD_BYTES = 500;
 const READ_WITHIN_MS = 30_000;
 const DEAD_LETTERS = `${TOPICS.commands}.dlq`;
 
@@ -51,15 +53,20 @@ function poisons({ client, sale }: Stage, round: number): readonly Poison[] {
   const { zoneId } = sale.zones[round % sale.zones.length]!;
   const key = Buffer.from(zoneKey(eventId, zoneId));
   const buyerId = `poisoner-${round}`;
-  const bytesOf = (command: PurchaseCommand) =>
+  const bytesOf = (command: PurchaseCommand | ZoneCommand) =>
     Buffer.from(toBytes(client.serdes.command, command));
-  const purchase = (quantity: number): PurchaseCommand => ({
+  const elsewhereKey = Buffer.from(zoneKey(eventId, `poisoned-${round}`));
+  const zoneOf = (capacity: number): ZoneCommand => ({
+    kind: 'createZone',
+    ...{ eventId, zoneId: `poisoned-${round}`, capacity, quantityMax: 1, price: null },
+  });
+  const purchase: PurchaseCommand = {
     kind: 'purchase',
-    ...{ eventId, zoneId, buyerId, quantity },
+    ...{ eventId, zoneId, buyerId, quantity: 1 },
     purchaseId: `00000000-0000-8000-8000-${String(round).padStart(12, '0')}`,
     requestedAtMs: Date.now(),
-  });
-  const good = bytesOf(purchase(1));
+  };
+  const good = bytesOf(purchase);
   const unknownSchema = Buffer.from(good);
   unknownSchema.writeInt32BE(999_999, 1);
   const badText = Buffer.from(good);
@@ -85,59 +92,77 @@ function poisons({ client, sale }: Stage, round: number): readonly Poison[] {
         value: Buffer.from('x'),
       })),
     },
-    { name: 'T16 no quantity', key, value: bytesOf(purchase(0)) },
-    { name: 'T16 negative quantity', key, value: bytesOf(purchase(-3)) },
+    { name: 'T16 negative capacity', key: elsewhereKey, value: bytesOf(zoneOf(-1)) },
+    { name: 'T16 capacity beyond all', key: elsewhereKey, value: bytesOf(zoneOf(2 ** 31 - 1)) },
     { name: 'T26 invalid UTF-8', key, value: badText },
   ];
 }
 
-async function plant(stage: Stage, round: number): Promise<number> {
+async function plant(stage: Stage, round: number): Promise<readonly Poison[]> {
   const { client, sale } = stage;
   const planted = poisons(stage, round);
-  for (const { name, key, value, partition, headers } of planted) {
+  stage.say(`planting ${planted.length} kinds of poison`);
+  for (const { key, value, partition, headers } of planted) {
     const anyKey = key ?? Buffer.from(zoneKey(sale.eventId, sale.zones[0]!.zoneId));
     const usual = partitionForKey(anyKey, 0, anyKey.length, client.partitionCount);
-    stage.say(`planting ${name}`);
     await client.producer.send(TOPICS.commands, partition ?? usual, {
       key,
       value,
       ...(headers === undefined ? {} : { headers }),
     });
   }
-  return planted.length;
+  return planted;
 }
 
-async function countDeadLetters({ client }: Stage): Promise<number> {
+/** What each dead letter is about: how often these keys and values are there. */
+async function deadLetters({ client }: Stage): Promise<ReadonlyMap<string, number>> {
   const ends = await endOffsets(client.kafka, DEAD_LETTERS, 'read_committed');
   const reader = await readTopic(client.kafka, DEAD_LETTERS);
-  let count = 0;
+  const counts = new Map<string, number>();
   const isComplete = await reader.read(
-    () => count++,
+    ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+      const key = keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd);
+      const value = valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd);
+      const name = contentOf({ key, value });
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    },
     () => [...ends].every(([key, end]) => (reader.positions.get(key) ?? 0) >= end),
     READ_WITHIN_MS,
   );
   await reader.close();
   expect(isComplete, 'the dead letters to be read to their end');
-  return count;
+  return counts;
+}
+
+/** A dead letter of a big record has only its beginning. */
+function contentOf({ key, value }: { key: Buffer | null; value: Buffer | null }): string {
+  return `${key?.toString('latin1') ?? 'null'} ${value?.toString('latin1', 0, TOLD_BYTES) ?? 'null'}`;
 }
 
 async function poisoned(stage: Stage, harm: () => Promise<void>) {
   await stage.started();
   await stage.open();
   await stage.load.decidesMore(BEFORE);
-  let planted = 0;
-  for (let round = 0; round < 3; round++) {
-    planted += await plant(stage, round);
+  const planted: Poison[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    planted.push(...(await plant(stage, round)));
     await harm();
     await stage.load.decidesMore(AFTER);
   }
-  let letters = 0;
-  await stage.until(`${planted} dead letters`, async () => {
-    letters = await countDeadLetters(stage);
-    return letters >= planted;
-  });
-  expect(letters === planted, `${planted} dead letters, not ${letters}`);
-  return { planted, 'dead letters': letters };
+  await stage.load.pause();
+  const letters = await deadLetters(stage);
+  const expected = new Map<string, string[]>();
+  for (const poison of planted) {
+    const content = contentOf(poison);
+    expected.set(content, [...(expected.get(content) ?? []), poison.name]);
+  }
+  for (const [content, names] of expected) {
+    const count = letters.get(content) ?? 0;
+    expect(count === names.length, `${names.length} dead letters for ${names}, not ${count}`);
+  }
+  const count = [...letters.values()].reduce((sum, one) => sum + one, 0);
+  expect(count === planted.length, `${planted.length} dead letters, not ${count}`);
+  return { planted: planted.length, 'dead letters': count };
 }
 
 export const recordScenarios: readonly Scenario[] = [
