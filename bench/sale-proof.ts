@@ -26,13 +26,18 @@ export interface SaleProof {
   readonly problems: readonly string[];
 }
 
+/** An outcome's hash by purchase id; NONE until there is one. Millions of them: nothing else is kept. */
+type Outcomes = Map<string, number>;
+const NONE = -1;
+
 export async function proveSale(client: SaleOnKafka, sale: Sale): Promise<SaleProof> {
-  const asked = await askedPurchases(client, sale);
-  const outcomes = new Map<string, Purchase>();
+  const outcomes = await askedPurchases(client, sale);
+  const asked = outcomes.size;
   const problems: string[] = [];
   const soldByZone = new Map<string, number>();
+  const refusals = new Refusals();
   const capacities = new Map(sale.zones.map(({ zoneId, capacity }) => [zoneId, capacity]));
-  let [doubled, oversold, ghosts] = [0, 0, 0];
+  let [doubled, oversold, ghosts, rejected] = [0, 0, 0, 0];
 
   await readAll(
     client,
@@ -40,53 +45,84 @@ export async function proveSale(client: SaleOnKafka, sale: Sale): Promise<SalePr
     client.serdes.purchase.decode.bind(client.serdes.purchase),
     (purchase: Purchase, place) => {
       if (purchase.eventId !== sale.eventId) return;
-      const first = outcomes.get(purchase.purchaseId);
-      if (first !== undefined) {
-        if (JSON.stringify(first) !== JSON.stringify(purchase)) {
+      const { purchaseId, zoneId } = purchase;
+      const first = outcomes.get(purchaseId);
+      const outcome = hashOf(JSON.stringify(purchase));
+      if (first !== undefined && first !== NONE) {
+        if (first !== outcome) {
           doubled++;
-          problems.push(`${place}: ${purchase.purchaseId} has a second outcome`);
+          problems.push(`${place}: ${purchaseId} has a second outcome`);
         }
         return;
       }
-      outcomes.set(purchase.purchaseId, purchase);
-      if (!asked.has(purchase.purchaseId)) {
+      outcomes.set(purchaseId, outcome);
+      if (first === undefined) {
         ghosts++;
-        problems.push(`${place}: nobody asked for ${purchase.purchaseId}`);
+        problems.push(`${place}: nobody asked for ${purchaseId}`);
+      }
+      if (purchase.state === 'rejected') {
+        rejected++;
+        refusals.add(purchase);
       }
       if (purchase.state !== 'confirmed') return;
-      const sold = (soldByZone.get(purchase.zoneId) ?? 0) + purchase.quantity;
-      soldByZone.set(purchase.zoneId, sold);
-      const over = sold - (capacities.get(purchase.zoneId) ?? 0);
+      const sold = (soldByZone.get(zoneId) ?? 0) + purchase.quantity;
+      soldByZone.set(zoneId, sold);
+      const over = sold - (capacities.get(zoneId) ?? 0);
       if (over > 0) {
         oversold = Math.max(oversold, over);
-        problems.push(`${place}: zone ${purchase.zoneId} is oversold by ${over}`);
+        problems.push(`${place}: zone ${zoneId} is oversold by ${over}`);
       }
     },
   );
 
-  const lost = [...asked.keys()].filter((purchaseId) => !outcomes.has(purchaseId));
-  for (const purchaseId of lost.slice(0, 5)) problems.push(`${purchaseId} has no outcome`);
+  let lost = 0;
+  for (const [purchaseId, outcome] of outcomes) {
+    if (outcome === NONE && ++lost <= 5) problems.push(`${purchaseId} has no outcome`);
+  }
   const zonesWrong = await zonesThatDiffer(client, sale, soldByZone, problems);
-  const rejected = [...outcomes.values()].filter(({ state }) => state === 'rejected');
-  const refusedWrongly = rejected.filter(
-    ({ zoneId, quantity, reason }) =>
-      reason === 'sold_out' &&
-      (capacities.get(zoneId) ?? 0) - (soldByZone.get(zoneId) ?? 0) >= quantity,
-  ).length;
+  const refusedWrongly = refusals.countWrong(
+    (zoneId) => (capacities.get(zoneId) ?? 0) - (soldByZone.get(zoneId) ?? 0),
+  );
   if (refusedWrongly > 0)
     problems.push(`${refusedWrongly} were told sold out although tickets were left`);
   return {
-    asked: asked.size,
+    asked,
     sold: [...soldByZone.values()].reduce((sum, count) => sum + count, 0),
-    rejected: rejected.length,
+    rejected,
     oversold,
-    lost: lost.length,
+    lost,
     doubled,
     ghosts,
     zonesWrong,
     refusedWrongly,
     problems: problems.slice(0, 20),
   };
+}
+
+/** How many were told that a zone is sold out, by zone and by the tickets that they wanted. */
+class Refusals {
+  readonly #counts = new Map<string, Map<number, number>>();
+
+  add({ reason, zoneId, quantity }: Purchase): void {
+    if (reason !== 'sold_out') return;
+    const ofZone = this.#counts.get(zoneId) ?? new Map<number, number>();
+    this.#counts.set(zoneId, ofZone.set(quantity, (ofZone.get(quantity) ?? 0) + 1));
+  }
+
+  /** Those that would have found enough in what is left in the end. */
+  countWrong(left: (zoneId: string) => number): number {
+    let wrong = 0;
+    for (const [zoneId, ofZone] of this.#counts) {
+      for (const [quantity, count] of ofZone) if (left(zoneId) >= quantity) wrong += count;
+    }
+    return wrong;
+  }
+}
+
+function hashOf(text: string): number {
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
+  return hash >>> 0;
 }
 
 export function isProven(proof: SaleProof): boolean {
@@ -100,15 +136,15 @@ export function isProven(proof: SaleProof): boolean {
   return proof.asked > 0 && faults === 0;
 }
 
-async function askedPurchases(client: SaleOnKafka, sale: Sale): Promise<Map<string, number>> {
-  const asked = new Map<string, number>();
+async function askedPurchases(client: SaleOnKafka, sale: Sale): Promise<Outcomes> {
+  const asked: Outcomes = new Map();
   await readAll(
     client,
     TOPICS.commands,
     client.serdes.command.decode.bind(client.serdes.command),
     (command) => {
       if (command.kind === 'purchase' && command.eventId === sale.eventId) {
-        asked.set(command.purchaseId, (asked.get(command.purchaseId) ?? 0) + 1);
+        asked.set(command.purchaseId, NONE);
       }
     },
   );

@@ -1,52 +1,20 @@
 /** Each bench for about two seconds on the embedded broker: it still measures, and its proof holds. No timings. */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { BENCH_NAMES, type Measure } from '../../bench/kit/measure.ts';
+import { BENCH_NAMES } from '../../bench/kit/measure.ts';
 import { RIVALS } from '../../bench/rivals/catalogue.ts';
+import { keptMeasures, runBench, SHORT } from '../kit/run-bench.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const out = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'));
 const TIMEOUT_MS = 300_000;
-/** Whatever else runs on the machine: nothing is measured again. */
-const SHORT = ['--short', '--repeats', '0'];
 
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function bench(...args: string[]): Promise<Ended> {
-  return benchWith({}, ...args);
-}
-
-function benchWith(env: Record<string, string>, ...args: string[]): Promise<Ended> {
-  return new Promise((done) => {
-    const child = spawn(process.execPath, ['bench/main.ts', ...args, '--out', out], {
-      cwd: root,
-      env: { ...process.env, KAFKA_BROKERS: undefined, ...env },
-    });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    child.once('close', (code) => done({ code, stdout, stderr }));
-  });
-}
-
-function lines(name: string): Measure[] {
-  return readFileSync(join(out, `${name}.jsonl`), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Measure);
+/** On the embedded broker, or on a Kafka of its own. */
+function bench(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return runBench(out, args, { KAFKA_BROKERS: undefined, ...env });
 }
 
 /** What a bench is there for: 0 would mean that nothing was measured. */
@@ -68,9 +36,9 @@ describe('the bench', () => {
   test.each(BENCH_NAMES)(
     '%s measures the sale on the embedded broker and proves its outcomes',
     async (name) => {
-      const { code, stdout, stderr } = await bench(name, '--on', 'embedded', ...SHORT);
+      const { code, stdout, stderr } = await bench([name, '--on', 'embedded', ...SHORT]);
       expect(code, stderr).toBe(0);
-      const measures = lines(name);
+      const measures = keptMeasures(out, name);
       expect(measures.length).toBeGreaterThan(0);
       for (const { bench: measured, by, on, figures, isProven } of measures) {
         expect({ measured, by, on }).toEqual({ measured: name, by: 'millrace', on: 'embedded' });
@@ -87,10 +55,10 @@ describe('the bench', () => {
     'measures raw node:http beside our own API, with the same answers',
     async () => {
       const against = ['--against', 'node-http', '--rounds', '1', '--on', 'embedded'];
-      const { code, stdout, stderr } = await bench('query', ...against, ...SHORT);
+      const { code, stdout, stderr } = await bench(['query', ...against, ...SHORT]);
       expect(code, stderr).toBe(0);
       expect(stdout).toMatch(/answersPerSecond .*x\n/);
-      const [raw] = lines('query').filter(({ by }) => by === 'node-http');
+      const [raw] = keptMeasures(out, 'query').filter(({ by }) => by === 'node-http');
       expect(raw?.figures['answersPerSecond']).toBeGreaterThan(0);
     },
     TIMEOUT_MS,
@@ -98,26 +66,24 @@ describe('the bench', () => {
 
   test('says aloud whom it leaves out, and why', async () => {
     const nowhere = { PATH: '/nowhere' };
-    const { code, stdout, stderr } = await benchWith(
+    const { code, stdout, stderr } = await bench(
+      ['throughput', '--against', 'kafka-streams'],
       nowhere,
-      'throughput',
-      '--against',
-      'kafka-streams',
     );
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('SKIPPED: throughput against kafka-streams (no java on the PATH)');
   });
 
   test('names its benches and rivals in the help, and refuses those that it does not know', async () => {
-    const help = await bench('--help');
+    const help = await bench(['--help']);
     expect(help.code).toBe(0);
     for (const name of [...BENCH_NAMES, ...Object.keys(RIVALS)]) {
       expect(help.stdout).toContain(name);
     }
-    const unknown = await bench('speed');
+    const unknown = await bench(['speed']);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('there is no bench speed');
-    const nobody = await bench('throughput', '--against', 'nobody');
+    const nobody = await bench(['throughput', '--against', 'nobody']);
     expect(nobody.code).toBe(2);
     expect(nobody.stderr).toContain('there is no rival nobody');
   });
