@@ -58,6 +58,9 @@ const SIZES: readonly Size[] = [
 ];
 
 const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
+/** How often compaction and retention look around. */
+const OFTEN_CLEANED_MS = 300;
+const RARELY_CLEANED_MS = 30_000;
 const REAPER_INTERVAL = 'transaction.abort.timed.out.transaction.cleanup.interval.ms';
 
 export function drawPlan(world: World, { applicationId, config }: Scenario): RunPlan {
@@ -95,6 +98,9 @@ function brokerConfig(world: World, sessionTimeoutMs: number): Readonly<Record<s
   return {
     'transaction.version': String(transactionVersion),
     'group.min.session.timeout.ms': '1000',
+    'log.retention.check.interval.ms': String(
+      world.chance(0.3) ? OFTEN_CLEANED_MS : RARELY_CLEANED_MS,
+    ),
     // Kafka's own is as long as a session: so long a zombie's transaction may stay open behind its timeout.
     [REAPER_INTERVAL]: String(world.chance(0.5) ? 500 : sessionTimeoutMs),
   };

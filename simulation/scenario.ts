@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { KafkaClientOverOptions } from '../kafka/kafka-client.ts';
 import type { KafkaClient, RecordToSend, TopicSpec } from '../kafka/ports.ts';
+import type { KafkaStreams } from '../runtime/kafka-streams.ts';
 import type { StreamsOptions } from '../runtime/streams-config.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import type { ReadRecord } from './topic-reader.ts';
@@ -20,6 +21,15 @@ export interface Scenario {
   readonly config?: Partial<StreamsOptions>;
   /** Once per run, before anything happens. */
   begin(run: SimulatedRun): Workload;
+  /** Called in every life of every instance, to look at it from inside. */
+  watch?(streams: KafkaStreams, watch: Watch): void;
+}
+
+export interface Watch {
+  readonly clock: Clock;
+  /** What must never be seen has been seen: the run fails with this sentence. */
+  violated(sentence: string): void;
+  count(what: string): void;
 }
 
 export interface SimulatedRun {

@@ -123,6 +123,8 @@ class Run {
           topology: () => scenario.topology(),
           mutation,
           onFailure,
+          onViolation: (sentence) => resolve([sentence]),
+          watch: scenario.watch,
         }),
     );
     this.#auditor = new Process(world, 'auditor');

@@ -199,7 +199,7 @@ export class FaultProgram {
       duplicate: 0,
       stall: sometimes(0.03),
       halfOpen: sometimes(0.002),
-      lateMarker: sometimes(0.2),
+      lateMarker: sometimes(0.6),
       lateMsMax: this.#world.between(10, LATE_MAX * this.#plan.sessionTimeoutMs),
     };
   }

@@ -6,6 +6,7 @@ import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
 import type { Network } from '../network/network.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
+import { forgetfulHandler } from './forgetful-handler.ts';
 
 /** What a planted bug may put between the broker and its world. */
 export interface BrokerMutation {
@@ -36,12 +37,14 @@ export class BrokerNode {
   #process: Process | undefined;
   #lives = 0;
   readonly #slowSync: number;
+  readonly #isForgetful: boolean;
 
   constructor(network: Network, options: BrokerNodeOptions) {
     this.#world = network.world;
     this.#network = network;
     this.#options = options;
     this.#slowSync = this.#world.random.next() ** 3 * SLOW_SYNC_MAX;
+    this.#isForgetful = this.#world.chance(0.25);
     this.#disk = new MemoryDisk();
     this.#disk.makeDirectory('');
   }
@@ -85,7 +88,9 @@ export class BrokerNode {
         onFatal: (error) => this.#failed(process, error),
         beforeMarker: () => this.#markerArrives(process),
       });
-      const handler = mutation.handler?.(broker) ?? broker;
+      const honest = mutation.handler?.(broker) ?? broker;
+      const onForgotten = () => this.#world.count('duplicate without an offset');
+      const handler = this.#isForgetful ? forgetfulHandler(honest, onForgotten) : honest;
       this.#network.listen({ process, handler });
     } catch (error) {
       this.#failed(process, error as Error);

@@ -10,8 +10,10 @@ import type { StreamsOptions } from '../../runtime/streams-config.ts';
 import type { BytesStoreEngine } from '../../stores/bytes-store.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import { BROKER_ADDRESS, type Network } from '../network/network.ts';
+import type { Scenario } from '../scenario.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
+import { watchedPositions } from './position-watch.ts';
 import { StoreMachine } from './store-machine.ts';
 
 /** What a planted bug may put between the engine and its world. */
@@ -32,6 +34,9 @@ export interface EngineNodeOptions {
   readonly mutation?: EngineMutation;
   /** It has ended with what no fault explains. */
   readonly onFailure: (name: string, error: Error) => void;
+  /** Something has been seen that must never be. */
+  readonly onViolation: (sentence: string) => void;
+  readonly watch?: Scenario['watch'];
 }
 
 const RESTART_MS = 200;
@@ -75,8 +80,12 @@ export class EngineNode {
     this.#process = process;
     this.#isStopping = false;
     this.#streams = undefined;
-    const storeEngine = this.machine.engineFor(process);
     const { config, mutation = {} } = this.#options;
+    const machine = this.machine.engineFor(process);
+    const storeEngine = watchedPositions(
+      mutation.storeEngine?.(machine, process) ?? machine,
+      (sentence) => this.#violated(process, sentence),
+    );
     this.#world.schedule(
       process,
       0,
@@ -87,12 +96,17 @@ export class EngineNode {
             mutation.topology?.(this.#options.topology(), process) ?? this.#options.topology(),
           connection: { kind: 'tcp', brokers: [], clientId: this.name },
           createClient: () => this.#client(process),
-          storeEngine: mutation.storeEngine?.(storeEngine, process) ?? storeEngine,
+          storeEngine,
           clock: mutation.clock?.(process.clock, process) ?? process.clock,
           random: process.random,
           log: this.#log(process),
         });
         this.#streams = streams;
+        this.#options.watch?.(streams, {
+          clock: process.clock,
+          violated: (sentence) => this.#violated(process, sentence),
+          count: (what) => this.#world.count(what),
+        });
         streams.onStateChange((state) => {
           this.#world.note(process, state);
           if (state === 'ERROR') this.#died(process, streams.failure());
@@ -141,6 +155,10 @@ export class EngineNode {
       log: this.#log(process),
     });
     return mutation.client?.(client, process) ?? client;
+  }
+
+  #violated(process: Process, sentence: string): void {
+    if (process.isAlive) this.#options.onViolation(`${process.name}: ${sentence}`);
   }
 
   #died(process: Process, error: Error | undefined): void {
