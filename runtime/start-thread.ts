@@ -6,10 +6,10 @@ import type { KafkaConnection } from '../kafka/connection.ts';
 import type { KafkaClient } from '../kafka/ports.ts';
 import type { BytesStoreEngine } from '../stores/bytes-store.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
-import type { Topics } from './assignment/topic-plan.ts';
+import { planTopics, type Topics } from './assignment/topic-plan.ts';
 import { StreamThread } from './stream-thread.ts';
 import type { StreamsConfig } from './streams-config.ts';
-import { openTaskStates } from './tasks/task-states.ts';
+import { openTaskStates, storeBudget } from './tasks/task-states.ts';
 import type { ThreadEvents } from './thread-events.ts';
 import type { ThreadHandle } from './thread-handle.ts';
 import { ThreadMemory } from './thread-memory.ts';
@@ -52,6 +52,10 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
     start;
   const name = `${config.applicationId}-${index}`;
   const client = start.createClient();
+  const budget = storeBudget(
+    config.storeBytesMax,
+    planTopics(config.applicationId, topology, topics),
+  );
   const thread = new StreamThread({
     name,
     index,
@@ -60,7 +64,7 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
     topology,
     topics,
     client,
-    states: openTaskStates({ directory, bootId, clock, log, engine: storeEngine }),
+    states: openTaskStates({ directory, bootId, clock, log, budget, engine: storeEngine }),
     events: start.events(memory),
     memory,
     listenedTopics,

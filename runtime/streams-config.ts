@@ -17,6 +17,11 @@ export interface StreamsConfig {
   /** Where other instances reach this one's queries; null = answers nobody. */
   readonly applicationServer: HostInfo | null;
   readonly stateDir: string;
+  /**
+   * Caches and write buffers of all LevelDBs of the process, divided over the tasks it may come to own.
+   * With very many tasks each keeps the least that LevelDB works with, about 1 MB.
+   */
+  readonly storeBytesMax: number;
   /** Worker threads; 0 = everything in the caller's event loop. */
   readonly numStreamThreads: number;
   readonly processingGuarantee: ProcessingGuarantee;
@@ -68,6 +73,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const DEFAULTS = {
   applicationServer: null,
   stateDir: join(tmpdir(), 'millrace'),
+  storeBytesMax: 256 * 1024 * 1024,
   numStreamThreads: 1,
   processingGuarantee: 'exactly_once_v2',
   commitIntervalMs: 100,
@@ -114,6 +120,7 @@ type NumberOption = {
 
 const INTEGER_BOUNDS: readonly (readonly [NumberOption, number, number])[] = [
   ['numStreamThreads', 0, 128],
+  ['storeBytesMax', 1024 * 1024, 64 * 1024 ** 3],
   ['commitIntervalMs', 0, 60_000],
   ['commitLingerMs', 0, 10_000],
   ['transactionTimeoutMs', 1_000, 900_000],
