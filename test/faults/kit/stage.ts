@@ -44,6 +44,11 @@ const APP_ENV = {
   TICKETS_DEMO: 'false',
 };
 
+export interface OpenOptions extends Partial<LoadOptions> {
+  /** Tickets in each of the zones. */
+  readonly zoneCapacity?: number;
+}
+
 export interface Judgement {
   readonly proof: SaleProof;
   readonly repeated: number;
@@ -208,7 +213,7 @@ export class Stage {
   // ── The sale ─────────────────────────────────────────────────────────────────────────────────
 
   /** Connects to the first instance, defines event and zones, and lets the buyers in. */
-  async open(options: Partial<LoadOptions> = {}): Promise<void> {
+  async open({ zoneCapacity = ZONE_CAPACITY, ...options }: OpenOptions = {}): Promise<void> {
     const one = await this.instance('one');
     const brokers = this.ground.brokers ?? one.brokers;
     const { registryUrl, httpUrl } = one;
@@ -217,7 +222,7 @@ export class Stage {
       eventId: `event-${this.applicationId}`,
       zones: Array.from({ length: ZONES }, (_, index) => ({
         zoneId: `zone-${index}`,
-        capacity: ZONE_CAPACITY,
+        capacity: zoneCapacity,
       })),
     };
     await openSale(httpUrl, this.#sale);

@@ -1,0 +1,29 @@
+/** The short set of the fault program on the Kafka that KAFKA_BROKERS names; `npm run faults` has all. */
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { Grounds } from '../faults/kit/ground.ts';
+import { runScenario } from '../faults/run-scenario.ts';
+import { SCENARIOS } from '../faults/scenarios.ts';
+import { kafkaBrokers } from '../kit/real-kafka.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'millrace-faults-'));
+const grounds = new Grounds({ directory, outsideBrokers: kafkaBrokers, mayDeleteTopics: false });
+
+afterAll(async () => {
+  await grounds.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+for (const scenario of SCENARIOS.filter(({ isShort }) => isShort === true)) {
+  test(`the sale is proven and audited after: ${scenario.about} (${scenario.name}, on ${scenario.on})`, async ({
+    skip,
+  }) => {
+    const context = { grounds, directory, round: 0, onProgress: () => {}, onStage: () => {} };
+    const row = await runScenario(scenario, context);
+    if (row.result === 'SKIPPED') skip(row.what);
+    expect(`${row.result}: ${row.what}`).toMatch(/^passed: /);
+  });
+}
