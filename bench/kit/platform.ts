@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { freePort, startKafkaCluster } from '../../test/kit/apache-kafka.ts';
 import { type SaleProcess, saleProcess } from '../../test/kit/sale-process.ts';
-import { processUsage } from './process-usage.ts';
+import { processUsage } from './usage/process-usage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const HEAP_MB = 1_024;

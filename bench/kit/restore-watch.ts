@@ -1,6 +1,7 @@
 /** What our own sale tells of its restore while it starts, looked at over HTTP. */
 
-const LOOK_EVERY_MS = 25;
+/** Each look costs the app something. */
+const LOOK_EVERY_MS = 100;
 const GIVE_UP_AFTER_MS = 600_000;
 
 interface TaskList {

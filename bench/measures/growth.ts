@@ -3,8 +3,8 @@
  * partitions and zones, are the throughput bench with other sizes: see growthCases.
  */
 import { rateBetween } from '../kit/committed-offsets.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, type BenchCase, type BenchOptions, rounded } from '../kit/measure.ts';
-import { benchSale } from '../kit/preload.ts';
 import {
   measureOf,
   noiseBetween,

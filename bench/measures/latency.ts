@@ -1,7 +1,8 @@
 /** From the moment a purchase should have been sent to the moment a read_committed consumer has its outcome. */
+
+import { type LoopPlan, startOutcomeClock } from '../kit/load/outcome-clock.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, type BenchContext, type Measure, rounded } from '../kit/measure.ts';
-import { type LoopPlan, startOutcomeClock } from '../kit/outcome-clock.ts';
-import { benchSale } from '../kit/preload.ts';
 import {
   isSaleProven,
   measureOf,

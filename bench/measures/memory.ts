@@ -1,8 +1,8 @@
 /** Memory of the app: idle, at its peak while it decides everything, and at rest with its state. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rateBetween } from '../kit/committed-offsets.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, rounded } from '../kit/measure.ts';
-import { benchSale } from '../kit/preload.ts';
 import {
   isSaleProven,
   measureOf,

@@ -4,7 +4,7 @@ import {
   type LoopTarget,
   measureClosedLoop,
   withConnections,
-} from '../kit/closed-loop.ts';
+} from '../kit/load/closed-loop.ts';
 import type { Bench, BenchContext, Measure } from '../kit/measure.ts';
 import { httpTarget, measureOf, withSale } from '../kit/running-sale.ts';
 import type { CannedAnswer } from '../rivals/rival.ts';

@@ -4,9 +4,9 @@
  * if nothing had happened.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type OutcomeClock, startOutcomeClock } from '../kit/load/outcome-clock.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, rounded } from '../kit/measure.ts';
-import { type OutcomeClock, startOutcomeClock } from '../kit/outcome-clock.ts';
-import { benchSale } from '../kit/preload.ts';
 import {
   isSaleProven,
   measureOf,

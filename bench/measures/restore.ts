@@ -7,8 +7,8 @@ import { partitionForKey } from '../../kafka/murmur2.ts';
 import { toBytes } from '../../schemas/serde.ts';
 import { zoneKey } from '../../ticket-sales/domain/zone.ts';
 import { type TicketSerdes, TOPICS } from '../../ticket-sales/records.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, type BenchContext, type Measure, rounded } from '../kit/measure.ts';
-import { benchSale } from '../kit/preload.ts';
 import { RestoreWatch } from '../kit/restore-watch.ts';
 import {
   isSaleProven,

@@ -1,7 +1,7 @@
 /** Everything is in the topic already: how fast is it decided, and at what cost? */
 import { rateBetween } from '../kit/committed-offsets.ts';
+import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, rounded } from '../kit/measure.ts';
-import { benchSale } from '../kit/preload.ts';
 import {
   isSaleProven,
   measureOf,

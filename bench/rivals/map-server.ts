@@ -1,7 +1,7 @@
 /** Raw node:http that repeats our answers from a Map: the ceiling of any server in Node. */
 import { join } from 'node:path';
 import { freePort } from '../../test/kit/apache-kafka.ts';
-import { processUsage } from '../kit/process-usage.ts';
+import { processUsage } from '../kit/usage/process-usage.ts';
 import { startServer } from './http-process.ts';
 import { NODE_RIVALS } from './node-packages.ts';
 import type { HttpRival } from './rival.ts';

@@ -1,7 +1,7 @@
 /** Koa before a database, as an HTTP rival: what all of them share. */
 import { join } from 'node:path';
 import { freePort } from '../../test/kit/apache-kafka.ts';
-import { processUsage } from '../kit/process-usage.ts';
+import { processUsage } from '../kit/usage/process-usage.ts';
 import { startServer } from './http-process.ts';
 import { installPackages, NODE_RIVALS, whyNoNpm } from './node-packages.ts';
 import type { HttpRival, ZoneStock } from './rival.ts';

@@ -1,10 +1,10 @@
 /** Keep-alive connections of which each asks again as soon as it has its answer, for a time. */
 
-import { percentiles } from '../percentiles.ts';
-import type { HttpUsage } from '../rivals/rival.ts';
+import { percentiles } from '../../percentiles.ts';
+import type { HttpUsage } from '../../rivals/rival.ts';
+import { type BenchContext, type Measure, rounded } from '../measure.ts';
+import { foreignCpuPercent, machineTime } from '../usage/machine-noise.ts';
 import { HttpConnection } from './http-connection.ts';
-import { foreignCpuPercent, machineTime } from './machine-noise.ts';
-import { type BenchContext, type Measure, rounded } from './measure.ts';
 
 const WARM_UP_SHARE = 1 / 3;
 

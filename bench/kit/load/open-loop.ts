@@ -2,12 +2,12 @@
  * Asks for purchases at a rate that does not care how the sale is doing: every purchase has its
  * intended time on an exact grid; each millisecond all that is due is sent, or goes with the next request.
  */
-import { partitionForKey } from '../../kafka/murmur2.ts';
-import { BatchBuilder } from '../../kafka/records/batch-builder.ts';
-import type { EncodedBatch } from '../../kafka/records/types.ts';
-import { zoneKey } from '../../ticket-sales/domain/zone.ts';
-import { TOPICS } from '../../ticket-sales/records.ts';
-import { purchaseNumber, type Sale, type SaleOnKafka } from '../sale-client.ts';
+import { partitionForKey } from '../../../kafka/murmur2.ts';
+import { BatchBuilder } from '../../../kafka/records/batch-builder.ts';
+import type { EncodedBatch } from '../../../kafka/records/types.ts';
+import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
+import { TOPICS } from '../../../ticket-sales/records.ts';
+import { purchaseNumber, type Sale, type SaleOnKafka } from '../../sale-client.ts';
 
 const BATCH_BYTES = 512 * 1024;
 const VALUE_BYTES_MAX = 1_024;

@@ -2,8 +2,8 @@
  * Asks for purchases in open loop and notes, for each, how long after its intended time a
  * read_committed consumer had its outcome. Both clocks are this process's.
  */
-import { TOPICS } from '../../ticket-sales/records.ts';
-import { endOffsets, readTopic, type Sale, type SaleOnKafka } from '../sale-client.ts';
+import { TOPICS } from '../../../ticket-sales/records.ts';
+import { endOffsets, readTopic, type Sale, type SaleOnKafka } from '../../sale-client.ts';
 import { encodeAhead, sendOpenLoop } from './open-loop.ts';
 
 const GIVE_UP_AFTER_MS = 60_000;

@@ -2,14 +2,14 @@
  * Fills the command topic before the app is started: zones first, then purchases round the zones,
  * as whole record batches. Knows what the sale must come to, not how it is decided.
  */
-import { partitionForKey } from '../../kafka/murmur2.ts';
-import { BatchBuilder } from '../../kafka/records/batch-builder.ts';
-import { toBytes } from '../../schemas/serde.ts';
-import { zoneKey } from '../../ticket-sales/domain/zone.ts';
-import { TOPICS } from '../../ticket-sales/records.ts';
-import { Gate } from '../gate.ts';
-import { purchaseNumber, type Sale } from '../sale-client.ts';
-import type { SaleTopics } from './sale-topics.ts';
+import { partitionForKey } from '../../../kafka/murmur2.ts';
+import { BatchBuilder } from '../../../kafka/records/batch-builder.ts';
+import { toBytes } from '../../../schemas/serde.ts';
+import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
+import { TOPICS } from '../../../ticket-sales/records.ts';
+import { Gate } from '../../gate.ts';
+import { purchaseNumber, type Sale } from '../../sale-client.ts';
+import type { SaleTopics } from '../sale-topics.ts';
 
 const BATCH_BYTES = 512 * 1024;
 const BATCHES_IN_FLIGHT = 16;
