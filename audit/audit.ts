@@ -12,7 +12,7 @@ import type { AuditContext } from './context.ts';
 import { Findings, type Rule, type RuleResult, type Verdict } from './findings.ts';
 import type { JournalLine } from './journal.ts';
 import type { LogSample, LogSource, PartitionBounds } from './log-source.ts';
-import { SaleRecords } from './sale-records.ts';
+import { type SaleRecords, saleRecords } from './sale-records.ts';
 import { auditTask } from './task-audit.ts';
 import { isOfPayments, type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
 
@@ -123,7 +123,7 @@ function contextOf(
   for (const { startOffset, endOffset } of sample.bounds.values()) total += endOffset - startOffset;
   return {
     ...parts,
-    records: new SaleRecords(registry),
+    records: saleRecords(registry),
     open: (topic, partition) => {
       const bounds = sample.bounds.get(`${topic}-${partition}`) ?? NOTHING;
       return source.read(topic, partition, bounds)[Symbol.asyncIterator]();

@@ -83,6 +83,17 @@ export class SchemaMissing extends Error {
 
 const NAMESPACE = 'millrace.tickets.';
 
+/** By registry: an id never changes its meaning, so what was parsed once serves every audit. */
+const RECORDS = new WeakMap<SchemaRegistry, SaleRecords>();
+
+export function saleRecords(registry: SchemaRegistry): SaleRecords {
+  const known = RECORDS.get(registry);
+  if (known !== undefined) return known;
+  const records = new SaleRecords(registry);
+  RECORDS.set(registry, records);
+  return records;
+}
+
 export class SaleRecords {
   readonly #command: RecordReader<{ readonly command: Record<string, CommandFields> }>;
   readonly purchase: RecordReader<PurchaseRecord>;

@@ -1,7 +1,7 @@
 /**
- * The sale as a scenario, judged by the auditor that users have: `millrace audit`, over the raw batches
- * of the simulated broker and the buyers' journal. What it raises beyond the simulation's own audit is
- * either a bug that the other does not see, or a false alarm.
+ * A simulated sale judged by the auditor that users have: `millrace audit`, over the raw batches of the
+ * simulated broker and the buyers' journal; and a scenario that counts which rules had a case. What it
+ * raises beyond the simulation's own audit is either a bug that the other does not see, or a false alarm.
  */
 import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { JournalEntry } from '../../audit/journal.ts';

@@ -1,4 +1,7 @@
-/** The sale as a scenario, and one run of it. */
+/**
+ * The sale as a scenario, and one run of it. Two judges: the simulation's own, which also reads the
+ * stores, and then the auditor that users have, which also reads raw batches.
+ */
 import type { Scenario } from '../../simulation/scenario.ts';
 import {
   type RunResult,
@@ -7,6 +10,7 @@ import {
 } from '../../simulation/simulate.ts';
 import { ticketTopics } from '../../ticket-sales/topics.ts';
 import { Audit } from './audit.ts';
+import { auditSale, sentencesOf } from './audited-sale.ts';
 import { Buyers } from './buyers.ts';
 import { APPLICATION_ID, PARTITIONS, saleTopology } from './sale.ts';
 
@@ -25,7 +29,8 @@ export const sale: Scenario = {
         const audit = new Audit(outcome);
         await audit.topics(buyers.journal);
         if (audit.violations.length === 0) await audit.stores();
-        return audit.violations;
+        if (audit.violations.length > 0) return audit.violations;
+        return sentencesOf(await auditSale(outcome, buyers.journal));
       },
     };
   },
