@@ -2,6 +2,8 @@
  * The proof of a sale, read back from the topics alone: what was asked (the command topic), what was
  * decided (the status topic), what was announced of the stock. Shares no reducer with the app.
  */
+import { isMillraceError } from '../base/errors.ts';
+import { UnknownSchemaError } from '../schemas/serde.ts';
 import type { Purchase } from '../ticket-sales/domain/purchase.ts';
 import { type InventoryUpdated, TOPICS } from '../ticket-sales/records.ts';
 import { endOffsets, readTopic, type Sale, type SaleOnKafka } from './sale-client.ts';
@@ -141,14 +143,25 @@ async function askedPurchases(client: SaleOnKafka, sale: Sale): Promise<Outcomes
   await readAll(
     client,
     TOPICS.commands,
-    client.serdes.command.decode.bind(client.serdes.command),
+    (buffer, start, end) => commandIn(client, buffer, start, end),
     (command) => {
-      if (command.kind === 'purchase' && command.eventId === sale.eventId) {
+      if (command?.kind === 'purchase' && command.eventId === sale.eventId) {
         asked.set(command.purchaseId, NONE);
       }
     },
   );
   return asked;
+}
+
+/** undefined: nobody can read it, so nobody has asked for anything. */
+function commandIn(client: SaleOnKafka, buffer: Buffer, start: number, end: number) {
+  try {
+    return client.serdes.command.decode(buffer, start, end);
+  } catch (error) {
+    const isUnreadable = error instanceof UnknownSchemaError;
+    if (isUnreadable || isMillraceError(error, 'DESERIALIZATION')) return undefined;
+    throw error;
+  }
 }
 
 async function zonesThatDiffer(

@@ -122,22 +122,22 @@ async function run(
 
   const decidedAtMs = Array.from({ length: client.partitionCount }, () => [] as number[]);
   const queries: Queries = { right: 0, unavailable: 0, wrong: [] };
+  const journal = new JournalWriter(journalFile);
   const stopped = new AbortController();
   const querying = Promise.all(
-    instances.map((instance) => query(instance, sale, queries, stopped.signal)),
+    instances.map((instance) => query(instance, sale, queries, journal, stopped.signal)),
   );
   const watching = watch(client, sale, load.purchases, decidedAtMs);
-  const journal = new JournalWriter(journalFile);
   const asking = ask(client, journal, sale, load);
   await until('a third is decided', async () => total(decidedAtMs) > load.purchases / 3, 120_000);
   const killedAtMs = performance.now();
   await one.kill('SIGKILL');
   console.error(`killed one of two at ${total(decidedAtMs)} decisions`);
   await asking;
-  journal.close();
   const complete = await watching;
   stopped.abort();
   await querying;
+  journal.close();
 
   const takeoverMs = Math.max(
     ...decidedAtMs.map(
@@ -181,6 +181,7 @@ async function query(
   instance: SaleProcess,
   sale: Sale,
   queries: Queries,
+  journal: JournalWriter,
   signal: AbortSignal,
 ): Promise<void> {
   const lastSold = new Map<string, number>();
@@ -202,7 +203,13 @@ async function query(
         held: number;
         sold: number;
         capacity: number;
+        version: number;
       };
+      journal.read({
+        reader: instance.httpUrl,
+        key: `${sale.eventId}/${zoneId}`,
+        version: stock.version,
+      });
       const sound =
         stock.capacity === capacity &&
         stock.available >= 0 &&

@@ -49,7 +49,8 @@ interface Poison {
 
 /** The rows of the table of bad input that exist so far; each must become one dead letter. */
 function poisons({ client, sale }: Stage, round: number): readonly Poison[] {
-  const { eventId } = sale;
+  // Of another event: what can be read of them is no purchase of the sale that is proven.
+  const eventId = `${sale.eventId}-poisoned`;
   const { zoneId } = sale.zones[round % sale.zones.length]!;
   const key = Buffer.from(zoneKey(eventId, zoneId));
   const buyerId = `poisoner-${round}`;
