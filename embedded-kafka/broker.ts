@@ -43,6 +43,8 @@ export interface BrokerOptions {
   readonly onFatal: (error: MillraceError) => void;
   /** Simulation only: awaited before each transaction marker, whose way to the partition takes time in a real cluster. */
   readonly beforeMarker?: () => Promise<void>;
+  /** Simulation only: sees every answer before it is encoded. */
+  readonly onAnswer?: (apiName: string, answer: unknown) => void;
 }
 
 export interface Broker extends FrameHandler {
@@ -174,6 +176,7 @@ class RunningBroker implements Broker {
       closed: this.#closedSignal(connection),
     });
     if (response === undefined) return undefined;
+    this.#parts.onAnswer?.(handler.api.name, response);
     // The handler gave what its api writes: defineHandler has checked it.
     const answer = response as never;
     return withoutSize(

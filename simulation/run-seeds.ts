@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { metTooSeldom } from './faults/sometimes.ts';
 import type { RunResult } from './simulate.ts';
 
 export interface ScenarioModule {
@@ -28,6 +29,8 @@ export interface Tally {
   readonly failed: readonly RunResult[];
   readonly events: number;
   readonly counters: ReadonlyMap<string, number>;
+  /** Of what must happen now and then: what did so too seldom; undefined when the seeds were too few. */
+  readonly metTooSeldom: readonly string[] | undefined;
 }
 
 /** Rejects when a worker cannot load the scenario. */
@@ -59,5 +62,5 @@ export async function runSeeds(scenario: ScenarioModule, options: SeedsOptions):
       more();
     });
   await Promise.all(Array.from({ length: Math.min(threads, seeds) }, work));
-  return { passed, failed, events, counters };
+  return { passed, failed, events, counters, metTooSeldom: metTooSeldom(counters, seeds) };
 }

@@ -33,11 +33,16 @@ export class SimulatedDisk implements BytesStoreEngine {
   readonly #volumes = new Map<string, Volume>();
   readonly #faults = new Map<number, Fault>();
   readonly #latency: () => Promise<void>;
+  readonly #written: () => void;
   #writeCount = 0;
 
-  /** `latency` is awaited before every write and flush takes effect. */
-  constructor(latency: () => Promise<void> = () => Promise.resolve()) {
+  /** `latency` is awaited before every write and flush takes effect; `written` is told of each batch. */
+  constructor(
+    latency: () => Promise<void> = () => Promise.resolve(),
+    written: () => void = () => {},
+  ) {
     this.#latency = latency;
+    this.#written = written;
   }
 
   /** Batches that anybody has tried to write so far. */
@@ -103,6 +108,11 @@ export class SimulatedDisk implements BytesStoreEngine {
     const volume = this.#volume(directory);
     assert(volume.owner === undefined, `${directory} is open`);
     volume.written.push({ writes: [[key.toString('latin1'), value]], isSynced: true });
+  }
+
+  /** A batch has been written. */
+  tellWritten(): void {
+    this.#written();
   }
 
   takeFault(): Fault | undefined {
@@ -198,6 +208,7 @@ class OpenVolume implements BytesStore {
     }
     this.#view.applyAll(writes);
     if (this.#state === 'open') this.#volume.written.push({ writes, isSynced });
+    this.#disk.tellWritten();
   }
 
   #leave(): void {

@@ -9,6 +9,8 @@ import type { EngineNode } from '../nodes/engine-node.ts';
 import type { RunPlan } from '../run-plan.ts';
 import type { World } from '../world/world.ts';
 
+import { KILL_POINTS, type KillPointName } from './kill-points.ts';
+
 type Fault = (program: FaultProgram) => Promise<void>;
 
 /** Effects on the outside between deciding to kill a process and its death. */
@@ -19,11 +21,37 @@ const BLOCKED_MAX = 0.8;
 const DOWN_MAX = 0.3;
 const LATE_MAX = 0.8;
 const HEARTBEATS = /^group-/;
+const STOPPING_EFFECTS_MAX = 12;
+/** Points that a process comes to in the beginning. */
+const STARTING: ReadonlySet<KillPointName> = new Set(['K1', 'K2', 'K3']);
+/** Points that come once in a life, or seldom. */
+const RARE: ReadonlySet<KillPointName> = new Set([...STARTING, 'K13']);
+/** What is seldom reached is tried more often. */
+const POINTS = [
+  ...(Object.keys(KILL_POINTS) as KillPointName[]),
+  'K13',
+  'K13',
+  'K2',
+  'K6',
+] as const;
 const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'EndTxn'];
+
+/** A late second one of these acts on the next transaction: the hole that transactions V2 closed. */
+const ONCE_UNDER_V1: ReadonlySet<string> = new Set([
+  'AddPartitionsToTxn',
+  'AddOffsetsToTxn',
+  'TxnOffsetCommit',
+  'EndTxn',
+]);
+const NONE: ReadonlySet<string> = new Set();
+
+/** Of the runs with a fault in them, where it is not 0.4: this one has fourteen faces. */
+const OFTEN: Readonly<Record<string, number>> = { 'engine killed at a point': 0.8 };
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'engine killed': (program) => program.killEngine(false, 0),
   'engine killed at an effect': (program) => program.killEngine(false, KILL_EFFECTS_MAX),
+  'engine killed at a point': (program) => program.killAtPoint(),
   'engine lost power': (program) => program.killEngine(true, KILL_EFFECTS_MAX),
   'engine paused': (program) => program.pauseEngine(),
   'engine paused in a commit': (program) => program.pauseInCommit(),
@@ -34,6 +62,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'last requests of a zombie': (program) => program.delayZombie(),
   'broker killed at an effect': (program) => program.killBroker(false),
   'broker lost power': (program) => program.killBroker(true),
+  'broker disk failed': (program) => program.failBrokerDisk(),
   'clock jumped': (program) => program.jumpClock(),
   'store write failed': (program) => program.failStore(),
 };
@@ -53,7 +82,7 @@ export class FaultProgram {
     this.#network = network;
     this.#broker = broker;
     this.#engines = engines;
-    this.#faults = Object.keys(FAULTS).filter(() => this.#world.chance(0.4));
+    this.#faults = Object.keys(FAULTS).filter((name) => this.#world.chance(OFTEN[name] ?? 0.4));
   }
 
   /** Faults for that long, then their consequences end too: everything runs, and the network is calm. */
@@ -92,6 +121,37 @@ export class FaultProgram {
     engine.ensureStarted();
   }
 
+  /** At the first, second or third time from now that it comes to this point of its work. */
+  async killAtPoint(): Promise<void> {
+    const engine = this.#anyEngine();
+    if (engine.process?.isAlive !== true || engine.process.isPaused) return;
+    const name = this.#world.oneOf(POINTS);
+    if (STARTING.has(name)) {
+      engine.kill(false);
+      engine.start();
+    }
+    const process = engine.process;
+    const die = () => {
+      this.#world.count(`killed at ${name}`);
+      process.kill();
+    };
+    if (name === 'K14') {
+      process.atEffect(this.#world.pick(1, STOPPING_EFFECTS_MAX), die);
+      void engine.stop();
+    } else {
+      const nth = RARE.has(name) ? 1 : this.#world.pick(1, 2);
+      process.atEffect(nth, die, KILL_POINTS[name].effect);
+    }
+    const isDead = new Promise<void>((resolve) => process.onDeath(resolve));
+    await Promise.race([isDead, this.#sleepSessions(0.5, 1)]);
+    if (engine.process !== process) return;
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    if (name === 'K14') engine.kill(false);
+    if (process.isAlive) return;
+    await this.#sleepSessions(0, DOWN_MAX);
+    engine.ensureStarted();
+  }
+
   async pauseEngine(): Promise<void> {
     const { process } = this.#anyEngine();
     if (process === undefined || !process.isAlive || process.isPaused) return;
@@ -107,7 +167,7 @@ export class FaultProgram {
   async pauseInCommit(): Promise<void> {
     const { process } = this.#anyEngine();
     if (process === undefined || !process.isAlive || process.isPaused) return;
-    const last = LAST_REQUESTS[this.#world.pick(0, LAST_REQUESTS.length - 1)]!;
+    const last = this.#world.oneOf(LAST_REQUESTS);
     process.atEffect(
       1,
       () => {
@@ -136,7 +196,7 @@ export class FaultProgram {
 
   async cut(directions: readonly Direction[]): Promise<void> {
     const links = ['users', ...this.#engines.map(({ name }) => name)];
-    const link = links[this.#world.pick(0, links.length - 1)]!;
+    const link = this.#world.oneOf(links);
     this.#world.count(`link cut ${directions.join('+')}`);
     this.#network.block(link, directions);
     await this.#sleepSessions(0, BLOCKED_MAX);
@@ -155,7 +215,7 @@ export class FaultProgram {
     this.#network.block(name, ['toBroker'], HEARTBEATS);
     await this.#sleepSessions(0.75, 0.97);
     const hold = () => this.#network.block(name, ['toBroker', 'toClient']);
-    const last = LAST_REQUESTS[this.#world.pick(0, LAST_REQUESTS.length - 1)]!;
+    const last = this.#world.oneOf(LAST_REQUESTS);
     process.atEffect(1, hold, last);
     await this.#sleepSessions(0.15, 0.6);
     process.atEffect(Number.POSITIVE_INFINITY, () => {});
@@ -174,9 +234,19 @@ export class FaultProgram {
     if (this.#broker.process === process) this.#broker.start();
   }
 
+  async failBrokerDisk(): Promise<void> {
+    const { process } = this.#broker;
+    if (process === undefined || !process.isAlive) return;
+    const kind = this.#world.chance(0.5) ? 'append' : 'sync';
+    this.#broker.failDisk(kind, this.#world.chance(0.5) ? 'EIO' : 'ENOSPC');
+    await this.#sleepSessions(0, DOWN_MAX);
+    this.#broker.healDisk();
+    if (this.#broker.process === process && !process.isAlive) this.#broker.start();
+  }
+
   async jumpClock(): Promise<void> {
     const processes = [this.#broker.process, ...this.#engines.map(({ process }) => process)];
-    const process = processes[this.#world.pick(0, processes.length - 1)];
+    const process = this.#world.oneOf(processes);
     if (process === undefined) return;
     this.#world.count('clock jumped');
     process.skewMs += this.#world.pick(-20_000, 20_000);
@@ -196,16 +266,18 @@ export class FaultProgram {
       loseRequest: sometimes(0.02),
       loseAnswer: sometimes(0.02),
       lateRequest: sometimes(0.02),
-      duplicate: 0,
+      duplicate: sometimes(0.02),
       stall: sometimes(0.03),
       halfOpen: sometimes(0.002),
       lateMarker: sometimes(0.6),
+      refuse: sometimes(0.06),
       lateMsMax: this.#world.between(10, LATE_MAX * this.#plan.sessionTimeoutMs),
+      neverTwice: this.#plan.broker['transaction.version'] === '2' ? NONE : ONCE_UNDER_V1,
     };
   }
 
   #anyEngine(): EngineNode {
-    return this.#engines[this.#world.pick(0, this.#engines.length - 1)]!;
+    return this.#world.oneOf(this.#engines);
   }
 
   #sleepSessions(min: number, max: number): Promise<void> {

@@ -59,7 +59,7 @@ export class ClientEnd implements BrokerConnection {
   receive(frame: Buffer): void {
     if (!this.#isOpen) return;
     const pending = this.#pending.get(frame.readInt32BE(0));
-    if (pending === undefined) return;
+    if (pending === undefined || !this.#connection.answered(pending.header.apiName)) return;
     this.#pending.delete(frame.readInt32BE(0));
     pending.cancelTimeout();
     pending.resolve(frame.subarray(decodeResponseHeader(frame, pending.header).bodyAt));

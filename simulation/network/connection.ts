@@ -15,6 +15,8 @@ interface Ends {
 
 type Held = () => void;
 
+const RESTORING = /-restore$/;
+
 export class Connection {
   readonly client: Process;
   readonly link: string;
@@ -37,16 +39,31 @@ export class Connection {
     this.purpose = purpose;
     this.server = server;
     this.clientEnd = new ClientEnd(this, client, clientId);
-    this.#serverEnd = new ServerEnd(server.handler, network.connectionContext(), this);
+    this.#serverEnd = new ServerEnd(server.facing, network.connectionContext(), this);
   }
 
   /** From the client: one request frame. */
   sendRequest(frame: Buffer, api: string): void {
+    if (!this.client.effect(this.#effectOf(api))) return;
+    this.#send(frame, api);
+    this.client.effect(`sent ${api}`);
+  }
+
+  /** The client is about to hear an answer. False: it has died of it. */
+  answered(api: string): boolean {
+    return this.client.effect(`answered ${this.#effectOf(api)}`);
+  }
+
+  #effectOf(api: string): string {
+    return RESTORING.test(this.purpose) ? `${api} to restore` : api;
+  }
+
+  #send(frame: Buffer, api: string): void {
     const apiName = `${api} of ${this.client.name}`;
-    if (!this.client.effect(api)) return;
     const trouble = this.#trouble();
     const fate = this.#world.random.next();
     const { loseRequest, loseAnswer, lateRequest, duplicate, halfOpen } = trouble;
+    const repeat = trouble.neverTwice.has(api) ? 0 : duplicate;
     const arrive = () => this.#serverEnd.receive(frame);
     if (!this.#isHalfOpen && this.#world.chance(halfOpen)) {
       this.#world.count('half-open connection');
@@ -70,14 +87,10 @@ export class Connection {
       this.#arrivesAtMs.toBroker = this.#world.nowMs + this.#world.between(0, trouble.lateMsMax);
       this.#deliver('toBroker', arrive, `late ${apiName}`);
       this.breakForClient();
-    } else if (fate < loseRequest + loseAnswer + lateRequest + duplicate) {
+    } else if (fate < loseRequest + loseAnswer + lateRequest + repeat) {
       this.#world.count('duplicated request');
       this.#deliver('toBroker', arrive, apiName);
-      const ghost = new ServerEnd(
-        this.server.handler,
-        this.#network.connectionContext(),
-        undefined,
-      );
+      const ghost = new ServerEnd(this.server.facing, this.#network.connectionContext(), undefined);
       const afterMs = this.#world.between(0, trouble.lateMsMax);
       const again = () => ghost.receive(Buffer.from(frame));
       this.#world.schedule(this.server.process, afterMs, again, `duplicate ${apiName}`);

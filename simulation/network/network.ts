@@ -31,7 +31,11 @@ export interface NetworkTrouble {
   readonly halfOpen: number;
   /** A transaction's marker reaches its partition late: the outcome is decided, and not seen yet. */
   readonly lateMarker: number;
+  /** The broker answers as a cluster would whose leaders and coordinators move. */
+  readonly refuse: number;
   readonly lateMsMax: number;
+  /** APIs whose requests never arrive twice: the protocol has no defence. */
+  readonly neverTwice: ReadonlySet<string>;
 }
 
 export const CALM: NetworkTrouble = {
@@ -43,7 +47,9 @@ export const CALM: NetworkTrouble = {
   stall: 0,
   halfOpen: 0,
   lateMarker: 0,
+  refuse: 0,
   lateMsMax: 0,
+  neverTwice: new Set(),
 };
 
 const ANY_PURPOSE = /^/;
@@ -60,6 +66,8 @@ interface Block {
 export interface Server {
   readonly process: Process;
   readonly handler: FrameHandler;
+  /** The same, as everybody but the auditor sees it. */
+  readonly facing: FrameHandler;
 }
 
 export class Network {

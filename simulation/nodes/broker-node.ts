@@ -1,8 +1,10 @@
 /** The machine of the broker: its disk, and one life of its process after the other. */
 import { silentLog } from '../../base/log.ts';
 import { createBroker } from '../../embedded-kafka/broker.ts';
-import { type DiskOperation, MemoryDisk } from '../../embedded-kafka/disk/memory-disk.ts';
+import { type DiskOperation, MemoryDisk, osError } from '../../embedded-kafka/disk/memory-disk.ts';
 import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
+import { countCodes } from '../faults/answered-codes.ts';
+import { refusing } from '../faults/refusals.ts';
 import type { Network } from '../network/network.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -36,6 +38,9 @@ export class BrokerNode {
   #disk: MemoryDisk;
   #process: Process | undefined;
   #lives = 0;
+  #diskFault: { readonly kind: string; readonly code: 'EIO' | 'ENOSPC' } | undefined;
+  /** Its process has met a disk that failed. */
+  #isHarmed = false;
   readonly #slowSync: number;
   readonly #isForgetful: boolean;
 
@@ -61,6 +66,7 @@ export class BrokerNode {
   start(): Process {
     const process = new Process(this.#world, `broker.${++this.#lives}`);
     this.#process = process;
+    this.#isHarmed = false;
     const disk = this.#disk.killProcess({
       syncDelay: () => this.#sync(process),
       beforeOperation: (operation) => this.#beforeOperation(process, operation),
@@ -76,6 +82,15 @@ export class BrokerNode {
     if (isPowerLost) this.#disk = this.#disk.powerLoss(this.#world.random);
   }
 
+  /** The next such operation fails. What was appended then is torn. */
+  failDisk(kind: 'append' | 'sync', code: 'EIO' | 'ENOSPC'): void {
+    this.#diskFault = { kind, code };
+  }
+
+  healDisk(): void {
+    this.#diskFault = undefined;
+  }
+
   async #run(process: Process, disk: MemoryDisk): Promise<void> {
     const { config, mutation = {} } = this.#options;
     try {
@@ -87,11 +102,14 @@ export class BrokerNode {
         config,
         onFatal: (error) => this.#failed(process, error),
         beforeMarker: () => this.#markerArrives(process),
+        onAnswer: (_api, answer) => countCodes(answer, (what) => this.#world.count(what)),
       });
       const honest = mutation.handler?.(broker) ?? broker;
       const onForgotten = () => this.#world.count('duplicate without an offset');
       const handler = this.#isForgetful ? forgetfulHandler(honest, onForgotten) : honest;
-      this.#network.listen({ process, handler });
+      const { world } = this.#network;
+      const facing = refusing(handler, world, () => this.#network.trouble.refuse);
+      this.#network.listen({ process, handler, facing });
     } catch (error) {
       this.#failed(process, error as Error);
     }
@@ -99,13 +117,21 @@ export class BrokerNode {
 
   #failed(process: Process, error: Error): void {
     if (!process.isAlive) return;
-    this.#options.onFailure('broker', error);
+    if (this.#isHarmed) this.#world.count('broker ended by its disk');
+    else this.#options.onFailure('broker', error);
     process.kill();
   }
 
   #beforeOperation(process: Process, operation: DiskOperation): void {
-    if (operation.kind === 'read' || process.effect(operation.kind)) return;
-    throw new Error('this broker is dead');
+    const { kind } = operation;
+    if (kind === 'read') return;
+    if (!process.effect(kind)) throw new Error('this broker is dead');
+    const fault = this.#diskFault;
+    if (fault === undefined || kind !== fault.kind) return;
+    this.#diskFault = undefined;
+    this.#isHarmed = true;
+    this.#world.count(`broker disk: ${fault.code} in ${kind}`);
+    throw osError(fault.code);
   }
 
   async #markerArrives(process: Process): Promise<void> {

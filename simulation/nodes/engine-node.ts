@@ -108,6 +108,7 @@ export class EngineNode {
           count: (what) => this.#world.count(what),
         });
         streams.onStateChange((state) => {
+          if (!process.effect(state)) return;
           this.#world.note(process, state);
           if (state === 'ERROR') this.#died(process, streams.failure());
         });

@@ -16,7 +16,10 @@ export class StoreMachine {
   readonly #directories = new Set<string>();
   #running: Process | undefined;
   #boots = 1;
-  readonly disk = new SimulatedDisk(() => this.#latency());
+  readonly disk = new SimulatedDisk(
+    () => this.#latency(),
+    () => this.#running?.effect('written'),
+  );
 
   constructor(world: World) {
     this.#world = world;

@@ -58,6 +58,10 @@ export class World {
     return between(this.random, min, max);
   }
 
+  oneOf<T>(choices: readonly T[]): T {
+    return choices[this.pick(0, choices.length - 1)]!;
+  }
+
   /** A whole number from `min` up to and with `max`. */
   pick(min: number, max: number): number {
     return pick(this.random, min, max);

@@ -1,9 +1,10 @@
 /**
  * `npm run simulate -- --seeds N [--from S] [--threads T]` or `--seed S [--trace] [--mutant NAME]`.
  * One line per failing seed, with the command that replays it; the last line is the tally. Exit 0 only
- * when no seed failed.
+ * when no seed failed, and, with enough seeds to say, everything that must happen sometimes did.
  */
 import { parseArgs } from 'node:util';
+import { SEEDS_TO_JUDGE, SOMETIMES } from '../../simulation/faults/sometimes.ts';
 import { runSeeds } from '../../simulation/run-seeds.ts';
 import { mutantNamed, simulateMutant } from './mutants.ts';
 import { simulate } from './simulate.ts';
@@ -38,12 +39,21 @@ async function one(seed: number): Promise<boolean> {
   return isClean;
 }
 
+function vacuity(metTooSeldom: readonly string[] | undefined): string {
+  if (metTooSeldom === undefined) {
+    return `not judged: below ${SEEDS_TO_JUDGE} seeds chance alone leaves something out`;
+  }
+  return metTooSeldom.length === 0
+    ? `all ${SOMETIMES.length} things that must happen sometimes did`
+    : `VACUOUS: met too seldom: ${metTooSeldom.join('; ')}`;
+}
+
 async function many(seeds: number, from: number): Promise<boolean> {
   const began = performance.now();
   let [done, toldAt] = [0, began];
   const scenario = { module: new URL('./simulate.ts', import.meta.url), export: 'sale' };
   const threads = values.threads === undefined ? {} : { threads: Number(values.threads) };
-  const { passed, failed, events, counters } = await runSeeds(scenario, {
+  const { passed, failed, events, counters, metTooSeldom } = await runSeeds(scenario, {
     seeds,
     from,
     ...threads,
@@ -65,8 +75,9 @@ async function many(seeds: number, from: number): Promise<boolean> {
   tell(
     `seeds ${from} to ${from + seeds - 1}: ${(done / seconds).toFixed(1)} a second, ${cpuMs.toFixed(1)} ms of CPU and ${Math.round(events / done)} events each`,
   );
+  tell(vacuity(metTooSeldom));
   tell(`${passed} passed, ${failed.length} failed`);
-  return failed.length === 0;
+  return failed.length === 0 && (metTooSeldom ?? []).length === 0;
 }
 
 const isClean =

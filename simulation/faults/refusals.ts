@@ -1,0 +1,221 @@
+/**
+ * What a cluster of several brokers answers now and then, and a single one never: the leader or the
+ * coordinator is another one by now, is loading, has too few replicas. Some of these answers come after
+ * the deed: the request was carried out, and the one who did it was deposed before it could say so.
+ */
+import type { FrameHandler } from '../../embedded-kafka/ports.ts';
+import {
+  decodeRequest,
+  decodeRequestHeader,
+  encodeResponseFrame,
+  type ReceivedRequestHeader,
+} from '../../kafka/protocol/codec.ts';
+import { Errors, type KafkaErrorName } from '../../kafka/protocol/error-codes.ts';
+import { addOffsetsToTxnApi } from '../../kafka/protocol/messages/add-offsets-to-txn.ts';
+import { addPartitionsToTxnApi } from '../../kafka/protocol/messages/add-partitions-to-txn.ts';
+import { endTxnApi } from '../../kafka/protocol/messages/end-txn.ts';
+import { fetchApi } from '../../kafka/protocol/messages/fetch.ts';
+import { findCoordinatorApi } from '../../kafka/protocol/messages/find-coordinator.ts';
+import { heartbeatApi } from '../../kafka/protocol/messages/heartbeat.ts';
+import { initProducerIdApi } from '../../kafka/protocol/messages/init-producer-id.ts';
+import { joinGroupApi } from '../../kafka/protocol/messages/join-group.ts';
+import { listOffsetsApi } from '../../kafka/protocol/messages/list-offsets.ts';
+import { offsetCommitApi } from '../../kafka/protocol/messages/offset-commit.ts';
+import { offsetFetchApi } from '../../kafka/protocol/messages/offset-fetch.ts';
+import { produceApi } from '../../kafka/protocol/messages/produce.ts';
+import { syncGroupApi } from '../../kafka/protocol/messages/sync-group.ts';
+import { txnOffsetCommitApi } from '../../kafka/protocol/messages/txn-offset-commit.ts';
+import type { World } from '../world/world.ts';
+
+/** A decoded request: its fields are those of its API. */
+// biome-ignore lint/suspicious/noExplicitAny: one table over many messages; the codec checks what is written.
+type Message = any;
+
+interface Refusal {
+  readonly instead: readonly KafkaErrorName[];
+  readonly afterwards: readonly KafkaErrorName[];
+  answer(request: Message, code: number, version: number): object;
+}
+
+const MOVED: readonly KafkaErrorName[] = [
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+];
+/** The record of it was not replicated in time, or its writer was deposed meanwhile. */
+const DEPOSED: readonly KafkaErrorName[] = ['COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'];
+const LEADERLESS: readonly KafkaErrorName[] = [
+  'NOT_LEADER_OR_FOLLOWER',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+];
+
+const errorAlone = (_request: Message, errorCode: number) => ({ errorCode });
+
+function eachPartition(request: Message, errorCode: number): object {
+  const topics = request.topics.map(({ name, partitions }: Message) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }: Message) => ({ partitionIndex, errorCode })),
+  }));
+  return { topics };
+}
+
+const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
+  [
+    produceApi.key,
+    {
+      instead: ['NOT_LEADER_OR_FOLLOWER', 'NOT_ENOUGH_REPLICAS', 'CONCURRENT_TRANSACTIONS'],
+      afterwards: [
+        'REQUEST_TIMED_OUT',
+        'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+        'NOT_LEADER_OR_FOLLOWER',
+      ],
+      answer: ({ topicData }, errorCode) => ({
+        responses: topicData.map(({ name, partitionData }: Message) => ({
+          name,
+          partitionResponses: partitionData.map(({ index }: Message) => ({
+            index,
+            errorCode,
+            baseOffset: -1,
+          })),
+        })),
+      }),
+    },
+  ],
+  [
+    fetchApi.key,
+    {
+      instead: LEADERLESS,
+      afterwards: [],
+      answer: ({ topics }, errorCode) => ({
+        errorCode: 0,
+        sessionId: 0,
+        responses: topics.map(({ topic, partitions }: Message) => ({
+          topic,
+          partitions: partitions.map(({ partition }: Message) => ({
+            partitionIndex: partition,
+            errorCode,
+            highWatermark: -1,
+            abortedTransactions: null,
+            records: null,
+          })),
+        })),
+      }),
+    },
+  ],
+  [listOffsetsApi.key, { instead: LEADERLESS, afterwards: [], answer: eachPartition }],
+  [
+    txnOffsetCommitApi.key,
+    { instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'], afterwards: DEPOSED, answer: eachPartition },
+  ],
+  [offsetCommitApi.key, { instead: MOVED, afterwards: DEPOSED, answer: eachPartition }],
+  [
+    offsetFetchApi.key,
+    {
+      instead: MOVED,
+      afterwards: [],
+      answer: ({ groups }, errorCode, version) =>
+        version < 8
+          ? { errorCode, topics: [] }
+          : { groups: groups.map(({ groupId }: Message) => ({ groupId, errorCode, topics: [] })) },
+    },
+  ],
+  [
+    addPartitionsToTxnApi.key,
+    {
+      instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'],
+      afterwards: DEPOSED,
+      answer: ({ v3AndBelowTopics }, partitionErrorCode) => ({
+        resultsByTopicV3AndBelow: v3AndBelowTopics.map(({ name, partitions }: Message) => ({
+          name,
+          resultsByPartition: partitions.map((partitionIndex: number) => ({
+            partitionIndex,
+            partitionErrorCode,
+          })),
+        })),
+      }),
+    },
+  ],
+  [
+    addOffsetsToTxnApi.key,
+    { instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'], afterwards: DEPOSED, answer: errorAlone },
+  ],
+  [
+    endTxnApi.key,
+    { instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'], afterwards: DEPOSED, answer: errorAlone },
+  ],
+  [
+    initProducerIdApi.key,
+    {
+      instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'],
+      afterwards: DEPOSED,
+      answer: (_request, errorCode) => ({ errorCode, producerId: -1, producerEpoch: -1 }),
+    },
+  ],
+  [heartbeatApi.key, { instead: MOVED, afterwards: [], answer: errorAlone }],
+  [syncGroupApi.key, { instead: MOVED, afterwards: [], answer: errorAlone }],
+  [
+    joinGroupApi.key,
+    {
+      instead: MOVED,
+      afterwards: [],
+      answer: ({ memberId }, errorCode) => ({ errorCode, memberId, protocolName: '' }),
+    },
+  ],
+  [
+    findCoordinatorApi.key,
+    {
+      instead: ['COORDINATOR_NOT_AVAILABLE'],
+      afterwards: [],
+      answer: ({ coordinatorKeys }, errorCode, version) => {
+        const nowhere = { errorCode, errorMessage: null, nodeId: -1, host: '', port: -1 };
+        return version < 4
+          ? nowhere
+          : { coordinators: coordinatorKeys.map((key: string) => ({ ...nowhere, key })) };
+      },
+    },
+  ],
+]);
+
+/** Of the refusals, those that come after the deed. */
+const AFTERWARDS = 0.3;
+const FRAME_SIZE_BYTES = 4;
+
+/** The same broker, as a cluster would answer with that probability per request. */
+export function refusing(
+  handler: FrameHandler,
+  world: World,
+  probability: () => number,
+): FrameHandler {
+  return {
+    handle: async (frame, context) => {
+      const refuse = probability();
+      if (refuse === 0 || !world.chance(refuse)) return handler.handle(frame, context);
+      const header = decodeRequestHeader(frame);
+      const refusal = REFUSALS.get(header.apiKey);
+      if (refusal === undefined) return handler.handle(frame, context);
+      const isDone = refusal.afterwards.length > 0 && world.chance(AFTERWARDS);
+      const codes = isDone ? refusal.afterwards : refusal.instead;
+      const code = world.oneOf(codes);
+      world.count(isDone ? `answer ${code} after the deed` : `answer ${code}`);
+      const answer = answerOf(refusal, header, frame, code);
+      if (isDone) await handler.handle(frame, context);
+      return answer;
+    },
+    connectionClosed: (context) => handler.connectionClosed(context),
+  };
+}
+
+function answerOf(
+  refusal: Refusal,
+  { api, apiVersion, correlationId, bodyAt }: ReceivedRequestHeader,
+  frame: Buffer,
+  code: KafkaErrorName,
+): Buffer {
+  const request = decodeRequest<Message>(api as never, apiVersion, frame, bodyAt);
+  const response = refusal.answer(request, Errors[code], apiVersion);
+  return encodeResponseFrame(api as never, apiVersion, correlationId, response as never).subarray(
+    FRAME_SIZE_BYTES,
+  );
+}
