@@ -20,6 +20,8 @@ export interface ConnectMessage {
   readonly port: MessagePort;
 }
 
+/** What stands before a frame where one goes into a socket. */
+const FRAME_SIZE_BYTES = 4;
 /** Frames that may wait while one is being served; more is a client that has lost its mind. */
 const WAITING_FRAMES_MAX = 1000;
 
@@ -115,9 +117,13 @@ class PortConnection {
     return this.#isClosed ? undefined : this.#waiting.shift();
   }
 
-  /** Its own memory, transferred: what a Buffer lies in may belong to others. */
+  /** Memory is given away, not copied, where nothing else lies in it: small answers share a pool. */
   #send(answer: Buffer): void {
-    const own = new Uint8Array(answer);
+    const { buffer, byteOffset, byteLength } = answer;
+    const isAlone = byteOffset <= FRAME_SIZE_BYTES && byteOffset + byteLength === buffer.byteLength;
+    const own = isAlone
+      ? new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
+      : new Uint8Array(answer);
     this.#port.postMessage(own, [own.buffer]);
   }
 }

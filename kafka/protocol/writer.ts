@@ -5,8 +5,10 @@
 import { misfit } from './protocol-error.ts';
 
 const INITIAL_SIZE_BYTES = 4096;
-/** Up to here a result is copied out and the buffer reused; a larger one is handed over uncopied. */
-const COPY_BYTES_MAX = 16 * 1024;
+/** Up to here the buffer is reused: growing anew for every frame would cost more than copying it out. */
+const REUSED_BYTES_MAX = 4 * 1024 * 1024;
+/** Node's pool is for small results; larger ones get memory of their own, which can be given away. */
+const POOLED_BYTES_MAX = 4 * 1024;
 const TWO_TO_32 = 2 ** 32;
 
 export class Writer {
@@ -30,9 +32,14 @@ export class Writer {
   take(): Buffer {
     const written = this.#buffer.subarray(0, this.#position);
     this.#position = 0;
-    if (written.length <= COPY_BYTES_MAX) return Buffer.from(written);
-    this.#buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE_BYTES);
-    return written;
+    if (written.length < POOLED_BYTES_MAX) return Buffer.from(written);
+    if (this.#buffer.length > REUSED_BYTES_MAX) {
+      this.#buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE_BYTES);
+      return written;
+    }
+    const taken = Buffer.allocUnsafeSlow(written.length);
+    written.copy(taken);
+    return taken;
   }
 
   int8(value: number): void {
