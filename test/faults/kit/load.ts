@@ -95,10 +95,11 @@ export class Load {
     this.#isPaused = false;
   }
 
-  /** Sends everything asked so far once more: nothing may come of it. */
+  /** Sends everything asked so far once more, unjournaled: nothing may come of it. */
   async replay(): Promise<number> {
     const count = this.#asked;
-    for (let index = 0; index < count; index++) await this.#run(this.#produce(index));
+    const send = (index: number) => this.#client.send(purchaseNumber(this.#sale, index));
+    await Promise.all(Array.from({ length: count }, (_, index) => send(index)));
     this.repeated += count;
     return count;
   }

@@ -99,6 +99,11 @@ export class Stage {
     return this.#sale;
   }
 
+  get journal(): JournalWriter {
+    expect(this.#journal !== undefined, 'the journal to be open');
+    return this.#journal;
+  }
+
   get load(): Load {
     expect(this.#load !== undefined, 'buyers');
     return this.#load;

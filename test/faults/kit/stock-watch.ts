@@ -1,8 +1,10 @@
 /**
  * Somebody who asks every instance about every zone all the time. An answer may be 503 or 504 while
- * partitions move; it may never be impossible, and what is sold never becomes less.
+ * partitions move; it may never be impossible, and what is sold never becomes less. What was seen goes
+ * to the journal: the auditor holds its versions to be monotone (I19).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JournalWriter } from '../../../bench/kit/journal-writer.ts';
 import type { Sale } from '../../../bench/sale-client.ts';
 import type { SaleProcess } from '../../kit/sale-process.ts';
 import { expect } from '../scenario.ts';
@@ -12,6 +14,7 @@ interface Stock {
   readonly held: number;
   readonly sold: number;
   readonly capacity: number;
+  readonly version: number;
 }
 
 const PAUSE_MS = 5;
@@ -22,11 +25,13 @@ export class StockWatch {
   unavailable = 0;
   readonly wrong: string[] = [];
   readonly #sale: Sale;
+  readonly #journal: JournalWriter;
   readonly #stopping = new AbortController();
   readonly #watching: Promise<unknown>;
 
-  constructor(instances: readonly SaleProcess[], sale: Sale) {
+  constructor(instances: readonly SaleProcess[], sale: Sale, journal: JournalWriter) {
     this.#sale = sale;
+    this.#journal = journal;
     this.#watching = Promise.all(instances.map((instance) => this.#watch(instance)));
   }
 
@@ -54,8 +59,11 @@ export class StockWatch {
             ? problemOf(JSON.parse(body) as Stock, capacity, lastSold.get(zoneId) ?? 0)
             : `${answer.status} ${body}`;
         if (problem === undefined) {
+          const { sold, version } = JSON.parse(body) as Stock;
           this.right++;
-          lastSold.set(zoneId, (JSON.parse(body) as Stock).sold);
+          lastSold.set(zoneId, sold);
+          const key = `${this.#sale.eventId}/${zoneId}`;
+          this.#journal.read({ reader: instance.httpUrl, key, version });
         } else this.wrong.push(`${zoneId}: ${problem}`);
       }
       await sleep(PAUSE_MS);

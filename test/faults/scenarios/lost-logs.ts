@@ -129,7 +129,8 @@ export const lostLogScenarios: readonly Scenario[] = [
         const committed = await operator.admin.committedOffsets(group, partitions, {
           requireStable: true,
         });
-        return [...ends].every(([key, { offset }]) => (committed.get(key)?.offset ?? -1) >= offset);
+        const positionOf = (key: string) => Math.max(0, committed.get(key)?.offset ?? 0);
+        return [...ends].every(([key, { offset }]) => positionOf(key) >= offset);
       });
       return { 'consumed anew': [...ends.values()].reduce((sum, { offset }) => sum + offset, 0) };
     },

@@ -59,7 +59,7 @@ export const randomKillScenarios: readonly Scenario[] = [
       await stage.until('both instances to have partitions', async () => {
         return (await stage.runningTasks('one')) > 0 && (await stage.runningTasks('two')) > 0;
       });
-      const watch = new StockWatch([one, two], stage.sale);
+      const watch = new StockWatch([one, two], stage.sale, stage.journal);
       await stage.load.decidesMore(5 * BETWEEN);
       await one.kill('SIGKILL');
       const killedMs = performance.now();
