@@ -21,6 +21,7 @@ export class JournalWriter {
   readonly #fd: number;
   readonly #unanswered = new Set<Request>();
   #chunk = '';
+  #isClosed = false;
 
   /** Begins the file anew. Throws when it cannot be written. */
   constructor(file: string) {
@@ -57,7 +58,7 @@ export class JournalWriter {
     answered('accepted');
   }
 
-  /** A reader saw this version of a zone's stock or of a purchase, in an answer that was not stale. */
+  /** A reader saw this version of a zone's stock or of a purchase. Ignored when the journal is closed. */
   read(entry: ReadEntry): void {
     this.#add(entry);
   }
@@ -66,6 +67,7 @@ export class JournalWriter {
     for (const request of this.#unanswered) this.#write(request, 'unknown', undefined);
     this.#unanswered.clear();
     this.#flush();
+    this.#isClosed = true;
     closeSync(this.#fd);
   }
 
@@ -84,6 +86,7 @@ export class JournalWriter {
   }
 
   #add(line: JournalLine): void {
+    if (this.#isClosed) return;
     this.#chunk += `${JSON.stringify(line)}\n`;
     if (this.#chunk.length >= CHUNK_LENGTH) this.#flush();
   }

@@ -56,6 +56,17 @@ test('every request is there once, with its answer; those without one are unknow
   });
 });
 
+test('reads are there in their order, and ignored after the end', async () => {
+  const file = join(directory, 'reads.ndjson');
+  const journal = new JournalWriter(file);
+  for (const version of [1, 3]) journal.read({ reader: 'anna', key: 'gala/floor', version });
+  journal.close();
+  journal.read({ reader: 'anna', key: 'gala/floor', version: 4 });
+  const versions: number[] = [];
+  for await (const line of readJournal(file)) if ('reader' in line) versions.push(line.version);
+  expect(versions).toEqual([1, 3]);
+});
+
 test('more lines than fit into one chunk are all there, in order', async () => {
   const file = join(directory, 'many.ndjson');
   const journal = new JournalWriter(file);
