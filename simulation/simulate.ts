@@ -32,7 +32,7 @@ export interface SimulateOptions {
   readonly plan?: Partial<RunPlan>;
   /** In place of faults that are drawn from the seed; it starts the instances, too. */
   readonly script?: (machines: Machines) => Promise<void>;
-  /** Asked about a death that no fault of the simulation explains: true lets the run go on. */
+  /** Asked about a death that no fault of the simulation explains: true lets the run go on, with another life. */
   readonly isExplained?: (name: string, error: Error) => boolean;
 }
 
@@ -59,6 +59,7 @@ export interface RunResult {
 const DELIVERY = 0.6;
 const DRAIN_MS = 60_000;
 const DRAIN_POLL_MS = 300;
+const RESTART_MS = 100;
 const RUN_MS_MAX = 300_000;
 
 /** Never rejects: whatever goes wrong in the run is a violation. */
@@ -109,8 +110,8 @@ class Run {
     const { promise: failed, resolve } = Promise.withResolvers<readonly string[]>();
     this.failed = failed;
     const onFailure = (name: string, error: Error) => {
-      if (given.isExplained?.(name, error) === true) return;
-      resolve([`${name} ended: ${error.stack}`]);
+      if (given.isExplained?.(name, error) === true) this.#startBrokerSoon();
+      else resolve([`${name} ended: ${error.stack}`]);
     };
     this.#broker = new BrokerNode(this.#network, { config: plan.broker, mutation, onFailure });
     this.#engines = Array.from(
@@ -152,6 +153,15 @@ class Run {
       if (!(await engine.stop())) return [`${engine.name} did not stop in time`];
     }
     return this.#workload.check(this.#outcome(owned));
+  }
+
+  /** Engines are started again by their own nodes. */
+  #startBrokerSoon(): void {
+    const { world } = this;
+    const start = () => {
+      if (this.#broker.process?.isAlive !== true) this.#broker.start();
+    };
+    world.schedule(world.supervisor, RESTART_MS, start, 'broker due');
   }
 
   #startEngines(): void {

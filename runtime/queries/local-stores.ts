@@ -85,7 +85,10 @@ export class LocalStores {
     const task = this.#tasks.get(taskId);
     this.#tasks.delete(taskId);
     const reader = await task?.reader;
-    await reader?.close();
+    // Nobody reads through it any more: that is all that whoever waits here must know.
+    await reader?.close().catch((error) => {
+      this.#log.warn({ taskId, err: error }, 'a reader of stores did not close as it should');
+    });
   }
 
   /** A thread has ended, orderly or not: nothing of it may be read any more. */

@@ -5,6 +5,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { backoffMs } from '../../base/backoff.ts';
+import { isMillraceError } from '../../base/errors.ts';
 import type { FetchedPartition, Fetcher, TopicPartition } from '../../kafka/ports.ts';
 import { type TopicPlan, taskId } from '../assignment/topic-plan.ts';
 import { RestoreCancelled, type RestoreProgress } from '../restore/restorer.ts';
@@ -121,11 +122,22 @@ export class TaskManager {
       await this.#stopStarting(task);
       this.#detach(task);
       await this.#context.onLeaving(task);
-      await task.close({ clean: true });
+      await this.#closeStores(task);
       for (const { source, partition } of task.queues)
         this.#byInput.delete(inputKey({ topic: source.topic, partition }));
     }
     this.#changed();
+  }
+
+  /** Stores that fail to close are as after a kill: whoever opens them next sees to that. */
+  async #closeStores(task: StreamTask): Promise<void> {
+    try {
+      await task.close({ clean: true });
+    } catch (error) {
+      if (!isMillraceError(error, 'STORE_IO', 'STORE_DISK_FULL')) throw error;
+      const { log } = this.#context.starter;
+      log.error({ taskId: task.taskId, err: error }, 'the stores of a task did not close well');
+    }
   }
 
   // ── Starting ─────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import type {
 } from '../../../simulation/scenario.ts';
 import type { ReadRecord } from '../../../simulation/topic-reader.ts';
 import { between, pick } from '../../../simulation/world/draw.ts';
+import { readRounds } from './round-reader.ts';
 import {
   choresTopology,
   DELETE_RETENTION_MS,
@@ -19,7 +20,7 @@ import {
   TOPICS,
 } from './topology.ts';
 
-const PARTITIONS = 2;
+const PARTITIONS = 3;
 const CHORES_MAX = 60;
 
 const topology = choresTopology();
@@ -35,6 +36,7 @@ export const chores: Scenario = {
   })),
   config: { changelogDeleteRetentionMs: DELETE_RETENTION_MS },
   begin: (run) => new ChoresWorkload(run),
+  watch: readRounds,
 };
 
 interface Sent {

@@ -20,12 +20,18 @@ function storeMeets(injector: Injector, operation: string, faults: readonly Stor
   if (fault !== undefined) throw new MillraceError(STORE_ERRORS[fault], `injected ${fault}`);
 }
 
+/** Whose directory: a task's, or the one that says who this process is. */
+const TASK = /\/\d+_\d+$/;
+
 export function failingStoreEngine(engine: BytesStoreEngine, injector: Injector): BytesStoreEngine {
   return {
     ...engine,
     open: async (directory, role) => {
-      storeMeets(injector, `open (${role})`, [...WRITES, 'damage']);
-      return failingStore(await engine.open(directory, role), role, injector);
+      const whose = TASK.test(directory) ? `task, ${role}` : 'identity';
+      const meet = (operation: string, faults: readonly StoreFault[]) =>
+        storeMeets(injector, `${operation} (${whose})`, faults);
+      meet('open', [...WRITES, 'damage']);
+      return failingStore(await engine.open(directory, role), meet);
     },
     destroy: async (directory) => {
       storeMeets(injector, 'destroy', ['EIO']);
@@ -34,9 +40,10 @@ export function failingStoreEngine(engine: BytesStoreEngine, injector: Injector)
   };
 }
 
-function failingStore(store: BytesStore, role: string, injector: Injector): BytesStore {
-  const meet = (operation: string, faults: readonly StoreFault[]) =>
-    storeMeets(injector, `${operation} (${role})`, faults);
+function failingStore(
+  store: BytesStore,
+  meet: (operation: string, faults: readonly StoreFault[]) => void,
+): BytesStore {
   return {
     get: (key) => {
       meet('get', READS);

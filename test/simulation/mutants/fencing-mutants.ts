@@ -22,6 +22,7 @@ import {
   rewritingConnector,
 } from '../../../simulation/rewriting-connector.ts';
 import type { Process } from '../../../simulation/world/process.ts';
+import { chores } from '../chores/scenario.ts';
 import type { Mutant } from '../mutants.ts';
 import { answerOf, recordCountOf, requestIn, restamped } from './on-the-wire.ts';
 
@@ -210,11 +211,13 @@ export const FENCING_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-generation',
     what: 'offsets are committed with generation -1: no zombie is fenced',
+    scenario: chores,
     mutation: () => ({ connector: withoutGeneration }),
   },
   {
     name: 'no-fencing',
     what: 'every life has transactional ids of its own, and no generation',
+    scenario: chores,
     mutation: () => ({
       connector: withoutGeneration,
       client: (client, process) => ({
@@ -232,6 +235,7 @@ export const FENCING_MUTANTS: readonly Mutant[] = [
   {
     name: 'init-per-task',
     what: 'every task that starts does an InitProducerId of its own',
+    scenario: chores,
     mutation: () => ({ connector: (connector) => new InitPerTask().connector(connector) }),
   },
   {

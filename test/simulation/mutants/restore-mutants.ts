@@ -143,6 +143,7 @@ export const RESTORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'unstable-offsets',
     what: 'a task starts from offsets without waiting for the transaction over them',
+    scenario: chores,
     mutation: () => ({
       connector: changingRequests(offsetFetchApi, (request) => ({
         ...request,
@@ -153,6 +154,7 @@ export const RESTORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'restore-to-lso',
     what: 'restore ends at the last stable offset instead of the high watermark',
+    scenario: chores,
     mutation: () => ({
       connector: changingRequests(listOffsetsApi, (request) => ({ ...request, isolationLevel: 1 })),
     }),
@@ -221,6 +223,7 @@ export const RESTORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'position-of-duplicate',
     what: "the position of a store is taken from a duplicate's acknowledgement, whose offset is -1",
+    scenario: chores,
     mutation: produced(believed),
   },
   {

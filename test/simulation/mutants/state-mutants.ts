@@ -1,4 +1,5 @@
 /** Bugs in what is kept: by the stores, by the processors, by the broker's disk. */
+import type { Clock } from '../../../base/clock.ts';
 import { isMillraceError } from '../../../base/errors.ts';
 import type { Disk } from '../../../embedded-kafka/ports.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
@@ -6,6 +7,7 @@ import type { KeyValueStore } from '../../../stores/state-store.ts';
 import { STORES } from '../../../ticket-sales/ticket-processor.ts';
 import type { Processor, ProcessorContext } from '../../../topology/processor.ts';
 import type { BuiltTopology } from '../../../topology/sub-topology.ts';
+import { chores } from '../chores/scenario.ts';
 import type { Mutant } from '../mutants.ts';
 
 function storing(change: (store: BytesStore) => BytesStore): Mutant['mutation'] {
@@ -158,7 +160,77 @@ function unfailing(store: BytesStore): BytesStore {
   });
 }
 
+const READS_LAG_MS = 5;
+
+/** Readers see the stores as they were before the last batch, for a while. */
+class LaggingReads {
+  /** By directory and key: what was there before, and until when it is still seen. */
+  readonly #before = new Map<
+    string,
+    { readonly value: Buffer | undefined; readonly untilMs: number }
+  >();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  engine(engine: BytesStoreEngine): BytesStoreEngine {
+    return {
+      ...engine,
+      open: async (directory, role) => {
+        const store = await engine.open(directory, role);
+        return role === 'owner' ? this.#written(store, directory) : this.#read(store, directory);
+      },
+    };
+  }
+
+  #written(store: BytesStore, directory: string): BytesStore {
+    return withBatches(store, () => {
+      const batch = store.batch();
+      const keys: Buffer[] = [];
+      return {
+        put: (key, value) => {
+          keys.push(Buffer.from(key));
+          batch.put(key, value);
+        },
+        delete: (key) => batch.delete(key),
+        write: async (options) => {
+          const untilMs = this.#clock.monotonicMs() + READS_LAG_MS;
+          for (const key of keys) {
+            this.#before.set(nameOf(directory, key), { value: store.get(key), untilMs });
+          }
+          await batch.write(options);
+        },
+      };
+    });
+  }
+
+  #read(store: BytesStore, directory: string): BytesStore {
+    return {
+      ...withBatches(store, () => store.batch()),
+      get: (key) => {
+        const before = this.#before.get(nameOf(directory, key));
+        const isSeen = before !== undefined && this.#clock.monotonicMs() < before.untilMs;
+        return isSeen ? before.value : store.get(key);
+      },
+    };
+  }
+}
+
+function nameOf(directory: string, key: Buffer): string {
+  return `${directory} ${key.toString('latin1')}`;
+}
+
 export const STATE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'reads-lag',
+    what: 'a read is served from before a decision that has been announced',
+    scenario: chores,
+    mutation: () => ({
+      storeEngine: (engine, process) => new LaggingReads(process.clock).engine(engine),
+    }),
+  },
   {
     name: 'write-errors-ignored',
     what: 'a store goes on after a write that has failed',
