@@ -55,9 +55,10 @@ export async function measureAll(
     const first = contestants.find(({ on, rival }) => on === 'kafka' && rival?.kind !== 'http');
     if (command.rounds > 1 && first !== undefined) await warmUp(stage, cases, first);
     for (let round = 1; round <= command.rounds; round++) {
-      for (const each of cases) {
+      for (const [index, each] of cases.entries()) {
+        const of = cases.length > 1 ? `, case ${index + 1} of ${cases.length}` : '';
         for (const contestant of contestants) {
-          console.error(`round ${round} of ${command.rounds}: ${nameOf(contestant)}`);
+          console.error(`round ${round} of ${command.rounds}${of}: ${nameOf(contestant)}`);
           const measures = await measureQuietly(stage, each, contestant, command);
           for (const measure of measures) onMeasure(measure, each);
           all.push(...measures);

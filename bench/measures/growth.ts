@@ -6,6 +6,7 @@ import { rateBetween } from '../kit/committed-offsets.ts';
 import { benchSale } from '../kit/load/preload.ts';
 import { type Bench, type BenchCase, type BenchOptions, rounded } from '../kit/measure.ts';
 import {
+  isSaleProven,
   measureOf,
   noiseBetween,
   preloaded,
@@ -13,6 +14,7 @@ import {
   untilCommitted,
   usageFigures,
   withSale,
+  withSaleClient,
 } from '../kit/running-sale.ts';
 import { measureLatency } from './latency.ts';
 import { measureThroughput } from './throughput.ts';
@@ -46,16 +48,14 @@ export function growthCases(options: BenchOptions): BenchCase[] {
 /** One run; a measure for each time the state has doubled from half a power of ten to that power. */
 const measureGrowingState: Bench = async (context) => {
   const { options } = context;
-  const records = await preloaded(
-    context,
-    benchSale(options.zones, options.purchases),
-    options.purchases,
-  );
+  const sale = benchSale(options.zones, options.purchases);
+  const records = await preloaded(context, sale, options.purchases);
   return withSale(context, async (app) => {
     const usages: SaleUsage[] = [];
     const { samples } = await untilCommitted(context, app, records, () => {
       usages.push(app.usage());
     });
+    const isProven = await withSaleClient(context, app, (client) => isSaleProven(client, sale));
     return powersOfTen(options.purchases).flatMap((size) => {
       const from = samples.findLastIndex(({ total }) => total <= size / 2);
       const to = samples.findIndex(({ total }) => total >= size);
@@ -71,7 +71,7 @@ const measureGrowingState: Bench = async (context) => {
           ...usageFigures(before, after, last.total - first.total),
         },
         foreignCpuPercent: noiseBetween(before, after),
-        isProven: undefined,
+        isProven,
       });
     });
   });

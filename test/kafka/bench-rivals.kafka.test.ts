@@ -7,7 +7,7 @@ import { RIVALS } from '../../bench/rivals/catalogue.ts';
 import { keptMeasures, runBench, SHORT } from '../kit/run-bench.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'millrace-rivals-test-'));
-const TIMEOUT_MS = 400_000;
+const TIMEOUT_MS = 600_000;
 
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
