@@ -1,0 +1,84 @@
+/** What a task refuses to start on: topics that are not the ones it has committed with. */
+import { expect, test } from 'vitest';
+import { silentLog } from '../../base/log.ts';
+import { ManualClock } from '../../base/manual-clock.ts';
+import { seededRandom } from '../../base/random.ts';
+import type { Admin, CommittedOffset } from '../../kafka/ports.ts';
+import type { Restorer } from '../../runtime/restore/restorer.ts';
+import { streamsConfig } from '../../runtime/streams-config.ts';
+import { prepareTask, type TaskStarterContext } from '../../runtime/tasks/task-starter.ts';
+import { fetched, fetchedBatch, NOW_MS, runningTask } from './runtime-fixtures.ts';
+
+const idle = () => ({ process: () => undefined });
+
+/** Kafka with one committed offset, and logs from 0 to 7. */
+function contextWith(committed: CommittedOffset): TaskStarterContext & { restores: string[] } {
+  const restores: string[] = [];
+  const admin = {
+    committedOffsets: async () => new Map([['input-0', committed]]),
+    listOffsets: async (partitions: readonly { topic: string }[], spec: unknown) =>
+      new Map(
+        partitions.map(({ topic }) => [
+          `${topic}-0`,
+          { offset: spec === 'earliest' ? 0 : 7, leaderEpoch: 0, timestampMs: -1 },
+        ]),
+      ),
+  };
+  const restorer = {
+    restore: async ({ taskId }: { taskId: string }) => void restores.push(taskId),
+  };
+  return {
+    admin: admin as unknown as Admin,
+    restorer: restorer as unknown as Restorer,
+    states: { open: async () => undefined, destroy: async () => {} },
+    config: streamsConfig({ applicationId: 'app' }),
+    clock: new ManualClock(NOW_MS),
+    random: seededRandom(1),
+    log: silentLog,
+    onProgress: () => {},
+    onLeaving: async () => {},
+    restores,
+  };
+}
+
+/** As the task itself commits it after one record. */
+async function committedBy(rig: Awaited<ReturnType<typeof runningTask>>): Promise<CommittedOffset> {
+  rig.task.add(fetched('input', [fetchedBatch(0, [{ key: 'a' }])]));
+  await rig.task.process({ recordsMax: 1, deadlineMs: Infinity });
+  const { offset, leaderEpoch, metadata } = rig.task.offsets().get('input-0')!;
+  return { offset, leaderEpoch, metadata };
+}
+
+const signal = new AbortController().signal;
+
+test('a task starts where it committed, with the topics it committed with', async () => {
+  const rig = await runningTask(idle);
+  const committed = await committedBy(rig);
+  const context = contextWith(committed);
+  const offsets = await prepareTask(context, rig.task, signal);
+  expect(offsets.get('input-0')).toEqual(committed);
+  expect(context.restores).toEqual(['0_0']);
+});
+
+test.each(['input', 'app-counts-changelog'])(
+  '%s, created anew since, is refused before any store is touched',
+  async (topic) => {
+    const rig = await runningTask(idle);
+    const committed = await committedBy(rig);
+    const metadata = committed.metadata.replace(`${topic}-id`, 'the-id-of-before');
+    expect(metadata).not.toBe(committed.metadata);
+    const context = contextWith({ ...committed, metadata });
+    await expect(prepareTask(context, rig.task, signal)).rejects.toMatchObject({
+      code: 'LOG_LOST',
+      message: expect.stringContaining(topic),
+    });
+    expect(context.restores).toEqual([]);
+  },
+);
+
+test('offsets that an operator has set say nothing of topics and are taken as they are', async () => {
+  const rig = await runningTask(idle);
+  const context = contextWith({ offset: 5, leaderEpoch: -1, metadata: '' });
+  const offsets = await prepareTask(context, rig.task, signal);
+  expect(offsets.get('input-0')).toMatchObject({ offset: 5 });
+});
