@@ -5,7 +5,7 @@ import { pinoLog } from '../base/pino-log.ts';
 import { readConfig, redacted } from '../ticket-sales/config.ts';
 import { packageVersion } from '../ticket-sales/package-version.ts';
 import { describeSettings } from '../ticket-sales/settings.ts';
-import { type AuditCommandOptions, runAudit } from './audit.ts';
+import type { AuditCommandOptions } from './audit.ts';
 import { completionScript, isShell } from './completion.ts';
 import { runStart } from './start.ts';
 import { describeTopology, TOPOLOGY_FORMATS } from './topology.ts';
@@ -86,6 +86,7 @@ program
     ].join('\n'),
   )
   .action(async (options: AuditCommandOptions) => {
+    const { runAudit } = await import('./audit.ts');
     process.exitCode = await runAudit(options);
   });
 

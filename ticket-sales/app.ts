@@ -14,7 +14,6 @@ import type { KafkaConnection } from '../kafka/connection.ts';
 import { createKafkaClient } from '../kafka/kafka-client.ts';
 import type { KafkaClient } from '../kafka/ports.ts';
 import { KafkaStreams } from '../runtime/kafka-streams.ts';
-import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
 import { type RegistryServer, startRegistryServer } from '../schemas/registry/registry-server.ts';
 import { SchemaRegistryService } from '../schemas/registry/schema-registry-service.ts';
 import type { SchemaRegistry } from '../schemas/schema-registry.ts';
@@ -225,6 +224,8 @@ async function reachRegistry(
   const outside = config.SCHEMA_REGISTRY_URL;
   if (outside !== undefined) {
     const basicAuth = config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO;
+    // Its library takes a tenth of a second to load, and most starts have a registry of their own.
+    const { confluentRegistryClient } = await import('../schemas/confluent-registry-client.ts');
     const registry = confluentRegistryClient({
       url: outside,
       ...(basicAuth === undefined ? {} : { basicAuth }),
