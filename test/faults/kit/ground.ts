@@ -64,7 +64,10 @@ export class Grounds {
       started = startGround(name, join(this.#options.directory, name));
       this.#started.set(name, started);
     }
-    const ground = await started;
+    const ground = await started.catch((error: unknown) => {
+      this.#started.delete(name);
+      throw error;
+    });
     for (const node of ground.nodes) if (node.process() === undefined) await node.start();
     for (const links of ground.links.values()) {
       for (const link of links) {
