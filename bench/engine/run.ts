@@ -1,7 +1,7 @@
 /**
- * One run of the sale's stream thread over a preloaded topic in memory; prints one JSON line.
- * bench/engine.ts starts it, here and in other checkouts. Everything is the same each time, so two
- * trees that decide alike have the same digest.
+ * One run of the sale's stream thread over a preloaded topic in memory. bench/engine.ts loads it, from
+ * here and from other checkouts. Everything is the same each time, so two trees that decide alike
+ * have the same digest.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -28,13 +28,8 @@ import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
 import { purchaseNumber, type Sale } from '../sale-client.ts';
 import { type MemoryKafka, memoryKafka } from './memory-kafka.ts';
 
-const [purchases, zones, partitions] = process.argv.slice(2, 5).map(Number) as [
-  number,
-  number,
-  number,
-];
-/** The code is warm by then. */
-const WARM_SHARE = 0.3;
+/** Start and first reads are over by then. */
+const WARM_SHARE = 0.2;
 const BATCH_BYTES = 64 * 1024;
 const REPEAT_EVERY = 100;
 /** Transactions are cut by size: by time, a slower machine would have smaller and dearer ones. */
@@ -43,19 +38,35 @@ const NOW_MS = 1_790_000_000_000;
 const APPLICATION_ID = 'ticket-sales';
 
 interface Used {
-  readonly atMs: number;
   readonly threadUs: number;
   readonly processUs: number;
   readonly decisions: number;
 }
 
-const sale: Sale = {
-  eventId: 'bench-event',
-  zones: Array.from({ length: zones }, (_, index) => ({
-    zoneId: `zone-${index}`,
-    capacity: Math.floor((purchases / zones) * 0.9),
-  })),
-};
+export interface RunOptions {
+  readonly purchases: number;
+  readonly zones: number;
+  readonly partitions: number;
+}
+
+export interface Run {
+  /** Of CPU time, per decision. */
+  readonly threadUs: number;
+  readonly processUs: number;
+  readonly decisionsPerTransaction: number;
+  /** Of all outcomes. */
+  readonly digest: string;
+}
+
+function saleOf({ purchases, zones }: RunOptions): Sale {
+  return {
+    eventId: 'bench-event',
+    zones: Array.from({ length: zones }, (_, index) => ({
+      zoneId: `zone-${index}`,
+      capacity: Math.floor((purchases / zones) * 0.9),
+    })),
+  };
+}
 
 /** Schemas by their text: ids grow. */
 function memoryRegistry(): SchemaRegistry {
@@ -70,7 +81,9 @@ function memoryRegistry(): SchemaRegistry {
   };
 }
 
-function preload(kafka: MemoryKafka, serdes: TicketSerdes): number {
+function preload(kafka: MemoryKafka, serdes: TicketSerdes, options: RunOptions): number {
+  const { purchases, partitions } = options;
+  const sale = saleOf(options);
   const builders = Array.from(
     { length: partitions },
     () => new BatchBuilder({ sizeBytesMax: BATCH_BYTES }),
@@ -105,7 +118,7 @@ function preload(kafka: MemoryKafka, serdes: TicketSerdes): number {
 }
 
 /** Every outcome, partition by partition, in order. */
-function digestOf(kafka: MemoryKafka): string {
+function digestOf(kafka: MemoryKafka, partitions: number): string {
   const hash = createHash('sha256');
   const cursor = createRecordCursor();
   for (let partition = 0; partition < partitions; partition++) {
@@ -128,7 +141,6 @@ function used(decisions: number): Used {
   const thread = process.threadCpuUsage();
   const all = process.cpuUsage();
   return {
-    atMs: performance.now(),
     threadUs: thread.user + thread.system,
     processUs: all.user + all.system,
     decisions,
@@ -142,7 +154,17 @@ function decisionsIn(committed: MemoryKafka['committed']): number {
   return decisions;
 }
 
-async function main(directory: string): Promise<void> {
+export async function runEngine(options: RunOptions): Promise<Run> {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-engine-'));
+  try {
+    return await runIn(directory, options);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function runIn(directory: string, options: RunOptions): Promise<Run> {
+  const { partitions } = options;
   const samples: Used[] = [];
   let transactions = 0;
   let total = Infinity;
@@ -160,7 +182,7 @@ async function main(directory: string): Promise<void> {
   });
   const serdes = ticketSerdes(memoryRegistry());
   await serdes.command.prepare?.(TOPICS.commands, 'value');
-  total = preload(kafka, serdes);
+  total = preload(kafka, serdes, options);
   const config = streamsConfig({
     applicationId: APPLICATION_ID,
     stateDir: directory,
@@ -197,20 +219,10 @@ async function main(directory: string): Promise<void> {
   await thread.run();
   const [first, last] = samples as [Used, Used];
   const decisions = last.decisions - first.decisions;
-  console.log(
-    JSON.stringify({
-      threadUs: (last.threadUs - first.threadUs) / decisions,
-      processUs: (last.processUs - first.processUs) / decisions,
-      decisionsPerSecond: (decisions / (last.atMs - first.atMs)) * 1_000,
-      perTransaction: total / transactions,
-      digest: digestOf(kafka),
-    }),
-  );
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'millrace-engine-'));
-try {
-  await main(directory);
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+  return {
+    threadUs: (last.threadUs - first.threadUs) / decisions,
+    processUs: (last.processUs - first.processUs) / decisions,
+    decisionsPerTransaction: total / transactions,
+    digest: digestOf(kafka, partitions),
+  };
 }
