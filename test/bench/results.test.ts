@@ -116,6 +116,12 @@ describe('the page of figures', () => {
     expect(withFigures(MARKED, [quiet])).not.toContain('Preliminary');
   });
 
+  test('says which benches have no figures yet', () => {
+    const page = withFigures(MARKED, [line('2026-01-02', measure('millrace', 7))]);
+    expect(page).toContain('### http\n\nNot measured yet.');
+    expect(page).not.toContain('### throughput\n\nNot measured yet.');
+  });
+
   test('is refused when it has no place for figures', () => {
     expect(() => withFigures('no marks', [])).toThrow('no marks');
   });

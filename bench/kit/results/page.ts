@@ -14,9 +14,9 @@ export function withFigures(page: string, lines: readonly ResultLine[]): string 
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error('the page has no marks for the figures');
   const current = latest(lines);
-  const sections = BENCH_NAMES.flatMap((bench) => {
+  const sections = BENCH_NAMES.map((bench) => {
     const ofBench = current.filter((line) => line.bench === bench);
-    return ofBench.length === 0 ? [] : [sectionOf(bench, ofBench)];
+    return ofBench.length === 0 ? `### ${bench}\n\nNot measured yet.` : sectionOf(bench, ofBench);
   });
   return `${page.slice(0, begin)}${BEGIN}\n\n${sections.join('\n\n')}\n\n${page.slice(end)}`;
 }
@@ -44,7 +44,10 @@ function caseOf(summary: Summary): string {
   const noise = Math.max(...summary.results.map(({ foreignCpuPercent }) => foreignCpuPercent));
   const warning =
     noise > QUIET_PERCENT_MAX
-      ? [`**Preliminary: others took up to ${Math.round(noise)} % of the machine meanwhile.**`]
+      ? [
+          `**Preliminary: others took up to ${Math.round(noise)} % of the machine meanwhile. ` +
+            'Times mean nothing, CPU figures little.**',
+        ]
       : [];
   return [`#### ${titleOf(summary)}`, ...warning, markdown(cellsOf(summary))].join('\n\n');
 }
