@@ -17,10 +17,14 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** Only to end what hangs. */
+const timeout = 300_000;
+
 for (const scenario of SCENARIOS.filter(({ isShort }) => isShort === true)) {
-  test(`the sale is proven and audited after: ${scenario.about} (${scenario.name}, on ${scenario.on})`, async ({
-    skip,
-  }) => {
+  const { name, about, on } = scenario;
+  test(`the sale is proven and audited after: ${about} (${name}, on ${on})`, {
+    timeout,
+  }, async ({ skip }) => {
     const context = { grounds, directory, round: 0, onProgress: () => {}, onStage: () => {} };
     const row = await runScenario(scenario, context);
     if (row.result === 'SKIPPED') skip(row.what);
