@@ -17,7 +17,7 @@ import { kafkaClient, withSaleTopics } from './sale-topics.ts';
 import { foreignCpuPercent, type MachineTime, machineTime } from './usage/machine-noise.ts';
 import { type ProcessUsage, processUsage } from './usage/process-usage.ts';
 
-const STUCK_AFTER_MS = 60_000;
+const STUCK_AFTER_MS = 180_000;
 const LOG_TAIL = 4_000;
 /** As embedded-kafka/server/embedded-broker.ts names its thread. */
 const BROKER_THREAD = 'embedded-kafka';

@@ -23,7 +23,7 @@ import {
 import { kafkaClient, withSaleTopics } from '../kit/sale-topics.ts';
 import { endOffsets, purchaseNumber, readTopic, type Sale } from '../sale-client.ts';
 
-const STUCK_AFTER_MS = 60_000;
+const STUCK_AFTER_MS = 180_000;
 
 export const measureRestore: Bench = async (context) => {
   const { options } = context;

@@ -1,4 +1,4 @@
-/** Rivals that cost little to run decide the same sale on a real Kafka, and the same proof holds for them. */
+/** Rivals keep working: one that costs little decides the same sale on a real Kafka, one is compiled. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,25 +7,32 @@ import { RIVALS } from '../../bench/rivals/catalogue.ts';
 import { keptMeasures, runBench, SHORT } from '../kit/run-bench.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'millrace-rivals-test-'));
-const TIMEOUT_MS = 600_000;
+const TIMEOUT_MS = 400_000;
+const { rival: kafkaStreams } = RIVALS['kafka-streams']!;
 
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 describe('the bench on Apache Kafka', () => {
   test(
-    'measures our sale, the kafkajs job and Kafka Streams on the same topics, all three proven',
+    'measures our sale and the kafkajs job on the same topics, both proven',
     async () => {
-      const rivals = ['kafkajs', 'kafka-streams'];
-      const against = ['--against', rivals.join(','), '--rounds', '1', '--delete-topics'];
-      const { code, stdout, stderr } = await runBench(out, ['throughput', ...against, ...SHORT]);
+      const against = ['--against', 'kafkajs', '--rounds', '1', '--delete-topics'];
+      const { code, stderr } = await runBench(out, ['throughput', ...against, ...SHORT]);
       expect(code, stderr).toBe(0);
       const measures = keptMeasures(out, 'throughput');
-      expect(measures.every(({ on, isProven }) => on === 'kafka' && isProven === true)).toBe(true);
-      const able = rivals.filter((name) => RIVALS[name]!.rival.whyNot() === undefined);
-      expect(measures.map(({ by }) => by)).toEqual(['millrace', ...able]);
-      for (const name of rivals.filter((each) => !able.includes(each))) {
-        expect(stdout).toContain(`SKIPPED: throughput against ${name}`);
-      }
+      const proven = { on: 'kafka', isProven: true };
+      expect(measures).toMatchObject([
+        { by: 'millrace', ...proven },
+        { by: 'kafkajs', ...proven },
+      ]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(kafkaStreams.whyNot() !== undefined)(
+    `compiles the Kafka Streams rival ${kafkaStreams.whyNot() ?? ''}`.trim(),
+    async () => {
+      await expect(kafkaStreams.prepare()).resolves.toBeUndefined();
     },
     TIMEOUT_MS,
   );

@@ -6,7 +6,7 @@ import { TOPICS } from '../../../ticket-sales/records.ts';
 import { endOffsets, readTopic, type Sale, type SaleOnKafka } from '../../sale-client.ts';
 import { encodeAhead, sendOpenLoop } from './open-loop.ts';
 
-const GIVE_UP_AFTER_MS = 60_000;
+const GIVE_UP_AFTER_MS = 180_000;
 const BEGINS_IN_MS = 50;
 
 export interface LoopPlan {
@@ -24,7 +24,7 @@ export interface OutcomeClock {
   /** Of the first outcomes, in the order in which they were seen: how late and when, in ms. */
   readonly latenciesMs: Float64Array;
   readonly seenAtMs: Float64Array;
-  /** Resolves when all have theirs; rejects when none comes for a minute. */
+  /** Resolves when all have theirs; rejects when none comes for three minutes. */
   readonly complete: Promise<void>;
 }
 
