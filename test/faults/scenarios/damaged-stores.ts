@@ -19,6 +19,7 @@ import { type Evidence, expect, type Scenario } from '../scenario.ts';
 
 const BEFORE = 200;
 const AFTER = 100;
+const LOG_BYTES_MIN = 2_000;
 
 type Damage = (directory: string, files: StoreFiles) => void;
 
@@ -160,12 +161,15 @@ async function livedTwice(stage: Stage): Promise<readonly string[]> {
   await stage.load.decidesMore(BEFORE);
   await one.kill('SIGTERM');
   await stage.started();
+  const worthDamaging = () =>
+    storeDirectories(stage).filter((directory) => {
+      const files = filesOf(directory);
+      return files !== undefined && sizeOf(files.log) > LOG_BYTES_MIN;
+    });
+  await stage.until('several tasks with tables and logs', () => worthDamaging().length > 1);
   await stage.load.decidesMore(BEFORE);
   await one.kill('SIGKILL');
-  const directories = storeDirectories(stage).filter((directory) => {
-    const files = filesOf(directory);
-    return files !== undefined && sizeOf(files.log) > 1_000;
-  });
+  const directories = worthDamaging();
   expect(directories.length > 1, 'several tasks with tables and logs');
   return directories;
 }
