@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -40,7 +41,8 @@ interface Kind {
 }
 
 const truncate = (file: string, bytes: number) => truncateSync(file, bytes);
-const sizeOf = (file: string) => readFileSync(file).length;
+/** LevelDB may delete a file while it runs. */
+const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 function flip(file: string, at: number): void {
   const bytes = readFileSync(file);
