@@ -37,6 +37,7 @@ export const ERROR_CODES = [
   'PROCESSING_FAILED',
   'STREAMS_STATE',
   'QUERY_UNAVAILABLE',
+  'QUERY_UNSUPPORTED',
   'INTERNAL',
 ] as const;
 

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
+import { bearer } from '../ticket-sales/demo.ts';
 import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { TOPICS } from '../ticket-sales/records.ts';
 import { Gate } from './gate.ts';
@@ -33,8 +34,11 @@ const HELP = `npm run rush -- [options]      a bounded sale rush against a runni
   --registry URL  schema registry                      (SCHEMA_REGISTRY_URL or http://127.0.0.1:8081)
   --journal FILE  write what was asked and how it was answered, for millrace audit --journal
   --json          one JSON line instead of the table
+
+With AUTH=jwt the environment has the token of an operator in MILLRACE_TOKEN (an option would be seen by all).
 `;
 
+const TOKEN = process.env['MILLRACE_TOKEN'] || undefined;
 const HTTP_IN_FLIGHT = 64;
 const TOPIC_IN_FLIGHT = 20_000;
 
@@ -108,7 +112,7 @@ async function main(): Promise<number> {
 
 async function rush(client: SaleClient, options: RushOptions): Promise<number> {
   const sale = newSale(options);
-  await openSale(client.addresses.httpUrl, sale);
+  await openSale(client.addresses.httpUrl, sale, undefined, TOKEN);
   const decided: Decided = {
     latenciesMs: new Float64Array(options.purchases),
     count: 0,
@@ -235,7 +239,11 @@ async function askByHttp(
     const answered = journal?.sent(purchase, idempotencyKey);
     const answer = await fetch(`${httpUrl}/v1/purchases`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': idempotencyKey,
+        ...bearer(TOKEN),
+      },
       body: JSON.stringify({ eventId, zoneId, buyerId, quantity }),
     });
     const text = await answer.text();

@@ -17,6 +17,7 @@ import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { RecordCursor } from '../kafka/records/types.ts';
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
 import { toBytes } from '../schemas/serde.ts';
+import { bearer } from '../ticket-sales/demo.ts';
 import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { purchaseIdFor } from '../ticket-sales/domain/purchase-id.ts';
 import { zoneKey } from '../ticket-sales/domain/zone.ts';
@@ -94,21 +95,31 @@ export async function connectToSale(
   };
 }
 
-/** Defines the event and its zones over HTTP, patiently: the sale may still be starting. */
-export async function openSale(httpUrl: string, sale: Sale, patienceMs = 60_000): Promise<void> {
+/** Defines the event and its zones over HTTP, patiently: the sale may still be starting. The token is an operator's. */
+export async function openSale(
+  httpUrl: string,
+  sale: Sale,
+  patienceMs = 60_000,
+  token?: string,
+): Promise<void> {
   const path = `/v1/events/${sale.eventId}`;
-  await put(`${httpUrl}${path}`, { name: `Rush ${sale.eventId}` }, patienceMs);
+  await put(`${httpUrl}${path}`, { name: `Rush ${sale.eventId}` }, patienceMs, token);
   for (const { zoneId, capacity } of sale.zones) {
-    await put(`${httpUrl}${path}/zones/${zoneId}`, { capacity }, patienceMs);
+    await put(`${httpUrl}${path}/zones/${zoneId}`, { capacity }, patienceMs, token);
   }
 }
 
-async function put(url: string, body: object, patienceMs: number): Promise<void> {
+async function put(
+  url: string,
+  body: object,
+  patienceMs: number,
+  token: string | undefined,
+): Promise<void> {
   const deadlineMs = Date.now() + patienceMs;
   for (;;) {
     const answer = await fetch(url, {
       method: 'PUT',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...bearer(token) },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
     }).catch((error: unknown) => error as Error);

@@ -20,9 +20,12 @@ export async function runStart(config: AppConfig, log: Log, demo: boolean): Prom
     }
   });
   const app = await startTicketApp(config, log, { onWaiting: patiently(), signal: abort.signal });
-  const wantsDemo = demo && (config.TICKETS_DEMO ?? app.isEmbedded);
+  // Without a token of its own the demo is left out: config.ts refuses where it was asked for.
+  const mayWrite = config.AUTH !== 'jwt' || config.MILLRACE_TOKEN !== undefined;
+  const wantsDemo = demo && mayWrite && (config.TICKETS_DEMO ?? app.isEmbedded);
   if (wantsDemo) {
-    await createDemoEvent(app.httpUrl, abort.signal).catch(async (error: unknown) => {
+    const { MILLRACE_TOKEN: token } = config;
+    await createDemoEvent(app.httpUrl, abort.signal, token).catch(async (error: unknown) => {
       if (abort.signal.aborted) return;
       await app.stop();
       throw error;
@@ -61,6 +64,8 @@ function patiently(): (what: string) => void {
 
 function banner(app: TicketApp, config: AppConfig, demo: boolean): string {
   const inventory = `${app.httpUrl}/v1/events/${DEMO.eventId}/zones/${DEMO.zones[0].zoneId}/inventory`;
+  const isSecured = config.AUTH === 'jwt';
+  const token = isSecured ? ` -H "authorization: Bearer $MILLRACE_TOKEN"` : '';
   const lines = [
     '',
     'Millrace ticket sales',
@@ -68,13 +73,14 @@ function banner(app: TicketApp, config: AppConfig, demo: boolean): string {
     `  Registry  ${app.registryUrl}`,
     `  API       ${app.httpUrl}   ${app.httpUrl}/docs   ${app.httpUrl}/metrics`,
     `  State     ${config.STREAMS_STATE_DIR}`,
+    ...(isSecured ? [`  Access    tokens of ${config.AUTH_ISSUER} (docs/security.md)`] : []),
     '',
   ];
   if (demo) {
     lines.push(
       'Buy two tickets and look at what is left:',
-      `  curl -s ${app.httpUrl}/v1/purchases -H 'content-type: application/json' -H 'idempotency-key: my-first' -H 'prefer: wait=5' -d '{"eventId":"${DEMO.eventId}","zoneId":"${DEMO.zones[0].zoneId}","buyerId":"me","quantity":2}'`,
-      `  curl -s ${inventory}`,
+      `  curl -s ${app.httpUrl}/v1/purchases${token} -H 'content-type: application/json' -H 'idempotency-key: my-first' -H 'prefer: wait=5' -d '{"eventId":"${DEMO.eventId}","zoneId":"${DEMO.zones[0].zoneId}","buyerId":"me","quantity":2}'`,
+      `  curl -s ${inventory}${token}`,
       '',
     );
   }
@@ -82,7 +88,7 @@ function banner(app: TicketApp, config: AppConfig, demo: boolean): string {
     'See the decisions as records, and sell out under load:',
     `  kcat -b ${app.brokers} -t purchaseStatusUpdated -C -o beginning -e -s value=avro -r ${app.registryUrl}`,
     `  kcat -b ${app.brokers} -L`,
-    '  npm run rush',
+    `  ${isSecured ? 'MILLRACE_TOKEN=… ' : ''}npm run rush`,
     '',
   );
   return lines.join('\n');

@@ -16,7 +16,9 @@ td{padding:.1rem 1rem .1rem 0;vertical-align:top}`;
 export function docsPage(routes: readonly Route[], info: ApiInfo): string {
   const tags = [...new Set(routes.map(({ tag }) => tag))];
   const sections = tags.map((tag) => {
-    const operations = routes.filter((route) => route.tag === tag).map(operation);
+    const operations = routes
+      .filter((route) => route.tag === tag)
+      .map((route) => operation(route, info.isSecured));
     return `<h2>${html(tag)}</h2>${operations.join('')}`;
   });
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -24,18 +26,22 @@ export function docsPage(routes: readonly Route[], info: ApiInfo): string {
 <h1>${html(info.title)}</h1><p>${html(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`;
 }
 
-function operation(route: Route): string {
+function operation(route: Route, isSecured: boolean): string {
   const headers = Object.entries(route.requestHeaders ?? {}).map(([name, { required, about }]) =>
     row(`${name}${required ? ' (required)' : ''}`, about),
   );
   const query = Object.keys(route.query ?? {}).map((name) => row(`?${name}`, 'optional'));
   const answers = Object.entries(route.answers).map(([status, { about }]) => row(status, about));
+  const access =
+    isSecured && route.access !== 'open'
+      ? `<p>Needs the role ${html(route.access.join(' or '))}</p>`
+      : '';
   const body =
     route.body === undefined
       ? ''
       : `<p>Body</p><pre>${html(JSON.stringify(route.body, undefined, 2))}</pre>`;
   return `<details id="${html(route.operationId)}"><summary><b class="m">${route.method}</b><code>${html(route.path)}</code> ${html(route.summary)}</summary>
-<table>${[...headers, ...query].join('')}</table>${body}<p>Answers</p><table>${answers.join('')}</table></details>`;
+${access}<table>${[...headers, ...query].join('')}</table>${body}<p>Answers</p><table>${answers.join('')}</table></details>`;
 }
 
 function row(name: string, about: string): string {

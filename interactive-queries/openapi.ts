@@ -7,6 +7,8 @@ export interface ApiInfo {
   readonly title: string;
   readonly version: string;
   readonly description: string;
+  /** Whether callers must have a token. */
+  readonly isSecured: boolean;
 }
 
 const problemSchema = {
@@ -32,15 +34,29 @@ const problemSchema = {
   },
 };
 
-export function openApiDocument(routes: readonly Route[], info: ApiInfo): object {
+const BEARER = {
+  type: 'http',
+  scheme: 'bearer',
+  bearerFormat: 'JWT',
+  description: 'An access token of the issuer; its roles decide what it is good for',
+};
+
+export function openApiDocument(routes: readonly Route[], { isSecured, ...info }: ApiInfo): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
-    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
+    paths[route.path] = {
+      ...paths[route.path],
+      [route.method.toLowerCase()]: operation(route, isSecured),
+    };
   }
-  return { openapi: '3.1.0', info, paths, components: { schemas: { Problem: problemSchema } } };
+  const components = {
+    schemas: { Problem: problemSchema },
+    ...(isSecured ? { securitySchemes: { bearer: BEARER } } : {}),
+  };
+  return { openapi: '3.1.0', info, paths, components };
 }
 
-function operation(route: Route): object {
+function operation(route: Route, isSecured: boolean): object {
   const parameters = [
     ...parametersIn('path', route.params, true),
     ...parametersIn('query', route.query, false),
@@ -62,12 +78,18 @@ function operation(route: Route): object {
       : {
           requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
         }),
-    responses: responses(route),
+    ...(isSecured ? { security: security(route) } : {}),
+    responses: responses(route, isSecured),
   };
 }
 
+/** One of the roles is enough: an alternative for each. */
+function security({ access }: Route): object[] {
+  return access === 'open' ? [] : access.map((role) => ({ bearer: [role] }));
+}
+
 /** What the route names, and what every route may answer: RFC 9457 in any case. */
-function responses({ answers, params, query, body }: Route): object {
+function responses({ answers, params, query, body, access }: Route, isSecured: boolean): object {
   const named = Object.entries(answers).map(([status, answer]) => [
     status,
     response(Number(status), answer),
@@ -82,6 +104,7 @@ function responses({ answers, params, query, body }: Route): object {
           415: problem('The body is not JSON in UTF-8'),
           422: problem('The body has invalid values; `errors` names them'),
         }),
+    ...(isSecured && access !== 'open' ? DENIALS : {}),
     ...Object.fromEntries(named),
     default: problem('Any other problem'),
   };
@@ -113,3 +136,13 @@ function problem(description: string): object {
   const schema = { $ref: '#/components/schemas/Problem' };
   return { description, content: { 'application/problem+json': { schema } } };
 }
+
+const DENIALS = {
+  401: {
+    ...problem('No token, or none that is valid'),
+    headers: {
+      'WWW-Authenticate': { description: 'What is wrong (RFC 6750)', schema: { type: 'string' } },
+    },
+  },
+  403: problem('The token is not good for this'),
+};

@@ -3,7 +3,7 @@
  * are. Knows stores and partitions, not what the values mean.
  */
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
-import { Problem, retryAfter } from './http/problem.ts';
+import { PROBLEMS, Problem, retryAfter } from './http/problem.ts';
 import { changedRequest, type RouteRequest, type RouteResponse } from './http/route.ts';
 import { type AvailableStore, LocalReads, type LocalReadsOptions } from './local-reads.ts';
 import type { Peers } from './peers.ts';
@@ -204,6 +204,7 @@ export class OwnerRouting {
     const headers = { ...request.headers, 'if-none-match': undefined, prefer: undefined };
     const plain = changedRequest(request, { headers });
     const answer = await this.#options.peers.forward(owner, plain, { partitions });
+    if (answer.status === PROBLEMS['not-queryable'].status) throw new Problem('not-queryable');
     const items = answer.status === 200 ? itemsOf<T>(answer.body) : undefined;
     if (items === undefined) throw new Problem('owner-unavailable', retryAfter(1));
     return { items, position: parsePosition(answer.headers?.['store-position'] ?? '') };

@@ -3,6 +3,7 @@
  * group metadata, which anyone in the group can write: only allowed addresses are ever contacted,
  * with our own peer token, without redirects, within a time and a size. A peer that keeps failing is
  * left alone for a moment, so that its silence does not become ours.
+ * The peer token says that a peer asks, never for whom: the owner looks at the caller's own token again.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
@@ -15,6 +16,8 @@ export interface PeerOptions {
   readonly addresses: PeerAddresses;
   /** Shared secret; undefined only where every instance is on loopback. */
   readonly token: string | undefined;
+  /** Whether callers have tokens of their own, which the owner is to see. */
+  readonly passesAuthorization: boolean;
   readonly timeoutMs: number;
   readonly clock: Clock;
   /** Told how each forward ended; must be cheap. */
@@ -47,6 +50,7 @@ const PASSED_BACK = [
   'decided-by',
   'preference-applied',
   'age',
+  'www-authenticate',
 ];
 
 /** So many failures in a row, and the peer is left alone for so long. */
@@ -127,10 +131,13 @@ export class Peers {
     request: RouteRequest,
     partitions: readonly number[] | undefined,
   ): Promise<RouteResponse> {
-    const { token, timeoutMs } = this.#options;
+    const { token, timeoutMs, passesAuthorization } = this.#options;
     const headers: Record<string, string> = { [HOP_HEADER]: '1' };
     if (token !== undefined) headers[TOKEN_HEADER] = token;
     if (partitions !== undefined) headers[PARTITIONS_HEADER] = partitions.join(',');
+    const { authorization } = request.headers;
+    if (passesAuthorization && authorization !== undefined)
+      headers['authorization'] = authorization;
     for (const name of PASSED_ON) {
       const value = request.headers[name];
       if (typeof value === 'string') headers[name] = value;
@@ -179,7 +186,7 @@ function asOwnersAnswer(answer: RouteResponse): RouteResponse {
     case 508:
       throw new Problem('owner-unavailable', {
         ...retryAfter(5),
-        detail: 'the owner does not take us for a peer (PEER_TOKEN)',
+        detail: 'the owner does not take us for a peer (PEER_TOKEN), or has other roles (AUTH)',
       });
     default:
       return answer;

@@ -219,7 +219,7 @@ export class KafkaStreams implements QueryableStreams {
       )
     ) {
       throw new MillraceError(
-        'QUERY_UNAVAILABLE',
+        'QUERY_UNSUPPORTED',
         `store ${storeName} is kept in memory by its task alone`,
         {
           hint: 'Declare it with persistence "leveldb" to query it.',

@@ -15,6 +15,7 @@ export interface StoreSpec<K = unknown, V = unknown> {
   readonly name: string;
   readonly keySerde: Serde<K>;
   readonly valueSerde: Serde<V>;
+  /** What is in 'memory' is read by its own task alone: queries of it are refused (QUERY_UNSUPPORTED). */
   readonly persistence: 'leveldb' | 'memory';
   /** false = not logged: lost with the disk. */
   readonly changelog: false | { readonly configs: Readonly<Record<string, string>> };

@@ -95,6 +95,7 @@ const ONE_FILE: Readonly<Record<string, readonly string[]>> = {
   'classic-level': ['stores/leveldb-store.ts'],
   avsc: ['schemas/avro-types.ts'],
   '@kafkajs/confluent-schema-registry': ['schemas/confluent-registry-client.ts'],
+  jose: ['interactive-queries/auth/jwt-authenticator.ts'],
   koa: ['interactive-queries/http/http-app.ts'],
   '@koa/router': ['interactive-queries/http/http-app.ts'],
   ajv: ['interactive-queries/http/validation.ts'],

@@ -20,7 +20,7 @@ import {
 export type AppConfig = SettingValues;
 
 const OUR_PREFIXES =
-  /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PRODUCE|PEER|SHUTDOWN)_/;
+  /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PRODUCE|PEER|SHUTDOWN|AUTH)_/;
 /** Prefixed like ours but meant for others: proxies, images. */
 const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME', 'KAFKA_OPTS']);
 
@@ -79,6 +79,7 @@ function contradictions(config: AppConfig): string[] {
   const isTls = protocol.endsWith('SSL');
   const set = (...names: SettingName[]) => names.filter((name) => config[name] !== undefined);
   const sasl = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const;
+  const jwt = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
   const files = [
     'KAFKA_SSL_CA_LOCATION',
     'KAFKA_SSL_CERTIFICATE_LOCATION',
@@ -111,7 +112,19 @@ function contradictions(config: AppConfig): string[] {
     ],
     [
       !isLoopback(config.HTTP_HOST) && config.AUTH === undefined,
-      `HTTP_HOST ${config.HTTP_HOST} is open to other machines and nobody has to log in: say AUTH=none if a proxy or the network decides who gets there, or set HTTP_HOST=127.0.0.1`,
+      `HTTP_HOST ${config.HTTP_HOST} is open to other machines and nobody has to log in: set AUTH=jwt, or say AUTH=none if a proxy or the network decides who gets there, or set HTTP_HOST=127.0.0.1`,
+    ],
+    [
+      config.AUTH === 'jwt' && set(...jwt).length < jwt.length,
+      `${jwt.join(', ')} are required with AUTH=jwt`,
+    ],
+    [
+      config.AUTH !== 'jwt' && set(...jwt).length > 0,
+      `${set(...jwt).join(', ')} have no effect without AUTH=jwt`,
+    ],
+    [
+      config.AUTH === 'jwt' && config.TICKETS_DEMO === true && config.MILLRACE_TOKEN === undefined,
+      'TICKETS_DEMO needs MILLRACE_TOKEN, of an operator, with AUTH=jwt',
     ],
     [
       config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS,

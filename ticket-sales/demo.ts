@@ -12,23 +12,35 @@ export const DEMO = {
   ],
 } as const;
 
-/** Rejects when the API refuses, or does not become ready within a minute. */
-export async function createDemoEvent(httpUrl: string, signal: AbortSignal): Promise<void> {
+/**
+ * With AUTH=jwt the token must be an operator's. Rejects when the API refuses, or does not become
+ * ready within a minute.
+ */
+export async function createDemoEvent(
+  httpUrl: string,
+  signal: AbortSignal,
+  token?: string,
+): Promise<void> {
   const { eventId, name, zones } = DEMO;
-  await put(`${httpUrl}/v1/events/${eventId}`, { name }, signal);
+  await put(`${httpUrl}/v1/events/${eventId}`, { name }, signal, token);
   await Promise.all(
     zones.map(({ zoneId, ...zone }) =>
-      put(`${httpUrl}/v1/events/${eventId}/zones/${zoneId}`, zone, signal),
+      put(`${httpUrl}/v1/events/${eventId}/zones/${zoneId}`, zone, signal, token),
     ),
   );
 }
 
-async function put(url: string, body: object, signal: AbortSignal): Promise<void> {
+async function put(
+  url: string,
+  body: object,
+  signal: AbortSignal,
+  token: string | undefined,
+): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const answer = await fetch(url, {
       method: 'PUT',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...bearer(token) },
       body: JSON.stringify(body),
       signal,
     });
@@ -42,4 +54,9 @@ async function put(url: string, body: object, signal: AbortSignal): Promise<void
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** The header that a token is sent in; none without one. */
+export function bearer(token: string | undefined): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }

@@ -171,8 +171,31 @@ export const SETTINGS = {
   HTTP_HOST: { about: 'Address the API listens on.', schema: text.default('127.0.0.1') },
   AUTH: {
     about:
-      'Who may use the API. none = everybody who reaches it; must be said where HTTP_HOST is not loopback.',
-    schema: oneOf('none').optional(),
+      'Who may use the API: docs/security.md. none = everybody who reaches it; jwt = who has a token. Must be said where HTTP_HOST is not loopback.',
+    schema: oneOf('none', 'jwt').optional(),
+  },
+  AUTH_JWKS_URL: {
+    about: 'Public keys of the issuer (a JSON Web Key Set), with AUTH=jwt.',
+    allowed: 'https://, http:// or file:// URL',
+    schema: z
+      .url({ protocol: /^(https?|file)$/, error: 'must be an http(s) or file URL' })
+      .refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), 'must not have a password in it')
+      .optional(),
+  },
+  AUTH_ISSUER: { about: 'What `iss` of a token must be, with AUTH=jwt.', schema: text.optional() },
+  AUTH_AUDIENCE: {
+    about: 'What `aud` of a token must be or contain, with AUTH=jwt.',
+    schema: text.optional(),
+  },
+  AUTH_ROLES_CLAIM: {
+    about:
+      'Claim with the roles (buyer, operator, admin), or the way to it: realm_access.roles for Keycloak.',
+    schema: text.default('roles'),
+  },
+  MILLRACE_TOKEN: {
+    about: 'Token with which our own programs (demo event, rush) speak to the API; an operator.',
+    schema: text.optional(),
+    secret: true,
   },
   HTTP_PORT: { about: 'Port of the API.', schema: port.default(8_080) },
   HTTP_BODY_LIMIT: {

@@ -7,6 +7,7 @@ import Router from '@koa/router';
 import Koa from 'koa';
 import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { type Authenticate, type Caller, requireRole, TRUSTED, UNKNOWN } from '../auth/access.ts';
 import { HttpServer, type ServerLimits } from './http-server.ts';
 import { readJsonBody } from './json-body.ts';
 import { Problem, type ProblemSlug, retryAfter } from './problem.ts';
@@ -15,6 +16,8 @@ import { compileChecks, type RouteChecks } from './validation.ts';
 
 export interface HttpAppOptions {
   readonly routes: readonly Route[];
+  /** Says who asks; 'none' = everybody who gets here may do everything. */
+  readonly authenticate: Authenticate | 'none';
   readonly bodyLimitBytes: number;
   readonly log: Log;
   /** Told of every answer (`route` is 'none' where none matched); must be cheap. */
@@ -45,6 +48,9 @@ const CLIENT_GONE = 499;
 
 /** Statuses whose answers have no body, not even an empty one. */
 const BODILESS: ReadonlySet<number> = new Set([204, 304]);
+
+const NOT_QUERYABLE =
+  'it is kept in memory by the thread that owns it: only stores with persistence "leveldb" can be queried';
 
 const FIXED_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
@@ -145,6 +151,9 @@ async function serve(
 ): Promise<void> {
   const state = context.state as AppState;
   state.route = route.path;
+  // Before anything else is looked at: strangers learn nothing and cost little.
+  const known = callerOf(route, context.req, options);
+  const caller = known instanceof Promise ? await known : known;
   const params = (context as unknown as { params: Record<string, string> }).params;
   checks.params(params);
   const query = checks.query(context.querystring);
@@ -153,13 +162,28 @@ async function serve(
     body = await readJsonBody(context.req, options.bodyLimitBytes);
     checks.body(body);
   }
-  const request = new KoaRouteRequest(context, params, query, body);
+  const request = new KoaRouteRequest(context, caller, params, query, body);
   const response = route.handle(request);
   state.response = response instanceof Promise ? await response : response;
 }
 
+/** Throws 401, 403 or 503. A promise only where there is a token to be looked at. */
+function callerOf(
+  { access }: Route,
+  request: IncomingMessage,
+  { authenticate }: HttpAppOptions,
+): Caller | Promise<Caller> {
+  if (authenticate === 'none') return TRUSTED;
+  if (access === 'open') return UNKNOWN;
+  return authenticate(request.headers.authorization).then((caller) => {
+    requireRole(caller, access);
+    return caller;
+  });
+}
+
 class KoaRouteRequest implements RouteRequest {
   readonly #context: Koa.Context;
+  readonly caller: Caller;
   readonly params: RouteRequest['params'];
   readonly query: RouteRequest['query'];
   readonly body: unknown;
@@ -167,11 +191,13 @@ class KoaRouteRequest implements RouteRequest {
 
   constructor(
     context: Koa.Context,
+    caller: Caller,
     params: RouteRequest['params'],
     query: RouteRequest['query'],
     body: unknown,
   ) {
     this.#context = context;
+    this.caller = caller;
     this.params = params;
     this.query = query;
     this.body = body;
@@ -241,6 +267,9 @@ function asProblem(error: unknown, log: Log): Problem {
   }
   if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) {
     return new Problem('registry-unavailable', { ...retryAfter(2), cause });
+  }
+  if (isMillraceError(error, 'QUERY_UNSUPPORTED')) {
+    return new Problem('not-queryable', { detail: NOT_QUERYABLE, cause });
   }
   // Routes name known stores: one is unknown only while the engine has not read its topology yet.
   if (isMillraceError(error, 'QUERY_UNAVAILABLE', 'STORE_CLOSED', 'STORE_UNKNOWN')) {

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TSchema } from 'typebox';
+import type { Access, Caller } from '../auth/access.ts';
 
 export interface RouteRequest {
   /** Path parameters, validated. */
@@ -11,6 +12,8 @@ export interface RouteRequest {
   /** Query parameters, validated; each at most once. */
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
+  /** Has what the route's `access` asks for. */
+  readonly caller: Caller;
   /** Validated against the route's body schema. */
   readonly body: unknown;
   /** Path and query as they came, for problem documents and forwarding. */
@@ -35,6 +38,8 @@ export interface Route {
   readonly operationId: string;
   readonly summary: string;
   readonly tag: string;
+  /** Who may ask. Nothing is open unless it says so. */
+  readonly access: Access;
   readonly params?: Readonly<Record<string, TSchema>>;
   readonly query?: Readonly<Record<string, TSchema>>;
   readonly body?: TSchema;
@@ -53,12 +58,13 @@ export interface Route {
 /** Another request in the name of the same client. */
 export function changedRequest(
   request: RouteRequest,
-  changes: Partial<Omit<RouteRequest, 'signal' | 'raw'>>,
+  changes: Partial<Omit<RouteRequest, 'signal' | 'raw' | 'caller'>>,
 ): RouteRequest {
   return {
     params: request.params,
     query: request.query,
     headers: request.headers,
+    caller: request.caller,
     body: request.body,
     target: request.target,
     ...changes,

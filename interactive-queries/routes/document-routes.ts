@@ -14,6 +14,7 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       operationId: 'getOpenApi',
       summary: 'This document',
       tag: 'operations',
+      access: 'open',
       answers: { 200: { about: 'OpenAPI 3.1', body: Type.Object({}) } },
       handle: () => ({
         status: 200,
@@ -27,6 +28,7 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       operationId: 'getDocs',
       summary: 'The API for people',
       tag: 'operations',
+      access: 'open',
       answers: { 200: { about: 'A page', body: Type.String(), mediaType: 'text/html' } },
       handle: () => ({
         status: 200,
@@ -43,6 +45,7 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
       operationId: 'getMetrics',
       summary: 'Metrics for Prometheus',
       tag: 'operations',
+      access: 'open',
       answers: { 200: { about: 'Text format', body: Type.String(), mediaType: 'text/plain' } },
       handle: async () => ({
         status: 200,

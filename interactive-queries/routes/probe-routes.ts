@@ -59,6 +59,7 @@ function probe(path: string, operationId: string, summary: string, checks: () =>
     operationId,
     summary,
     tag: 'operations',
+    access: 'open',
     answers: { 200: { about: 'Yes', body: yes }, 503: { about: 'No; `failed` names why' } },
     handle: () => answerOf(path, checks()),
   };

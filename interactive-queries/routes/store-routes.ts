@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { type Serde, toBytes } from '../../schemas/serde.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
+import type { Access } from '../auth/access.ts';
 import { jsonWithEtag } from '../http/etag.ts';
 import { Problem, retryAfter } from '../http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
@@ -12,6 +13,8 @@ import type { HostInfo, QueryableStreams } from '../queryable-streams.ts';
 export interface StoreRoutesDeps {
   readonly streams: QueryableStreams;
   readonly routing: OwnerRouting;
+  /** Who may look into the state as it is. */
+  readonly access: Access;
 }
 
 const storeParam = { store: Type.String({ pattern: '^[A-Za-z0-9._-]{1,200}$' }) };
@@ -26,6 +29,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'listStores',
       summary: 'The stores of the topology',
       tag: 'stores',
+      access: deps.access,
       answers: { 200: { about: 'Names, partitions and where they are' } },
       handle: () => ({
         status: 200,
@@ -42,6 +46,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'getStoreKey',
       summary: 'The value of a key, wherever it is',
       tag: 'stores',
+      access: deps.access,
       params: keyParam,
       query: readQuery,
       answers: {
@@ -58,6 +63,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'listStoreEntries',
       summary: 'Entries of all partitions, in key order within each',
       tag: 'stores',
+      access: deps.access,
       params: storeParam,
       query: {
         limit: Type.String({ pattern: '^[1-9][0-9]{0,2}$' }),
@@ -75,6 +81,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'countStoreEntries',
       summary: 'About how many entries the store has',
       tag: 'stores',
+      access: deps.access,
       params: storeParam,
       answers: { 200: { about: 'The estimate' }, ...unavailable },
       handle: (request) => countEntries(deps, request),
@@ -85,6 +92,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'listInstances',
       summary: 'The instances and the store partitions they have',
       tag: 'metadata',
+      access: deps.access,
       answers: { 200: { about: 'The instances' } },
       handle: () => ({
         status: 200,
@@ -105,6 +113,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'locateStoreKey',
       summary: 'Who owns a key, by the partitioning of producers',
       tag: 'metadata',
+      access: deps.access,
       params: keyParam,
       answers: { 200: { about: 'Partition and hosts' }, ...unavailable },
       handle: (request) => {
@@ -130,6 +139,7 @@ export function storeRoutes(deps: StoreRoutesDeps): Route[] {
       operationId: 'listTasks',
       summary: 'The tasks of this instance',
       tag: 'metadata',
+      access: deps.access,
       answers: { 200: { about: 'Role, status, lag and restore progress' } },
       handle: () => ({
         status: 200,

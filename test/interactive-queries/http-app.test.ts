@@ -31,7 +31,13 @@ let reached = 0;
 const answered: string[] = [];
 const problems: string[] = [];
 
-const plain = { operationId: 'x', summary: '', tag: 'test', answers: { 200: { about: 'ok' } } };
+const plain = {
+  operationId: 'x',
+  summary: '',
+  tag: 'test',
+  access: 'open',
+  answers: { 200: { about: 'ok' } },
+} as const;
 const routes: readonly Route[] = [
   {
     ...plain,
@@ -63,6 +69,7 @@ const routes: readonly Route[] = [
 beforeAll(async () => {
   app = createHttpApp({
     routes,
+    authenticate: 'none' as const,
     bodyLimitBytes: BODY_LIMIT_BYTES,
     log: silentLog,
     onAnswered: (route, method, status) => answered.push(`${method} ${route} ${status}`),
@@ -471,6 +478,13 @@ describe('what a handler throws', () => {
     expect(JSON.stringify(document)).not.toContain('inside');
   });
 
+  test('QUERY_UNSUPPORTED is 501, with what could be queried instead', async () => {
+    handle = () => Promise.reject(new MillraceError('QUERY_UNSUPPORTED', 'inside'));
+    const answer = await get('/v1/things/a');
+    expect(expectProblem(answer, 'not-queryable')['detail']).toContain('"leveldb"');
+    expect(answer.headers.has('retry-after')).toBe(false);
+  });
+
   test('anything else is 500 without a word of what it was', async () => {
     handle = () => {
       throw new TypeError('secret at /home/me/secret.ts:5');
@@ -534,6 +548,7 @@ describe('the server', () => {
 
   function optionsOf() {
     return {
+      authenticate: 'none' as const,
       bodyLimitBytes: 100,
       log: silentLog,
       onAnswered: () => {},

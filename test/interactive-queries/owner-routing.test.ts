@@ -32,6 +32,7 @@ class Instance {
     this.#peers = new Peers({
       addresses: new PeerAddresses(['127.0.0.1']),
       token: 'a-shared-secret-of-peers',
+      passesAuthorization: false,
       timeoutMs: 2_000,
       clock: this.clock,
       onForwarded: () => {},
@@ -44,7 +45,8 @@ class Instance {
       queryTimeoutMs: 1_000,
     });
     this.#app = createHttpApp({
-      routes: storeRoutes({ streams: this.streams, routing: this.routing }),
+      routes: storeRoutes({ streams: this.streams, routing: this.routing, access: ['admin'] }),
+      authenticate: 'none',
       bodyLimitBytes: 100,
       log: silentLog,
       onAnswered: () => {},
@@ -350,10 +352,12 @@ describe('a list over all partitions', () => {
           operationId: 'x',
           summary: '',
           tag: '',
+          access: 'open',
           answers: {},
           handle: () => ({ status: 200, body: '{"items":' }),
         },
       ],
+      authenticate: 'none',
       bodyLimitBytes: 100,
       log: silentLog,
       onAnswered: () => {},

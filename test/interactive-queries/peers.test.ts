@@ -40,6 +40,7 @@ function peers(options: Partial<PeerOptions> = {}): Peers {
   return new Peers({
     addresses: new PeerAddresses(['127.0.0.1']),
     token: 'a-shared-secret-of-peers',
+    passesAuthorization: false,
     timeoutMs: 1_000,
     clock,
     onForwarded: (outcome) => outcomes.push(outcome),

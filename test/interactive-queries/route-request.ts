@@ -1,3 +1,4 @@
+import { TRUSTED } from '../../interactive-queries/auth/access.ts';
 import type { RouteRequest } from '../../interactive-queries/http/route.ts';
 
 /** A request as a handler gets it, of which a test names only what matters to it. */
@@ -6,6 +7,7 @@ export function routeRequest(properties: Partial<RouteRequest> = {}): RouteReque
     params: {},
     query: {},
     headers: {},
+    caller: TRUSTED,
     body: undefined,
     target: '/v1/things',
     signal: new AbortController().signal,

@@ -13,6 +13,7 @@ export interface OpenApiDocument {
 interface Operation {
   readonly operationId: string;
   readonly summary?: string;
+  readonly security?: readonly object[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Json }>> };
   readonly responses: Readonly<Record<string, AnswerObject>>;

@@ -36,6 +36,12 @@ function problemsOf(env: Environment): string {
   throw new Error('nothing was wrong');
 }
 
+const JWT = {
+  AUTH: 'jwt',
+  AUTH_JWKS_URL: 'https://issuer.test/keys',
+  AUTH_ISSUER: 'https://issuer.test',
+  AUTH_AUDIENCE: 'tickets',
+};
 const SASL = {
   KAFKA_BROKERS: 'a:9092',
   KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
@@ -104,6 +110,11 @@ describe('the configuration', () => {
     TICKETS_DEMO: ['0', false, 'yes'],
     HTTP_HOST: ['0.0.0.0', '0.0.0.0', null],
     AUTH: ['none', 'none', 'nobody'],
+    AUTH_JWKS_URL: ['file:///keys.json', 'file:///keys.json', 'https://u:p@issuer.test/keys'],
+    AUTH_ISSUER: ['https://issuer.test', 'https://issuer.test', null],
+    AUTH_AUDIENCE: ['tickets', 'tickets', null],
+    AUTH_ROLES_CLAIM: ['realm_access.roles', 'realm_access.roles', null],
+    MILLRACE_TOKEN: ['a.b.c', 'a.b.c', null],
     HTTP_PORT: ['65535', 65535, '8080.5'],
     HTTP_BODY_LIMIT: ['256', 256, '0x100'],
     QUERY_TIMEOUT_MS: ['10', 10, '9'],
@@ -125,7 +136,9 @@ describe('the configuration', () => {
             ? { SCHEMA_REGISTRY_URL: 'http://r' }
             : name === 'HTTP_HOST'
               ? { AUTH: 'none' }
-              : {};
+              : name.startsWith('AUTH_')
+                ? JWT
+                : {};
       expect(configOf({ ...around, [name]: good })[name as SettingName]).toEqual(means);
       if (bad !== null) expect(problemsOf({ ...around, [name]: bad })).toContain(`${name}: `);
     },
@@ -214,6 +227,13 @@ describe('settings that contradict each other are refused', () => {
       'must be below',
     ],
     [
+      'tokens without their issuer',
+      { AUTH: 'jwt', AUTH_ISSUER: 'https://issuer.test' },
+      'AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE are required with AUTH=jwt',
+    ],
+    ['an issuer that nobody asks', { ...JWT, AUTH: '' }, 'have no effect without AUTH=jwt'],
+    ['a demo that nobody may make', { ...JWT, TICKETS_DEMO: '1' }, 'TICKETS_DEMO needs'],
+    [
       'registry credentials without a registry',
       { SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO: 'a:b' },
       'needs SCHEMA_REGISTRY_URL',
@@ -225,12 +245,15 @@ describe('settings that contradict each other are refused', () => {
 
 describe('what follows from it', () => {
   test('secrets are never printed', () => {
-    const texts = redacted(configOf({ ...SASL, PEER_TOKEN: 'a-secret-of-many-letters' }));
+    const texts = redacted(
+      configOf({ ...SASL, PEER_TOKEN: 'a-secret-of-many-letters', MILLRACE_TOKEN: 'secret' }),
+    );
     expect(texts).toMatchObject({
       KAFKA_BROKERS: 'a:9092',
       KAFKA_SASL_USERNAME: 'me',
       KAFKA_SASL_PASSWORD: '***',
       PEER_TOKEN: '***',
+      MILLRACE_TOKEN: '***',
       KAFKA_SSL_KEY_PASSWORD: '',
     });
     expect(JSON.stringify(texts)).not.toMatch(/secret/);
@@ -251,7 +274,9 @@ describe('what follows from it', () => {
     'an API at %s, open to other machines, has to be meant so',
     (host) => {
       expect(problemsOf({ HTTP_HOST: host })).toMatch(/HTTP_HOST .* open .*AUTH=none/);
-      expect(configOf({ HTTP_HOST: host, AUTH: 'none' }).HTTP_HOST).toBe(host);
+      for (const meant of [{ AUTH: 'none' }, JWT]) {
+        expect(configOf({ HTTP_HOST: host, ...meant }).HTTP_HOST).toBe(host);
+      }
     },
   );
 

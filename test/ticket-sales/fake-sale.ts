@@ -2,7 +2,8 @@
  * The sale without Kafka: one log, decided by the real decisions when the test says so, and any
  * number of instances with the real API over it. What they know of each other is what it says.
  */
-import { silentLog } from '../../base/log.ts';
+import { inspect } from 'node:util';
+import type { Log } from '../../base/log.ts';
 import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { SentRecord } from '../../kafka/ports.ts';
 import type { CommandSender } from '../../ticket-sales/command-sender.ts';
@@ -23,6 +24,8 @@ import { statusNotice } from './status-notice.ts';
 export const PARTITIONS = 8;
 const TOKEN = 'a-shared-secret-of-peers';
 
+type Environment = Readonly<Record<string, string>>;
+
 interface Entry {
   readonly topic: string;
   readonly key: string;
@@ -40,6 +43,9 @@ export interface Answer {
 export class FakeSale {
   readonly instances: FakeInstance[] = [];
   readonly sent: Entry[] = [];
+  /** Everything that any instance said, as text. */
+  readonly said: string[] = [];
+  readonly log: Log = listeningLog((line) => this.said.push(line));
   readonly serdes: TicketSerdes = ticketSerdes({
     register: async () => 7,
     schemaById: async () => 'string',
@@ -53,11 +59,12 @@ export class FakeSale {
   readonly #ends = new Map<string, number>();
   #undecided: Entry[] = [];
 
-  static async start(instanceCount = 1): Promise<FakeSale> {
+  /** `env` is told to every instance. */
+  static async start(instanceCount = 1, env: Environment = {}): Promise<FakeSale> {
     const sale = new FakeSale();
     await sale.serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
     for (let index = 0; index < instanceCount; index++) {
-      const instance = new FakeInstance(sale);
+      const instance = new FakeInstance(sale, env);
       await instance.start();
       sale.instances.push(instance);
     }
@@ -138,7 +145,7 @@ export class FakeInstance {
   readonly api: TicketApi;
   port = 0;
 
-  constructor(sale: FakeSale) {
+  constructor(sale: FakeSale, env: Environment) {
     const partitionCount = PARTITIONS;
     for (const name of Object.values(STORES)) {
       this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
@@ -146,11 +153,11 @@ export class FakeInstance {
     this.streams.addStore(EVENT_STORES.events, { partitionCount, topic: TOPICS.events });
     this.streams.addStore(EVENT_STORES.sales, { partitionCount });
     this.api = createTicketApi({
-      config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300' }).config,
+      config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env }).config,
       streams: this.streams,
       sender: sale.sender,
       serdes: sale.serdes,
-      log: silentLog,
+      log: sale.log,
       self: { host: '127.0.0.1', port: 1 },
       version: '1.2.3',
     });
@@ -215,4 +222,11 @@ function decide(
 export function partitionOf(key: string): number {
   const bytes = Buffer.from(key);
   return partitionForKey(bytes, 0, bytes.length, PARTITIONS);
+}
+
+/** Hands every line over as text: an error with its message, cause and whatever it carries. */
+function listeningLog(hear: (line: string) => void): Log {
+  const say = (facts: object, message: string) =>
+    hear(`${message} ${inspect(facts, { depth: 8 })}`);
+  return { debug: say, info: say, warn: say, error: say, child: () => listeningLog(hear) };
 }

@@ -11,6 +11,7 @@ import {
   listZones,
 } from './event-reads.ts';
 import { putEvent, putZone } from './event-writes.ts';
+import { BUYERS, OPERATORS } from './roles.ts';
 import {
   eventRequestSchema,
   eventSalesSchema,
@@ -35,6 +36,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'putEvent',
       summary: 'Define an event',
       tag: 'events',
+      access: OPERATORS,
       params: event,
       body: eventRequestSchema,
       answers: {
@@ -52,6 +54,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'listEvents',
       summary: 'All events',
       tag: 'events',
+      access: BUYERS,
       answers: {
         200: { about: 'The events', body: Type.Object({ items: Type.Array(eventSchema) }) },
         ...unavailable,
@@ -64,6 +67,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'getEvent',
       summary: 'An event',
       tag: 'events',
+      access: BUYERS,
       params: event,
       query: readQuery,
       answers: {
@@ -80,6 +84,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'listZones',
       summary: 'The zones of an event',
       tag: 'events',
+      access: BUYERS,
       params: event,
       answers: {
         200: { about: 'The zones', body: Type.Object({ items: Type.Array(zoneSchema) }) },
@@ -93,6 +98,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'putZone',
       summary: 'Create a zone with its stock',
       tag: 'events',
+      access: OPERATORS,
       params: zone,
       body: zoneRequestSchema,
       answers: {
@@ -111,6 +117,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'getZone',
       summary: 'A zone',
       tag: 'events',
+      access: BUYERS,
       params: zone,
       query: readQuery,
       answers: {
@@ -127,6 +134,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'getInventory',
       summary: 'What is left in a zone',
       tag: 'events',
+      access: BUYERS,
       params: zone,
       query: readQuery,
       answers: {
@@ -143,6 +151,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       operationId: 'getSales',
       summary: 'Sums over the zones of an event',
       tag: 'events',
+      access: OPERATORS,
       params: event,
       answers: {
         200: { about: 'The sums', body: eventSalesSchema },

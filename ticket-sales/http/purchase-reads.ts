@@ -1,4 +1,7 @@
-/** A purchase as it stands: from its owner's store, else from what was accepted here, else by asking all. */
+/**
+ * A purchase as it stands: from its owner's store, else from what was accepted here, else by asking
+ * all. One that the caller has no part in is no purchase at all, wherever it is found.
+ */
 
 import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
 import { Problem } from '../../interactive-queries/http/problem.ts';
@@ -9,6 +12,7 @@ import { partitionOfPurchase } from '../domain/purchase-id.ts';
 import { STORES } from '../ticket-processor.ts';
 import { recordName } from './purchase-answers.ts';
 import type { PurchaseRoutesDeps } from './purchase-routes.ts';
+import { mayActFor } from './roles.ts';
 import { purchaseView } from './views.ts';
 
 /** Throws 404 when its owner does not know it and nobody else does; 503 while that cannot be told. */
@@ -31,7 +35,7 @@ export async function readPurchase(
     request,
     async (store) => {
       const purchase = store.get(purchaseId) ?? (await deciding);
-      if (purchase === undefined) return { status: 404 };
+      if (purchase === undefined || !isFor(request, purchase)) return { status: 404 };
       const decidedBy = recordName(deps.commands.topic, partition, purchase.commandOffset);
       return jsonWithEtag(request, purchaseView(purchase), undefined, { 'Decided-By': decidedBy });
     },
@@ -41,7 +45,8 @@ export async function readPurchase(
     return answer;
   }
   const undecided = waiters.undecided(purchaseId);
-  if (undecided !== undefined) return jsonWithEtag(request, purchaseView(undecided));
+  if (undecided !== undefined && isFor(request, undecided))
+    return jsonWithEtag(request, purchaseView(undecided));
   if (routing.isForwarded(request)) throw noSuchPurchase();
   return search(deps, request);
 }
@@ -51,11 +56,16 @@ async function search(deps: PurchaseRoutesDeps, request: RouteRequest): Promise<
   const purchaseId = request.params['purchaseId']!;
   const { items, headers } = await deps.routing.search(STORES.purchases, request, async (store) => {
     const purchase = store.get(purchaseId) as Purchase | undefined;
-    return purchase === undefined ? [] : [purchaseView(purchase)];
+    return purchase === undefined || !isFor(request, purchase) ? [] : [purchaseView(purchase)];
   });
   if (deps.routing.asksForPart(request)) return { status: 200, headers, body: { items } };
   if (items[0] === undefined) throw noSuchPurchase();
   return jsonWithEtag(request, items[0], undefined, headers);
+}
+
+/** As if it did not exist, otherwise: who guesses ids learns nothing. */
+function isFor({ caller }: RouteRequest, purchase: Purchase): boolean {
+  return mayActFor(caller, purchase.buyerId);
 }
 
 function noSuchPurchase(): Problem {

@@ -5,6 +5,7 @@
  * H2. The id follows from buyer, event, zone and Idempotency-Key: a retry is the same command.
  */
 import type { Clock } from '../../base/clock.ts';
+import { forbidden } from '../../interactive-queries/auth/access.ts';
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import {
   changedRequest,
@@ -36,6 +37,7 @@ import {
   unlessAmbiguous,
 } from './purchase-answers.ts';
 import { readPurchase } from './purchase-reads.ts';
+import { BUYERS, mayActFor } from './roles.ts';
 import { purchaseIdSchema, purchaseRequestSchema, purchaseSchema, purchaseView } from './views.ts';
 import type { ZoneDirectory } from './zone-directory.ts';
 
@@ -68,6 +70,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       operationId: 'requestPurchase',
       summary: 'Ask for tickets',
       tag: 'purchases',
+      access: BUYERS,
       body: purchaseRequestSchema,
       requestHeaders: {
         'Idempotency-Key': {
@@ -98,6 +101,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       operationId: 'getPurchase',
       summary: 'A purchase as it stands',
       tag: 'purchases',
+      access: BUYERS,
       params: { purchaseId: purchaseIdSchema },
       query: readQuery,
       requestHeaders: preferHeader,
@@ -115,6 +119,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       operationId: 'cancelPurchase',
       summary: 'Give the tickets back',
       tag: 'purchases',
+      access: BUYERS,
       params: { purchaseId: purchaseIdSchema },
       requestHeaders: preferHeader,
       answers: {
@@ -136,6 +141,9 @@ async function requestPurchase(
   request: RouteRequest,
 ): Promise<RouteResponse> {
   const body = request.body as PurchaseRequest;
+  if (!mayActFor(request.caller, body.buyerId)) {
+    throw forbidden('a buyer buys for himself: buyerId must be the sub of the token');
+  }
   const idempotencyKey = idempotencyKeyOf(request);
   await deps.zones.check(body, request);
   const purchaseId = purchaseIdFor({ ...body, idempotencyKey });

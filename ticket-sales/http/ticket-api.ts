@@ -1,6 +1,9 @@
 /** Puts the API together: routes, routing to owners, waiters, metrics. Starts nothing. */
 import { systemClock } from '../../base/clock.ts';
+import { MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { Authenticate } from '../../interactive-queries/auth/access.ts';
+import { jwtAuthenticator } from '../../interactive-queries/auth/jwt-authenticator.ts';
 import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
 import { Metrics } from '../../interactive-queries/metrics.ts';
 import { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
@@ -17,6 +20,7 @@ import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
+import { ADMINS } from './roles.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
 export interface TicketApiDeps {
@@ -39,12 +43,14 @@ export interface TicketApi {
 export function createTicketApi(deps: TicketApiDeps): TicketApi {
   const { config, streams, sender, serdes, log, self, version } = deps;
   const clock = systemClock;
+  const authenticate = authenticator(config, log);
   let isStopping = false;
   const metrics = new Metrics(streams, version);
   const ticketMetrics = new TicketMetrics(metrics);
   const peers = new Peers({
     addresses: new PeerAddresses(peerEntries(config, self)),
     token: config.PEER_TOKEN,
+    passesAuthorization: authenticate !== 'none',
     timeoutMs: config.QUERY_TIMEOUT_MS,
     clock,
     onForwarded: (outcome) => metrics.forwarded(outcome),
@@ -80,7 +86,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
-    ...storeRoutes({ streams, routing }),
+    ...storeRoutes({ streams, routing, access: ADMINS }),
     ...probeRoutes({ streams, isStopping: () => isStopping }),
   ];
   const info = {
@@ -88,9 +94,11 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     version,
     description:
       'Commands go into the log, outcomes come from it; state is read where it is owned.',
+    isSecured: authenticate !== 'none',
   };
   const app = createHttpApp({
     routes: [...routes, ...documentRoutes(routes, info, metrics)],
+    authenticate,
     bodyLimitBytes: config.HTTP_BODY_LIMIT,
     log,
     onAnswered: (route, method, status, durationMs) =>
@@ -105,4 +113,16 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       isStopping = true;
     },
   };
+}
+
+/** What config.ts has checked: with AUTH=jwt these three are there. */
+function authenticator(config: AppConfig, log: Log): Authenticate | 'none' {
+  const { AUTH, AUTH_JWKS_URL, AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = config;
+  if (AUTH !== 'jwt') return 'none';
+  if (AUTH_JWKS_URL === undefined || issuer === undefined || audience === undefined) {
+    throw new MillraceError('CONFIG_MISSING', 'AUTH=jwt needs to know whose tokens are good');
+  }
+  const jwksUrl = new URL(AUTH_JWKS_URL);
+  const rolesClaim = config.AUTH_ROLES_CLAIM;
+  return jwtAuthenticator({ jwksUrl, issuer, audience, rolesClaim, clock: systemClock, log });
 }
