@@ -10,6 +10,7 @@ import type { Measure } from './kit/measure.ts';
 import { jsonLine, keepLine, keepPictures } from './kit/results/files.ts';
 import { summariesOf } from './kit/results/summary.ts';
 import { tableOf } from './kit/results/table.ts';
+import { descendants } from './kit/usage/process-usage.ts';
 import { helpText, parseCommand, UsageError } from './options.ts';
 
 async function main(): Promise<number> {
@@ -39,6 +40,20 @@ async function main(): Promise<number> {
   return measures.some(({ isProven }) => isProven === false) ? 1 : 0;
 }
 
+/** Whoever stops the bench stops what it has started. */
+function endWithChildren(): void {
+  for (const pid of descendants(process.pid)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  process.exit(130);
+}
+
+process.once('SIGINT', endWithChildren);
+process.once('SIGTERM', endWithChildren);
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
