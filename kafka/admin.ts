@@ -21,7 +21,12 @@ export function createAdmin(
   deps: ClientDeps,
   options: { readonly timeoutMs?: number } = {},
 ): Admin {
-  const context: AdminContext = { cluster, deps, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
+  const context: AdminContext = {
+    cluster,
+    deps,
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    offsetQuestions: new Map(),
+  };
   return {
     createTopics: (topics) => createTopics(context, topics),
     deleteTopics: (names) => deleteTopics(context, names),

@@ -2,12 +2,15 @@
 import type { ClientDeps } from '../client-deps.ts';
 import type { Api } from '../protocol/api.ts';
 import type { Cluster } from '../wire.ts';
+import type { OffsetQuestions } from './partition-offsets.ts';
 import { retrying } from './retrying.ts';
 
 export interface AdminContext {
   readonly cluster: Cluster;
   readonly deps: ClientDeps;
   readonly timeoutMs: number;
+  /** Questions for offsets that are being asked: by broker, and by what is asked. */
+  readonly offsetQuestions: Map<string, OffsetQuestions>;
 }
 
 /** Nothing of ours waits long on it: no long poll, no JoinGroup. */

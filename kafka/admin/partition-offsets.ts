@@ -1,9 +1,10 @@
 /** Offsets that partition leaders know: first, last, by time; and deleting what lies before one. */
-import type { OffsetSpec, TopicPartition } from '../ports.ts';
+import { type OffsetSpec, partitionKey, type TopicPartition } from '../ports.ts';
 import { deleteRecordsApi } from '../protocol/messages/delete-records.ts';
 import { listOffsetsApi } from '../protocol/messages/list-offsets.ts';
 import { ADMIN_CHANNEL, type AdminContext } from './admin-context.ts';
-import { askLeaders, byTopic } from './ask-leaders.ts';
+import { askLeaders, byTopic, type PartitionAnswer } from './ask-leaders.ts';
+import { Gathered } from './gathered.ts';
 
 const LATEST_TIMESTAMP = -1;
 const EARLIEST_TIMESTAMP = -2;
@@ -15,6 +16,12 @@ export interface ListedOffset {
   readonly timestampMs: number;
 }
 
+interface OffsetAnswer extends PartitionAnswer {
+  readonly listed: ListedOffset;
+}
+
+export type OffsetQuestions = Gathered<TopicPartition, OffsetAnswer>;
+
 export async function listOffsets(
   context: AdminContext,
   partitions: readonly TopicPartition[],
@@ -22,29 +29,62 @@ export async function listOffsets(
   isolation: 'read_committed' | 'read_uncommitted',
 ): Promise<ReadonlyMap<string, ListedOffset>> {
   const timestamp = timestampOf(spec);
-  const answers = await askLeaders(context, 'offset', partitions, async (nodeId, share) => {
-    const request = {
-      replicaId: CONSUMER_REPLICA_ID,
-      isolationLevel: isolation === 'read_committed' ? 1 : 0,
-      topics: byTopic(share, ({ partition }) => ({ partitionIndex: partition, timestamp })),
-      timeoutMs: context.timeoutMs,
-    };
-    const target = { nodeId, channel: ADMIN_CHANNEL };
-    const response = await context.cluster.request(target, listOffsetsApi, request);
-    return response.topics.flatMap(({ name, partitions: answers }) =>
-      answers.map((answer) => ({
-        topic: name,
-        partition: answer.partitionIndex,
-        errorCode: answer.errorCode,
-        listed: {
-          offset: answer.offset,
-          leaderEpoch: answer.leaderEpoch,
-          timestampMs: answer.timestamp,
-        },
-      })),
-    );
-  });
+  const isolationLevel = isolation === 'read_committed' ? 1 : 0;
+  const answers = await askLeaders(context, 'offset', partitions, (nodeId, share) =>
+    questionsOf(context, nodeId, timestamp, isolationLevel).ask(share),
+  );
   return new Map([...answers].map(([key, { listed }]) => [key, listed]));
+}
+
+/** What goes to one broker, about one time, in one isolation. */
+function questionsOf(
+  context: AdminContext,
+  nodeId: number,
+  timestamp: number,
+  isolationLevel: number,
+): OffsetQuestions {
+  const { offsetQuestions } = context;
+  const name = `${nodeId} ${timestamp} ${isolationLevel}`;
+  let questions = offsetQuestions.get(name);
+  if (questions === undefined) {
+    questions = new Gathered<TopicPartition, OffsetAnswer>(
+      (share) => requestOffsets(context, nodeId, share, timestamp, isolationLevel),
+      ({ topic, partition }) => partitionKey(topic, partition),
+      () => offsetQuestions.delete(name),
+    );
+    offsetQuestions.set(name, questions);
+  }
+  return questions;
+}
+
+async function requestOffsets(
+  { cluster, timeoutMs }: AdminContext,
+  nodeId: number,
+  share: readonly TopicPartition[],
+  timestamp: number,
+  isolationLevel: number,
+): Promise<readonly OffsetAnswer[]> {
+  const request = {
+    replicaId: CONSUMER_REPLICA_ID,
+    isolationLevel,
+    topics: byTopic(share, ({ partition }) => ({ partitionIndex: partition, timestamp })),
+    timeoutMs,
+  };
+  const response = await cluster.request(
+    { nodeId, channel: ADMIN_CHANNEL },
+    listOffsetsApi,
+    request,
+  );
+  return response.topics.flatMap(({ name, partitions }) =>
+    partitions.map(
+      ({ partitionIndex, errorCode, offset, leaderEpoch, timestamp: timestampMs }) => ({
+        topic: name,
+        partition: partitionIndex,
+        errorCode,
+        listed: { offset, leaderEpoch, timestampMs },
+      }),
+    ),
+  );
 }
 
 function timestampOf(spec: OffsetSpec): number {
