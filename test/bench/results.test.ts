@@ -46,6 +46,11 @@ describe('the rounds of a comparison', () => {
     expect(ours).toMatchObject({ rounds: 3, foreignCpuPercent: 9, isProven: true });
   });
 
+  test('have the middle of the two middle ones as median when they are even', () => {
+    const [summary] = summariesOf([1, 2, 4, 9].map((each) => measure('millrace', each)));
+    expect(summary?.results[0]?.figures.get('decisionsPerSecond')?.median).toBe(3);
+  });
+
   test('are not proven when one of them is not', () => {
     expect(summariesOf(ROUNDS)[0]!.results[1]?.isProven).toBe(false);
     expect(tableOf(summariesOf(ROUNDS)[0]!)).toContain('BROKEN');

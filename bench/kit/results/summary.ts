@@ -75,7 +75,7 @@ function spreadOf(measures: readonly Measure[], name: string): Spread {
     .flatMap(({ figures }) => figures[name] ?? [])
     .sort((left, right) => left - right);
   return {
-    median: values[Math.floor(values.length / 2)]!,
+    median: (values[(values.length - 1) >> 1]! + values[values.length >> 1]!) / 2,
     min: values[0]!,
     max: values.at(-1)!,
   };
