@@ -1,5 +1,6 @@
 /** An instance as queries see it: stores as maps, and where each partition is. */
 
+import { MillraceError } from '../../base/errors.ts';
 import type {
   CommitNotice,
   HostInfo,
@@ -38,6 +39,8 @@ export class FakeStreams implements QueryableStreams {
   readonly restoring = new Map<number, number>();
   /** What openLocal says of a partition although locatePartition calls it ours. */
   readonly gone = new Set<number>();
+  /** Stores that only their own thread can read. */
+  readonly inMemory = new Set<string>();
   readonly positions = new Map<number, Map<string, number>>();
   /** Thrown by the next read of any store, once. */
   nextReadError: Error | undefined;
@@ -115,6 +118,9 @@ export class FakeStreams implements QueryableStreams {
 
   async openLocal(storeName: string, partition: number): Promise<LocalStore> {
     this.opened++;
+    if (this.inMemory.has(storeName)) {
+      throw new MillraceError('QUERY_UNSUPPORTED', `store ${storeName} is kept in memory`);
+    }
     const lag = this.followed.get(partition);
     const isElsewhere = this.gone.has(partition) || this.elsewhere.has(partition);
     if (isElsewhere && lag === undefined) return { kind: 'not-here' };

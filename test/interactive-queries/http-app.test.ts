@@ -592,7 +592,7 @@ describe('whatever is sent', () => {
       { numRuns: 3_000 },
     );
     expect(accepted).toBeGreaterThan(0);
-  });
+  }, 120_000);
 
   test('bytes that may be no HTTP are answered by a status below 500, or closed', async () => {
     const line = fc.oneof(

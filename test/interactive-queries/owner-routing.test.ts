@@ -320,6 +320,22 @@ describe('a list over all partitions', () => {
   });
 
   test.each([
+    ['we keep', () => [here]],
+    ['the other one keeps', () => [there]],
+    ['both keep', () => [here, there]],
+  ])('is 501 of a store that %s in memory', async (_, keepers) => {
+    for (const { streams } of keepers()) streams.inMemory.add('letters');
+    for (const path of ['entries', 'count', 'keys/nobodys']) {
+      const answer = await here.fetch(`/v1/stores/letters/${path}`);
+      expect([answer.status, answer.body!['type'], answer.headers.get('retry-after')]).toEqual([
+        501,
+        'urn:millrace:problem:not-queryable',
+        null,
+      ]);
+    }
+  });
+
+  test.each([
     ['one partition has no owner', () => here.streams.elsewhere.set(1, undefined)],
     ['one of ours is being restored', () => here.streams.restoring.set(0, 5)],
     ['one of theirs is being restored', () => there.streams.restoring.set(2, 5)],

@@ -157,6 +157,32 @@ describe('a forward', () => {
     expect(outcomes).toEqual(['answered']);
   });
 
+  test.each([
+    ['with tokens of their own, in the name of the caller', true, 'Bearer of-the-user'],
+    ['without, in nobody’s name', false, undefined],
+  ])('asks, where callers are %s', async (_, passesAuthorization, expected) => {
+    const headers = { authorization: 'Bearer of-the-user' };
+    await peers({ passesAuthorization }).forward(owner(), routeRequest({ headers }));
+    expect(seen[0]!.headers.authorization).toBe(expected);
+  });
+
+  test('does not show the caller’s token at an address that is not allowed', async () => {
+    const strict = peers({
+      passesAuthorization: true,
+      addresses: new PeerAddresses(['app-1']),
+    });
+    const headers = { authorization: 'Bearer of-the-user' };
+    await refusal(strict.forward(owner(), routeRequest({ headers })));
+    expect(seen).toEqual([]);
+  });
+
+  test('brings back what an owner says of a token that has expired on the way', async () => {
+    const challenge = 'Bearer error="invalid_token"';
+    answer = (_, response) => response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
+    const { status, headers } = await peers().forward(owner(), routeRequest());
+    expect([status, headers!['www-authenticate']]).toEqual([401, challenge]);
+  });
+
   test('brings back status, body and the headers of freshness, and no others', async () => {
     answer = (_, response) =>
       response
