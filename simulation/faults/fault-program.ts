@@ -29,10 +29,13 @@ const RARE: ReadonlySet<KillPointName> = new Set([...STARTING, 'K13']);
 /** What is seldom reached is tried more often. */
 const POINTS = [
   ...(Object.keys(KILL_POINTS) as KillPointName[]),
-  'K13',
-  'K13',
   'K2',
+  'K5',
   'K6',
+  'K9',
+  'K10',
+  'K13',
+  'K13',
 ] as const;
 const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'EndTxn'];
 
@@ -45,8 +48,8 @@ const ONCE_UNDER_V1: ReadonlySet<string> = new Set([
 ]);
 const NONE: ReadonlySet<string> = new Set();
 
-/** Of the runs with a fault in them, where it is not 0.4: this one has fourteen faces. */
-const OFTEN: Readonly<Record<string, number>> = { 'engine killed at a point': 0.8 };
+/** In every run: this fault has fourteen faces. */
+const ALWAYS = ['engine killed at a point'];
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'engine killed': (program) => program.killEngine(false, 0),
@@ -82,7 +85,8 @@ export class FaultProgram {
     this.#network = network;
     this.#broker = broker;
     this.#engines = engines;
-    this.#faults = Object.keys(FAULTS).filter((name) => this.#world.chance(OFTEN[name] ?? 0.4));
+    const drawn = Object.keys(FAULTS).filter(() => this.#world.chance(0.4));
+    this.#faults = [...drawn, ...ALWAYS];
   }
 
   /** Faults for that long, then their consequences end too: everything runs, and the network is calm. */

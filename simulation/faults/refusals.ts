@@ -42,6 +42,7 @@ const MOVED: readonly KafkaErrorName[] = [
   'COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR',
 ];
+const ABORTABLE_MOSTLY = Array<KafkaErrorName>(4).fill('TRANSACTION_ABORTABLE');
 /** The record of it was not replicated in time, or its writer was deposed meanwhile. */
 const DEPOSED: readonly KafkaErrorName[] = ['COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'];
 const LEADERLESS: readonly KafkaErrorName[] = [
@@ -107,7 +108,12 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
   [listOffsetsApi.key, { instead: LEADERLESS, afterwards: [], answer: eachPartition }],
   [
     txnOffsetCommitApi.key,
-    { instead: [...MOVED, 'CONCURRENT_TRANSACTIONS'], afterwards: DEPOSED, answer: eachPartition },
+    {
+      // Seldom enough elsewhere.
+      instead: [...MOVED, 'CONCURRENT_TRANSACTIONS', ...ABORTABLE_MOSTLY],
+      afterwards: DEPOSED,
+      answer: eachPartition,
+    },
   ],
   [offsetCommitApi.key, { instead: MOVED, afterwards: DEPOSED, answer: eachPartition }],
   [
@@ -180,6 +186,8 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
 
 /** Of the refusals, those that come after the deed. */
 const AFTERWARDS = 0.3;
+/** The version of TxnOffsetCommit that goes with transactions V2. */
+const ABORTABLE_FROM = 5;
 const FRAME_SIZE_BYTES = 4;
 
 /** The same broker, as a cluster would answer with that probability per request. */
@@ -198,6 +206,9 @@ export function refusing(
       const isDone = refusal.afterwards.length > 0 && world.chance(AFTERWARDS);
       const codes = isDone ? refusal.afterwards : refusal.instead;
       const code = world.oneOf(codes);
+      if (code === 'TRANSACTION_ABORTABLE' && header.apiVersion < ABORTABLE_FROM) {
+        return handler.handle(frame, context);
+      }
       world.count(isDone ? `answer ${code} after the deed` : `answer ${code}`);
       const answer = answerOf(refusal, header, frame, code);
       if (isDone) await handler.handle(frame, context);

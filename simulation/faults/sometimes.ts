@@ -91,13 +91,20 @@ const PER_SEEDS = 10_000;
 /** With fewer seeds chance alone leaves something out. */
 export const SEEDS_TO_JUDGE = 1_000;
 
+/** In proportion; with fewer seeds than 10,000 less by two standard deviations of chance. */
+function timesMinIn(seeds: number): number {
+  if (seeds >= PER_SEEDS) return TIMES_MIN;
+  const expected = (TIMES_MIN * seeds) / PER_SEEDS;
+  return expected - 2 * Math.sqrt(expected);
+}
+
 /** What so many seeds have met too seldom; undefined when they are too few to say. */
 export function metTooSeldom(
   counters: ReadonlyMap<string, number>,
   seeds: number,
 ): readonly string[] | undefined {
   if (seeds < SEEDS_TO_JUDGE) return undefined;
-  const timesMin = (TIMES_MIN * Math.min(seeds, PER_SEEDS)) / PER_SEEDS;
+  const timesMin = timesMinIn(seeds);
   return SOMETIMES.filter((what) => (counters.get(what) ?? 0) < timesMin).map(
     (what) => `${what}: ${counters.get(what) ?? 0} times`,
   );
