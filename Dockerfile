@@ -10,7 +10,7 @@ FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="millrace" \
       org.opencontainers.image.description="Kafka Streams-style stream processing for Node.js, and the ticket sale that runs on it" \
       org.opencontainers.image.licenses="MIT"
-# The API is open to the network here: AUTH=none has to be said at the start, where what is in front decides who gets there.
+# The API is open to the network here: say AUTH=jwt (docs/security.md), or AUTH=none where what is in front decides who gets there.
 ENV NODE_ENV=production HTTP_HOST=0.0.0.0 STREAMS_STATE_DIR=/var/lib/millrace/state EMBEDDED_DATA_DIR=/var/lib/millrace/kafka
 WORKDIR /app
 COPY --from=build --chown=node:node /app/package.json ./
