@@ -37,7 +37,7 @@ export const randomKillScenarios: readonly Scenario[] = [
   },
   {
     name: 'random-kill-embedded',
-    about: 'the same, twice',
+    about: 'SIGKILL at random, twice; the embedded broker dies with the app',
     on: 'embedded',
     isShort: true,
     run: (stage) => killAgainAndAgain(stage, 2),
