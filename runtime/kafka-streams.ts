@@ -453,7 +453,10 @@ export class KafkaStreams implements QueryableStreams {
     await this.#localStores.close();
     this.#started?.probe.stop();
     await this.#started?.client.close();
-    await this.#started?.directory.close();
+    // What it says of this process is on disk since the start: nothing can be lost here any more.
+    await this.#started?.directory.close().catch((error) => {
+      this.#log.warn({ err: error }, 'the state directory did not close well');
+    });
     this.#become(this.#failure === undefined ? 'NOT_RUNNING' : 'ERROR');
     return inTime;
   }

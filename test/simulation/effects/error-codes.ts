@@ -55,6 +55,7 @@ const CODES: Readonly<Record<string, readonly number[]>> = {
     Errors.INVALID_CONFIG,
     SERVER,
   ],
+  DescribeConfigs: [Errors.TOPIC_AUTHORIZATION_FAILED, SERVER],
   ListOffsets: [
     ...LEADER,
     Errors.FENCED_LEADER_EPOCH,

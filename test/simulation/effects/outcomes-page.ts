@@ -1,5 +1,5 @@
 /** docs/failure-outcomes.md: what becomes of every error (generated). */
-import type { EffectResult } from './effect-worker.ts';
+import type { EffectResult } from './one-error.ts';
 import { MODES } from './representative-run.ts';
 
 const HEAD = `# What becomes of every error

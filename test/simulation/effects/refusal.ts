@@ -44,6 +44,7 @@ const ANSWERS: Readonly<Record<string, (request: AnyRequest, code: number) => ob
   }),
   SyncGroup: () => ({ assignment: Buffer.alloc(0) }),
   LeaveGroup: () => ({ members: [] }),
+  DescribeConfigs: () => ({ results: [] }),
   CreateTopics: ({ topics }, errorCode) => ({
     topics: topics!.map(({ name }) => ({
       ...{ name, topicId: '0'.repeat(32), errorCode, errorMessage: null, configs: null },

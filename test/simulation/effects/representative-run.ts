@@ -78,7 +78,7 @@ export async function runOnce(mode: Mode, injection?: Injection): Promise<Effect
       broker: {
         'transaction.version': mode === 'transactions V1' ? '1' : '2',
         'group.min.session.timeout.ms': '1000',
-        'log.retention.check.interval.ms': '1000',
+        'log.retention.check.interval.ms': '5000',
       },
     },
     script,

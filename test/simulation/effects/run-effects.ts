@@ -1,15 +1,15 @@
 /**
- * `npm run effects -- [--only TEXT] [--write]`: an error at every awaited effect of the engine, and at every
+ * `npm run effects -- [--only TEXT] [--write] [--threads N]`: an error at every awaited effect of the engine, and at every
  * call to the broker's disk, one run for each. The list comes from runs without an error. Every run must
  * keep all invariants and come to rest; every error must have happened: 100 % or the program fails. The
  * table of outcomes is docs/failure-outcomes.md: --write makes it anew, else a difference is a failure.
  * The last line is the tally.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { type EffectResult, type EffectTask, quietRun } from './effect-worker.ts';
+import { type EffectResult, type EffectTask, quietRun } from './one-error.ts';
 import { outcomesPage } from './outcomes-page.ts';
 import { injectionsIn, MODES } from './representative-run.ts';
 
@@ -17,7 +17,11 @@ const PAGE = new URL('../../../docs/failure-outcomes.md', import.meta.url);
 const PROGRESS_MS = 10_000;
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, write: { type: 'boolean', default: false } },
+  options: {
+    only: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    threads: { type: 'string', default: String(availableParallelism()) },
+  },
 });
 
 function tell(line: string): void {
@@ -64,7 +68,7 @@ async function runAll(tasks: readonly EffectTask[]): Promise<EffectResult[]> {
       worker.on('exit', () => resolve());
       more();
     });
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  await Promise.all(Array.from({ length: Number(values.threads) }, work));
   clearInterval(progress);
   return results;
 }
@@ -76,7 +80,7 @@ function compare(page: string): boolean {
     tell('wrote docs/failure-outcomes.md');
     return true;
   }
-  if (readFileSync(PAGE, 'utf8') === page) return true;
+  if (existsSync(PAGE) && readFileSync(PAGE, 'utf8') === page) return true;
   tell('FAILED docs/failure-outcomes.md says something else: npm run effects -- --write');
   return false;
 }

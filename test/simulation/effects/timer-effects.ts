@@ -6,14 +6,16 @@ import type { Injector } from './injector.ts';
 export const LATE_MS = 9_000;
 const LATE = 'late by more than a session';
 
+const STACK_FRAMES = 10;
+
 /** Frames that only pass a timer on. */
 const PASSED_ON = /base\/clock|effects\/timer-effects|simulation\/world/;
 const FRAME =
-  /at (?:async )?(?:new )?(?<name>[\w.#<>$]+)? ?\(?file:\/\/\/.*?\/(?<path>(?:kafka|runtime|stores|base|topology|schemas|interactive-queries)\/[\w/.-]+)\.ts/;
+  /at (?:async )?(?:new )?(?<name>[\w.#<>$]+)? ?\(?(?:file:\/\/)?\/(?:.*?\/)?(?<path>(?:kafka|runtime|stores|base|topology|schemas|interactive-queries)\/[\w/.-]+)\.ts/;
 
 export function lateClock(clock: Clock, injector: Injector): Clock {
   const delayed = (delayMs: number) =>
-    injector.meet(`timer: ${placeOf(new Error().stack ?? '')}`, [LATE]) === undefined
+    injector.meet(`timer: ${placeOf(stackHere())}`, [LATE]) === undefined
       ? delayMs
       : delayMs + LATE_MS;
   const after = (delayMs: number, callback: () => void) => clock.after(delayed(delayMs), callback);
@@ -24,6 +26,14 @@ export function lateClock(clock: Clock, injector: Injector): Clock {
     sleep: (delayMs, signal) => sleepOn(after, delayMs, signal),
     turn: () => clock.turn(),
   };
+}
+
+/** Stacks are dear: nobody else gets one. */
+function stackHere(): string {
+  Error.stackTraceLimit = STACK_FRAMES;
+  const { stack = '' } = new Error();
+  Error.stackTraceLimit = 0;
+  return stack;
 }
 
 /** `kafka/group/heartbeats #schedule`: no lines, which change with every edit. */
