@@ -143,8 +143,12 @@ async function describeAll(
     .flatMap((subTopology) => sinksOf(subTopology).map(({ topic }) => topic))
     .filter((topic) => typeof topic === 'string')
     .filter((topic) => !repartitionNames(topology).has(topic));
-  await awaitSourceTopics(context, required, signal);
-  return context.admin.describeTopics([...new Set([...required, ...sinks])]);
+  const found = await awaitSourceTopics(context, required, signal);
+  // A broker that is behind may deny for a moment what another has just described.
+  return new Map([
+    ...found,
+    ...(await context.admin.describeTopics([...new Set([...required, ...sinks])])),
+  ]);
 }
 
 function refuseOtherCount(
