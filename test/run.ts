@@ -70,7 +70,8 @@ async function realKafka(): Promise<void> {
   }
   console.log(`Apache Kafka: ${brokers}`);
   try {
-    vitest('vitest.kafka.config.ts', { ...process.env, KAFKA_BROKERS: brokers });
+    const isScratch = cluster === undefined ? {} : { KAFKA_IS_SCRATCH: 'true' };
+    vitest('vitest.kafka.config.ts', { ...process.env, ...isScratch, KAFKA_BROKERS: brokers });
   } finally {
     await cluster?.stop();
   }

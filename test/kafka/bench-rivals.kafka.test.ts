@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { RIVALS } from '../../bench/rivals/catalogue.ts';
+import { isScratchKafka } from '../kit/real-kafka.ts';
 import { keptMeasures, runBench, SHORT } from '../kit/run-bench.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'millrace-rivals-test-'));
@@ -13,7 +14,8 @@ const { rival: kafkaStreams } = RIVALS['kafka-streams']!;
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 describe('the bench on Apache Kafka', () => {
-  test(
+  // It deletes the topics of a sale.
+  test.skipIf(!isScratchKafka)(
     'measures our sale and the kafkajs job on the same topics, both proven',
     async () => {
       const against = ['--against', 'kafkajs', '--rounds', '1', '--delete-topics'];

@@ -7,10 +7,14 @@ import { afterAll, expect, test } from 'vitest';
 import { Grounds } from '../faults/kit/ground.ts';
 import { runScenario } from '../faults/run-scenario.ts';
 import { SCENARIOS } from '../faults/scenarios.ts';
-import { kafkaBrokers } from '../kit/real-kafka.ts';
+import { isScratchKafka, kafkaBrokers } from '../kit/real-kafka.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-faults-'));
-const grounds = new Grounds({ directory, outsideBrokers: kafkaBrokers, mayDeleteTopics: false });
+const grounds = new Grounds({
+  directory,
+  outsideBrokers: kafkaBrokers,
+  mayDeleteTopics: isScratchKafka,
+});
 
 afterAll(async () => {
   await grounds.stop();

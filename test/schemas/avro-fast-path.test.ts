@@ -50,43 +50,48 @@ function valuesOf(schema: AvroSchema, text: fc.Arbitrary<string>): fc.Arbitrary<
   return fc.record(Object.fromEntries(members));
 }
 
-describe.each([...WRITTEN, 'ticket-command'])('the fast path of %s', (name) => {
+describe.each(WRITTEN)('the fast path of %s', (name) => {
   const schema = saleSchema(name);
   const type = parseSchema(schema);
-  const write = compileWriter(schema);
-  const read = compileReader(schema)!;
+  const write = compileWriter(schema)!;
 
-  test.runIf(name !== 'ticket-command')('writes the bytes of avsc, or nothing', () => {
+  test('writes the bytes of avsc, or nothing', () => {
     fc.assert(
       fc.property(valuesOf(schema, anyText), fc.nat(20), (value, at) => {
         const target = Buffer.alloc(4_096);
-        const end = write!(value, target, at);
+        const end = write(value, target, at);
         if (end >= 0) expect(target.subarray(at, end)).toEqual(type.toBuffer(value));
       }),
     );
   });
 
-  test.runIf(name !== 'ticket-command')('writes all that is ordinary', () => {
+  test('writes all that is ordinary', () => {
     fc.assert(
       fc.property(valuesOf(schema, ordinaryText), (value) => {
         const isGreat = JSON.stringify(value, (_, member: unknown) =>
           typeof member === 'number' && Math.abs(member) > 2 ** 51 ? 'great' : member,
         ).includes('great');
-        expect(write!(value, Buffer.alloc(4_096), 0) >= 0).toBe(!isGreat);
+        expect(write(value, Buffer.alloc(4_096), 0) >= 0).toBe(!isGreat);
       }),
     );
   });
 
-  test.runIf(name !== 'ticket-command')('never writes beyond its target', () => {
+  test('never writes beyond its target', () => {
     fc.assert(
       fc.property(valuesOf(schema, ordinaryText), fc.nat(100), (value, sizeBytes) => {
         const memory = Buffer.alloc(300, 0xee);
-        const end = write!(value, memory.subarray(0, sizeBytes), 0);
+        const end = write(value, memory.subarray(0, sizeBytes), 0);
         expect(end).toBeLessThanOrEqual(sizeBytes);
         expect(memory.subarray(sizeBytes).every((byte) => byte === 0xee)).toBe(true);
       }),
     );
   });
+});
+
+describe.each([...WRITTEN, 'ticket-command'])('the fast path of %s', (name) => {
+  const schema = saleSchema(name);
+  const type = parseSchema(schema);
+  const read = compileReader(schema)!;
 
   test('reads what avsc wrote, wherever it lies, or leaves it', () => {
     fc.assert(
