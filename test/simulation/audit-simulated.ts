@@ -3,20 +3,25 @@
  * `millrace audit`'s own code. Every violation is a false alarm (or a real bug: look). The last line is
  * the tally; exit 0 only when nothing was raised and every rule that such a sale can break had a case.
  */
-import { parseArgs } from 'node:util';
 import { RULES, type Rule } from '../../audit/findings.ts';
 import { runSeeds } from '../../simulation/run-seeds.ts';
+import { commandLine } from './command-line.ts';
 
 const PROGRESS_MS = 10_000;
 /** Of these a simulated sale has no case, or hardly ever: the auditor itself says why. */
 const MAYBE_NONE: readonly Rule[] = ['I2', 'I11', 'I15', 'I16', 'I19', 'I21', 'I22'];
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    threads: { type: 'string' },
-  },
+const HELP = `npm run audit-simulated -- [options]
+
+  --seeds N       so many clean simulated sales                (1000)
+  --from S        the first seed                               (1)
+  --threads N     workers                                      (one for each core)
+`;
+
+const values = commandLine(HELP, {
+  seeds: { type: 'string', default: '1000' },
+  from: { type: 'string', default: '1' },
+  threads: { type: 'string' },
 });
 
 function tell(line: string): void {

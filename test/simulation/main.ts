@@ -3,21 +3,29 @@
  * One line per failing seed, with the command that replays it; the last line is the tally. Exit 0 only
  * when no seed failed, and, with enough seeds to say, everything that must happen sometimes did.
  */
-import { parseArgs } from 'node:util';
 import { SEEDS_TO_JUDGE, SOMETIMES } from '../../simulation/faults/sometimes.ts';
 import { runSeeds } from '../../simulation/run-seeds.ts';
+import { commandLine } from './command-line.ts';
 import { mutantNamed, simulateMutant } from './mutants.ts';
 import { simulate } from './simulate.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    threads: { type: 'string' },
-    mutant: { type: 'string' },
-    trace: { type: 'boolean', default: false },
-  },
+const HELP = `npm run simulate -- [options]
+
+  --seeds N       so many runs of the sale                     (1000; 10000 before a release)
+  --from S        the first seed                               (1)
+  --threads N     workers                                      (one for each core)
+  --seed S        one run only
+  --trace         with --seed: every event of it
+  --mutant NAME   with --seed: with that bug planted
+`;
+
+const values = commandLine(HELP, {
+  seeds: { type: 'string' },
+  from: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  threads: { type: 'string' },
+  mutant: { type: 'string' },
+  trace: { type: 'boolean', default: false },
 });
 
 const PROGRESS_MS = 10_000;

@@ -4,15 +4,22 @@
  * only when none survives.
  */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { commandLine } from './command-line.ts';
 import type { MutantVerdict } from './mutant-worker.ts';
 import { MUTANTS, mutantNamed, NOT_PLANTED } from './mutants.ts';
 
 const PROGRESS_MS = 30_000;
 
-const { values } = parseArgs({
-  options: { only: { type: 'string' }, seeds: { type: 'string', default: '500' } },
+const HELP = `npm run mutants -- [options]
+
+  --only NAME,…   these planted bugs only                      (all)
+  --seeds N       a bug must be seen within so many seeds      (500)
+`;
+
+const values = commandLine(HELP, {
+  only: { type: 'string' },
+  seeds: { type: 'string', default: '500' },
 });
 const wanted = values.only?.split(',').map(mutantNamed) ?? MUTANTS;
 const queue = [...wanted];

@@ -7,8 +7,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { commandLine } from '../command-line.ts';
 import { type EffectResult, type EffectTask, quietRun } from './one-error.ts';
 import { outcomesPage } from './outcomes-page.ts';
 import { injectionsIn, MODES } from './representative-run.ts';
@@ -16,12 +16,17 @@ import { injectionsIn, MODES } from './representative-run.ts';
 const PAGE = new URL('../../../docs/failure-outcomes.md', import.meta.url);
 const PROGRESS_MS = 10_000;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    write: { type: 'boolean', default: false },
-    threads: { type: 'string', default: String(availableParallelism()) },
-  },
+const HELP = `npm run effects -- [options]
+
+  --only TEXT     effects whose name has this in it            (all)
+  --write         writes docs/failure-outcomes.md anew         (else a difference is a failure)
+  --threads N     workers                                      (one for each core)
+`;
+
+const values = commandLine(HELP, {
+  only: { type: 'string' },
+  write: { type: 'boolean', default: false },
+  threads: { type: 'string', default: String(availableParallelism()) },
 });
 
 function tell(line: string): void {
