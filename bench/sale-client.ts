@@ -137,7 +137,14 @@ export function purchaseNumber(sale: Sale, index: number, quantity = 1): Purchas
   const { zoneId } = sale.zones[index % sale.zones.length]!;
   const identity = { buyerId: `buyer-${index}`, eventId: sale.eventId, zoneId };
   const purchaseId = purchaseIdFor({ ...identity, idempotencyKey: `rush-${index}` });
-  return { kind: 'purchase', purchaseId, ...identity, quantity, requestedAtMs: Date.now() };
+  return {
+    kind: 'purchase',
+    purchaseId,
+    ...identity,
+    quantity,
+    requestedAtMs: Date.now(),
+    options: null,
+  };
 }
 
 export interface TopicReader {

@@ -1,6 +1,7 @@
 /**
  * Readers and writers compiled from a schema, for ordinary data of ordinary schemas: records of
- * strings, ints, longs, enums and records, of `null or …`, and (reading) of one of several records.
+ * strings, ints, longs, booleans, enums, records and arrays, of `null or …`, and (reading) of one of
+ * several records.
  *
  * F1. They know only success. Whatever is not plainly right (a field that is missing, text that is
  *     long or not ASCII, a number beyond 2^51, bytes that end too early) they leave to avsc, which decides what it
@@ -26,8 +27,17 @@ export function compileReader(schema: AvroSchema): FastReader | undefined {
       const value = ${value};
       return tap.isOrdinary && tap.at === end ? value : undefined;
     };`;
-    const make = new Function('tap', 'readText', 'readLong', 'readIndex', 'interned', body);
-    return make(tap, readText, readLong, readIndex, interned) as FastReader;
+    const make = new Function(
+      'tap',
+      'readText',
+      'readLong',
+      'readIndex',
+      'readFlag',
+      'readItems',
+      'interned',
+      body,
+    );
+    return make(tap, readText, readLong, readIndex, readFlag, readItems, interned) as FastReader;
   });
 }
 
@@ -62,6 +72,7 @@ interface Complex {
   readonly namespace?: string;
   readonly logicalType?: unknown;
   readonly symbols: readonly string[];
+  readonly items: AvroSchema;
   readonly fields: readonly { readonly name: string; readonly type: AvroSchema }[];
 }
 
@@ -113,6 +124,12 @@ function readExpression(schema: AvroSchema, outer: string, interned: InternedTex
       return `readLong(bytes, ${INT_MAX})`;
     case 'long':
       return `readLong(bytes, ${LONG_MAX})`;
+    case 'boolean':
+      return `readFlag(bytes)`;
+    case 'array': {
+      const item = readExpression((complex as Complex).items, outer, interned);
+      return `readItems(bytes, () => (${item}))`;
+    }
     case 'enum': {
       const { symbols } = complex as Complex;
       return `${JSON.stringify(symbols)}[readIndex(bytes, ${symbols.length})]`;
@@ -189,6 +206,26 @@ function readIndex(bytes: Buffer, count: number): number {
   return 0;
 }
 
+function readFlag(bytes: Buffer): boolean {
+  const byte = bytes[tap.at++]!;
+  if (byte === 1) return true;
+  if (byte !== 0) tap.isOrdinary = false;
+  return false;
+}
+
+/** A block of so many items may be told its bytes; then, and with several blocks, avsc reads. */
+function readItems(bytes: Buffer, readItem: () => unknown): unknown[] {
+  const count = readLong(bytes, LONG_MAX);
+  if (count === 0) return [];
+  const items: unknown[] = [];
+  // Each item has a byte at least, but for empty records: a count beyond the bytes is no array.
+  if (count > 0 && count <= tap.end - tap.at) {
+    while (items.length < count && tap.isOrdinary) items.push(readItem());
+  }
+  if (items.length !== count || bytes[tap.at++] !== 0) tap.isOrdinary = false;
+  return items;
+}
+
 // ── Writing ──
 
 /** Statements that write `value`, or return -1. */
@@ -202,6 +239,13 @@ function writeStatements(schema: AvroSchema, value: string, depth: number): stri
       return `at = writeLong(bytes, at, ${value}, ${INT_MAX}); if (at < 0) return -1;\n`;
     case 'long':
       return `at = writeLong(bytes, at, ${value}, ${LONG_MAX}); if (at < 0) return -1;\n`;
+    case 'boolean':
+      return `if (at >= bytes.length) return -1;
+        if (${value} === true) bytes[at++] = 1;
+        else if (${value} === false) bytes[at++] = 0;
+        else return -1;\n`;
+    case 'array':
+      return writeArray((complex as Complex).items, value, depth);
     case 'enum': {
       const cases = (complex as Complex).symbols.map(
         (symbol, index) => `case ${JSON.stringify(symbol)}: bytes[at++] = ${index * 2}; break;`,
@@ -229,6 +273,22 @@ function writeUnion(union: readonly AvroSchema[], value: string, depth: number):
   return `if (at >= bytes.length) return -1;
     if (${value} === null) bytes[at++] = 0;
     else { bytes[at++] = 2; ${writeStatements(present, value, depth)} }\n`;
+}
+
+/** As one block, as avsc writes it. */
+function writeArray(itemSchema: AvroSchema, value: string, depth: number): string {
+  const items = `items${depth}`;
+  const index = `index${depth}`;
+  return `{ const ${items} = ${value};
+    if (!Array.isArray(${items}) || at >= bytes.length) return -1;
+    if (${items}.length > 0) {
+      at = writeLong(bytes, at, ${items}.length, ${INT_MAX}); if (at < 0) return -1;
+      for (let ${index} = 0; ${index} < ${items}.length; ${index}++) {
+        ${writeStatements(itemSchema, `${items}[${index}]`, depth + 1)}
+      }
+    }
+    if (at >= bytes.length) return -1;
+    bytes[at++] = 0; }\n`;
 }
 
 /** Longer text is copied faster by native code. */

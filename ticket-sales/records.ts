@@ -4,9 +4,12 @@ import { unreachable } from '../base/assert.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import type { Serde } from '../schemas/serde.ts';
-import type { PurchaseCommand, TicketCommand } from './domain/command.ts';
+import type { PaymentUpdate, PurchaseCommand, TicketCommand } from './domain/command.ts';
 import type { EventDefinition, EventSales } from './domain/event.ts';
+import type { NotificationRequest } from './domain/notification.ts';
+import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
 import type { Purchase } from './domain/purchase.ts';
+import type { Voucher } from './domain/voucher.ts';
 import { available, type Zone } from './domain/zone.ts';
 
 export const TOPICS = {
@@ -14,6 +17,10 @@ export const TOPICS = {
   events: 'eventDefined',
   purchaseStatus: 'purchaseStatusUpdated',
   inventory: 'inventoryUpdated',
+  payments: 'paymentStatusUpdate',
+  paymentRequests: 'paymentRequested',
+  refundRequests: 'refundRequested',
+  notificationRequests: 'notificationRequested',
 } as const;
 
 export interface TopicOf<V> {
@@ -32,12 +39,19 @@ export interface InventoryUpdated {
   readonly version: number;
   readonly updatedAtMs: number;
   readonly commandOffset: number;
+  readonly revenueMinor: number;
+  readonly currency: string | null;
 }
 
 export interface TicketSerdes {
   readonly command: Serde<TicketCommand>;
   readonly purchase: Serde<Purchase>;
   readonly zone: Serde<Zone>;
+  readonly voucher: Serde<Voucher>;
+  readonly payment: Serde<PaymentUpdate>;
+  readonly paymentRequest: Serde<PaymentRequest>;
+  readonly refundRequest: Serde<RefundRequest>;
+  readonly notificationRequest: Serde<NotificationRequest>;
   readonly inventory: Serde<InventoryUpdated>;
   readonly event: Serde<EventDefinition>;
   readonly eventSales: Serde<EventSales>;
@@ -49,6 +63,11 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     command: commandSerde(serde('ticket-command')),
     purchase: serde('purchase-status-updated'),
     zone: serde('zone'),
+    voucher: serde('voucher'),
+    payment: paymentSerde(serde('payment-status-updated')),
+    paymentRequest: serde('payment-requested'),
+    refundRequest: serde('refund-requested'),
+    notificationRequest: serde('notification-requested'),
     inventory: serde('inventory-updated'),
     event: serde('event-defined'),
     eventSales: serde('event-sales'),
@@ -57,6 +76,7 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
 
 export function inventoryOf(zone: Zone): InventoryUpdated {
   const { eventId, zoneId, capacity, held, sold, version, updatedAtMs, commandOffset } = zone;
+  const { revenueMinor, price } = zone;
   return {
     eventId,
     zoneId,
@@ -67,6 +87,8 @@ export function inventoryOf(zone: Zone): InventoryUpdated {
     version,
     updatedAtMs,
     commandOffset,
+    revenueMinor,
+    currency: price === null ? null : price.currency,
   };
 }
 
@@ -85,6 +107,14 @@ const BRANCHES = {
   changeCapacity: `${NAMESPACE}.ChangeCapacity`,
   openSale: `${NAMESPACE}.OpenSale`,
   closeSale: `${NAMESPACE}.CloseSale`,
+  extendHold: `${NAMESPACE}.ExtendHold`,
+  confirmHold: `${NAMESPACE}.ConfirmHold`,
+  pauseSale: `${NAMESPACE}.PauseSale`,
+  setSaleWindow: `${NAMESPACE}.SetSaleWindow`,
+  blockSeats: `${NAMESPACE}.BlockSeats`,
+  unblockSeats: `${NAMESPACE}.UnblockSeats`,
+  defineVoucher: `${NAMESPACE}.DefineVoucher`,
+  rejectPurchase: `${NAMESPACE}.RejectPurchase`,
 } as const satisfies Record<TicketCommand['kind'], string>;
 
 const KINDS: ReadonlyMap<string, TicketCommand['kind']> = new Map(
@@ -98,8 +128,17 @@ interface CommandRecord {
 
 /** Nearly all commands are purchases: field by field is several times faster than a spread. */
 function purchaseCommand(record: Omit<PurchaseCommand, 'kind'>): PurchaseCommand {
-  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs } = record;
-  return { kind: 'purchase', purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs };
+  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs, options } = record;
+  return {
+    kind: 'purchase',
+    purchaseId,
+    eventId,
+    zoneId,
+    buyerId,
+    quantity,
+    requestedAtMs,
+    options,
+  };
 }
 
 function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
@@ -117,5 +156,14 @@ function commandSerde(record: Serde<CommandRecord>): Serde<TicketCommand> {
     },
     encode: (command, target, at) =>
       record.encode({ command: { [BRANCHES[command.kind]]: command } }, target, at),
+  };
+}
+
+function paymentSerde(record: Serde<Omit<PaymentUpdate, 'kind'>>): Serde<PaymentUpdate> {
+  return {
+    prepare: async (topic, part) => record.prepare?.(topic, part),
+    resolve: async (schemaId) => record.resolve?.(schemaId),
+    decode: (bytes, start, end) => ({ kind: 'payment', ...record.decode(bytes, start, end) }),
+    encode: (update, target, at) => record.encode(update, target, at),
   };
 }

@@ -73,6 +73,10 @@ export class TicketProcessor
       case 'cancel':
         this.#decide(record.key, zone, command, place);
         break;
+      case 'extendHold':
+      case 'confirmHold':
+      case 'rejectPurchase':
+        throw new CommandRefused(`${command.kind} is not decided yet`);
       default:
         this.#change(record.key, zone, command, place);
     }

@@ -108,7 +108,16 @@ function preload(kafka: MemoryKafka, serdes: TicketSerdes, options: RunOptions):
   };
   const { eventId } = sale;
   for (const { zoneId, capacity } of sale.zones)
-    write({ kind: 'createZone', eventId, zoneId, capacity, quantityMax: 10, price: null });
+    write({
+      kind: 'createZone',
+      eventId,
+      zoneId,
+      capacity,
+      quantityMax: 10,
+      price: null,
+      terms: null,
+      blockedSeats: [],
+    });
   for (let index = 0; index < purchases; index++) {
     const again = index % REPEAT_EVERY === 0 && index >= REPEAT_EVERY;
     write({ ...purchaseNumber(sale, again ? index - 50 : index), requestedAtMs: NOW_MS });

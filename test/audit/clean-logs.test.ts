@@ -47,7 +47,15 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
     case 0:
     case 1: {
       const price = pick(2) === 0 ? null : { amountMinor: pick(5_000), currency: 'EUR' };
-      return { kind: 'createZone', ...address, capacity: pick(9), quantityMax: pick(5), price };
+      return {
+        kind: 'createZone',
+        ...address,
+        capacity: pick(9),
+        quantityMax: pick(5),
+        price,
+        terms: null,
+        blockedSeats: [],
+      };
     }
     case 2:
       return { kind: 'changeCapacity', ...address, capacity: pick(9) };
@@ -59,7 +67,15 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
     default: {
       const buyerId = pick(40) === 0 ? 'not a name' : `buyer-${pick(3)}`;
       const quantity = pick(5);
-      return { kind: 'purchase', ...address, purchaseId, buyerId, quantity, requestedAtMs: 0 };
+      return {
+        kind: 'purchase',
+        ...address,
+        purchaseId,
+        buyerId,
+        quantity,
+        requestedAtMs: 0,
+        options: null,
+      };
     }
   }
 }

@@ -17,6 +17,7 @@ const command = (index: number) => ({
   buyerId: `buyer-${index}`,
   quantity: 2,
   requestedAtMs: 1,
+  options: null,
 });
 
 async function entriesOf(file: string): Promise<JournalEntry[]> {

@@ -54,7 +54,17 @@ const ask = (sale: Sale, index: number) =>
 function decide(sale: Sale, index: number, how: Partial<Purchase> = {}) {
   const { purchaseId, eventId, zoneId, buyerId, quantity } = purchaseNumber(sale, index);
   const at = { requestedAtMs: 1, decidedAtMs: 1, commandOffset: index };
-  const asked = { purchaseId, eventId, zoneId, buyerId, quantity, price: null, ...at };
+  const asked = {
+    purchaseId,
+    eventId,
+    zoneId,
+    buyerId,
+    quantity,
+    price: null,
+    seats: [],
+    checkout: null,
+    ...at,
+  };
   const value: Purchase = { ...asked, state: 'confirmed', reason: 'none', ...how };
   return send(TOPICS.purchaseStatus, sale, toBytes(topics.serdes.purchase, value));
 }
@@ -65,7 +75,15 @@ const refuse = (sale: Sale, index: number) =>
 function announce(sale: Sale, sold: number, version = sold) {
   const { eventId } = sale;
   const stock = { capacity: CAPACITY, available: CAPACITY - sold, held: 0, sold, version };
-  const value = { eventId, zoneId: 'zone-0', ...stock, updatedAtMs: 1, commandOffset: 0 };
+  const value = {
+    eventId,
+    zoneId: 'zone-0',
+    ...stock,
+    updatedAtMs: 1,
+    commandOffset: 0,
+    revenueMinor: 0,
+    currency: null,
+  };
   return send(TOPICS.inventory, sale, toBytes(topics.serdes.inventory, value));
 }
 

@@ -90,7 +90,16 @@ export class Buyers {
   #creation({ eventId, zoneId }: SalePlan['zones'][number]): TicketCommand {
     const capacity = pick(this.#run.random, 2, 14);
     const price = chance(this.#run.random, 0.5) ? { amountMinor: 4500, currency: 'EUR' } : null;
-    return { kind: 'createZone', eventId, zoneId, capacity, quantityMax: 4, price };
+    return {
+      kind: 'createZone',
+      eventId,
+      zoneId,
+      capacity,
+      quantityMax: 4,
+      price,
+      terms: null,
+      blockedSeats: [],
+    };
   }
 
   #purchase(number: number) {
@@ -99,7 +108,15 @@ export class Buyers {
     const purchaseId = purchaseIdFor({ ...zone, buyerId, idempotencyKey: `${number}` });
     const quantity = pick(this.#run.random, 0, 20) === 0 ? 9 : pick(this.#run.random, 1, 3);
     const requestedAtMs = this.#run.clock.nowMs();
-    return { kind: 'purchase', ...zone, purchaseId, buyerId, quantity, requestedAtMs } as const;
+    return {
+      kind: 'purchase',
+      ...zone,
+      purchaseId,
+      buyerId,
+      quantity,
+      requestedAtMs,
+      options: null,
+    } as const;
   }
 }
 

@@ -73,6 +73,8 @@ export class SaleModel {
         isGranted && price !== null
           ? { amountMinor: price.amountMinor * quantity, currency: price.currency }
           : null,
+      seats: [],
+      checkout: null,
     });
   }
 
@@ -117,6 +119,8 @@ function newZone(
     price,
     updatedAtMs: timestampMs,
     commandOffset: offset,
+    revenueMinor: 0,
+    terms: null,
   };
 }
 

@@ -8,7 +8,11 @@ import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { SentRecord } from '../../kafka/ports.ts';
 import type { CommandSender } from '../../ticket-sales/command-sender.ts';
 import { readConfig } from '../../ticket-sales/config.ts';
-import type { TicketCommand } from '../../ticket-sales/domain/command.ts';
+import type {
+  CancelCommand,
+  PurchaseCommand,
+  ZoneCommand,
+} from '../../ticket-sales/domain/command.ts';
 import { decideCancel, decidePurchase } from '../../ticket-sales/domain/decide-purchase.ts';
 import { decideZone } from '../../ticket-sales/domain/decide-zone.ts';
 import type { EventDefinition } from '../../ticket-sales/domain/event.ts';
@@ -134,7 +138,13 @@ export class FakeSale {
       streams.put(EVENT_STORES.events, partition, key, value as EventDefinition);
       return;
     }
-    const outcome = decide(streams, key, partition, value as TicketCommand, offset);
+    const outcome = decide(
+      streams,
+      key,
+      partition,
+      value as PurchaseCommand | CancelCommand | ZoneCommand,
+      offset,
+    );
     if (outcome !== undefined) streams.commit(statusNotice(this.serdes.purchase, [outcome]));
   }
 }
@@ -194,7 +204,7 @@ function decide(
   streams: FakeStreams,
   key: string,
   partition: number,
-  command: TicketCommand,
+  command: PurchaseCommand | CancelCommand | ZoneCommand,
   offset: number,
 ): Purchase | undefined {
   const place = { nowMs: 1_700_000_000_000 + offset, offset };

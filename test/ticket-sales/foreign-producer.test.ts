@@ -69,6 +69,7 @@ describe.skipIf(!hasKcat)('a producer in another language', () => {
       buyerId: 'kcat',
       quantity: 2,
       requestedAtMs: 0,
+      options: null,
     } as const;
     produceWithKcat('gala/floor', toBytes(serdes.command, command));
     // The id is nobody's digest: every partition is asked.

@@ -799,6 +799,7 @@ test('a purchase command carries what was asked, and the time it was asked', asy
     purchaseId: idOf(),
     ...order,
     requestedAtMs: expect.any(Number),
+    options: null,
   });
   expect(command.requestedAtMs).toBeGreaterThanOrEqual(before);
 });

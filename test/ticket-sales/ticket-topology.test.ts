@@ -86,6 +86,8 @@ const createFloor = {
   capacity: 3,
   quantityMax: 10,
   price: null,
+  terms: null,
+  blockedSeats: [],
 } as const;
 
 const UPPER_CASE = 'AAAAAAAA-2222-8333-8444-555555555555';
@@ -128,6 +130,8 @@ describe('the sale', () => {
           decidedAtMs: LOG_TIME,
           commandOffset: 1,
           price: null,
+          seats: [],
+          checkout: null,
         },
       },
     ]);
@@ -142,6 +146,8 @@ describe('the sale', () => {
         version: 2,
         updatedAtMs: LOG_TIME,
         commandOffset: 1,
+        revenueMinor: 0,
+        currency: null,
       },
     ]);
   });
@@ -339,7 +345,12 @@ describe('other writers', () => {
       KEY,
       await writtenWith(older, { CreateZone: { eventId: 'gala', zoneId: 'floor', capacity: 3 } }),
     );
-    expect(zones().get(KEY)).toMatchObject({ capacity: 3, quantityMax: 10, price: null });
+    expect(zones().get(KEY)).toMatchObject({
+      capacity: 3,
+      quantityMax: 10,
+      price: null,
+      terms: null,
+    });
   });
 
   test('a newer schema with an optional field and a kind of its own is understood (T7)', async () => {

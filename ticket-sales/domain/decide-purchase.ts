@@ -104,5 +104,7 @@ function outcome(
     decidedAtMs: place.nowMs,
     commandOffset: place.offset,
     price: result.price ?? null,
+    seats: [],
+    checkout: null,
   };
 }

@@ -35,6 +35,13 @@ export function decideZone(
       return setSale(zone, 'open', place);
     case 'closeSale':
       return setSale(zone, 'closed', place);
+    case 'pauseSale':
+      return setSale(zone, 'paused', place);
+    case 'setSaleWindow':
+    case 'blockSeats':
+    case 'unblockSeats':
+    case 'defineVoucher':
+      return { kind: 'refused', why: `${command.kind} is not decided yet` };
     default:
       return unreachable(command);
   }
@@ -72,6 +79,8 @@ function createZone(
       price: command.price,
       updatedAtMs: place.nowMs,
       commandOffset: place.offset,
+      revenueMinor: 0,
+      terms: command.terms,
     },
   };
 }

@@ -45,6 +45,31 @@ export interface Purchase {
   readonly decidedAtMs: number;
   /** Offset of that record in the command partition. */
   readonly commandOffset: number;
-  /** For all tickets together. */
+  /** For all tickets together, fees included, discount taken off; fixed when they were taken. */
   readonly price: Money | null;
+  /** Numbered seats that were taken; empty where seats have no numbers. */
+  readonly seats: readonly string[];
+  /** null = confirmed or rejected at once, and never paid here. */
+  readonly checkout: Checkout | null;
+}
+
+/** The way of a purchase that is held, paid, or a line of an order. Amounts are in the price's currency. */
+export interface Checkout {
+  /** Log time at which the hold ends; 0 = was never held. */
+  readonly heldUntilMs: number;
+  readonly isExtended: boolean;
+  readonly orderId: string | null;
+  readonly voucher: string | null;
+  /** Contained in the price. */
+  readonly feesMinor: number;
+  /** Already taken off the price. */
+  readonly discountMinor: number;
+  /** The payment that confirmed it. */
+  readonly paymentId: string | null;
+  /** Captured for it, all payments together. */
+  readonly paidMinor: number;
+  readonly refundRequestedMinor: number;
+  readonly refundedMinor: number;
+  /** Offset, in the payment partition, of the last payment record that is contained; -1 = none. */
+  readonly paymentOffset: number;
 }

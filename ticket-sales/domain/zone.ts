@@ -14,14 +14,57 @@ export interface Zone {
   readonly sold: number;
   /** Grows by one with every change. */
   readonly version: number;
-  readonly sale: 'open' | 'closed';
+  readonly sale: 'open' | 'closed' | 'paused';
   /** Tickets per purchase. */
   readonly quantityMax: number;
   /** Per ticket. */
   readonly price: Money | null;
   readonly updatedAtMs: number;
-  /** Offset of the command that led to this version. */
+  /** Offset of the last command that is contained. */
   readonly commandOffset: number;
+  /** Prices of what is sold, fees included, in the currency of `price`. */
+  readonly revenueMinor: number;
+  /** null = sells for good at a fixed price, without limits but quantityMax. */
+  readonly terms: ZoneTerms | null;
+}
+
+/** How a zone sells when it does more than sell for good at a fixed price. */
+export interface ZoneTerms {
+  readonly checkout: 'immediate' | 'hold';
+  /** How long a hold lives, in ms of log time. */
+  readonly holdMs: number;
+  /** A payment after the hold expired: refund it, or take the tickets again if they are free. */
+  readonly latePayment: 'refund' | 'retake';
+  /** Tickets of one buyer in this zone, over all purchases; 0 = no limit. */
+  readonly customerMax: number;
+  /** Log times; null = no bound. */
+  readonly opensAtMs: number | null;
+  readonly closesAtMs: number | null;
+  readonly fees: Fees | null;
+  /** By rising share; empty = always `price`. */
+  readonly tiers: readonly PriceTier[];
+  /** null = general admission. */
+  readonly layout: SeatLayout | null;
+  /** Ask for a notification at each change that the buyer should hear of. */
+  readonly notify: boolean;
+}
+
+export interface Fees {
+  readonly perTicketMinor: number;
+  readonly perPurchaseMinor: number;
+}
+
+/** From this share of the capacity held and sold, a ticket costs this. */
+export interface PriceTier {
+  readonly fromSoldPermille: number;
+  readonly amountMinor: number;
+}
+
+/** Numbered seats: A1 is row 1, seat 1. */
+export interface SeatLayout {
+  readonly rows: number;
+  /** Seats per row. */
+  readonly columns: number;
 }
 
 export function available(zone: Zone): number {

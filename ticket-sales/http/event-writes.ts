@@ -78,6 +78,8 @@ export async function putZone(
     eventId,
     zoneId,
     ...wanted,
+    terms: null,
+    blockedSeats: [],
   });
   const created = await read(() =>
     answerZone(deps, asGet(request, target, positionAfter(deps.commands.topic, sent)), zoneView),

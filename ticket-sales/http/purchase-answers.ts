@@ -29,6 +29,8 @@ export function requestedPurchase(command: PurchaseCommand): Purchase {
     decidedAtMs: requestedAtMs,
     commandOffset: -1,
     price: null,
+    seats: [],
+    checkout: null,
   };
 }
 

@@ -148,7 +148,13 @@ async function requestPurchase(
   await deps.zones.check(body, request);
   const purchaseId = purchaseIdFor({ ...body, idempotencyKey });
   const requestedAtMs = deps.clock.nowMs();
-  const command: PurchaseCommand = { kind: 'purchase', purchaseId, requestedAtMs, ...body };
+  const command: PurchaseCommand = {
+    kind: 'purchase',
+    purchaseId,
+    requestedAtMs,
+    ...body,
+    options: null,
+  };
   const key = zoneKey(body.eventId, body.zoneId);
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;

@@ -46,7 +46,15 @@ export async function preload(
   const writer = new PartitionedWriter(topics, plan.partitions);
   for (const { zoneId, capacity } of plan.sale.zones) {
     const { eventId } = plan.sale;
-    const zone = { eventId, zoneId, capacity, quantityMax: 10, price: null };
+    const zone = {
+      eventId,
+      zoneId,
+      capacity,
+      quantityMax: 10,
+      price: null,
+      terms: null,
+      blockedSeats: [],
+    };
     const value = toBytes(topics.serdes.command, { kind: 'createZone', ...zone });
     await writer.write(zoneKey(eventId, zoneId), value, value.length);
   }

@@ -59,13 +59,22 @@ function poisons({ client, sale }: Stage, round: number): readonly Poison[] {
   const elsewhereKey = Buffer.from(zoneKey(eventId, `poisoned-${round}`));
   const zoneOf = (capacity: number): ZoneCommand => ({
     kind: 'createZone',
-    ...{ eventId, zoneId: `poisoned-${round}`, capacity, quantityMax: 1, price: null },
+    ...{
+      eventId,
+      zoneId: `poisoned-${round}`,
+      capacity,
+      quantityMax: 1,
+      price: null,
+      terms: null,
+      blockedSeats: [],
+    },
   });
   const purchase: PurchaseCommand = {
     kind: 'purchase',
     ...{ eventId, zoneId, buyerId, quantity: 1 },
     purchaseId: `00000000-0000-8000-8000-${String(round).padStart(12, '0')}`,
     requestedAtMs: Date.now(),
+    options: null,
   };
   const good = bytesOf(purchase);
   const unknownSchema = Buffer.from(good);

@@ -13,6 +13,8 @@ function create(properties: Partial<CreateZoneCommand> = {}): CreateZoneCommand 
     capacity: 100,
     quantityMax: 10,
     price: null,
+    terms: null,
+    blockedSeats: [],
     ...properties,
   };
 }

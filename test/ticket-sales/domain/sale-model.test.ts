@@ -4,7 +4,11 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import type {
+  CancelCommand,
+  PurchaseCommand,
+  ZoneCommand,
+} from '../../../ticket-sales/domain/command.ts';
 import { decideCancel, decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
 import { decideZone } from '../../../ticket-sales/domain/decide-zone.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
@@ -14,7 +18,7 @@ const address = { eventId: fc.constant('gala'), zoneId: fc.constantFrom('floor',
 /** Few ids, so that they meet again: in the same zone, in another, with another body. */
 const purchaseId = fc.constantFrom('p1', 'p2', 'p3', 'p4', 'p5', 'p6');
 
-const command: fc.Arbitrary<TicketCommand> = fc.oneof(
+const command: fc.Arbitrary<PurchaseCommand | CancelCommand | ZoneCommand> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -24,6 +28,7 @@ const command: fc.Arbitrary<TicketCommand> = fc.oneof(
       buyerId: fc.constantFrom('ada', 'bob'),
       quantity: fc.integer({ min: -1, max: 6 }),
       requestedAtMs: fc.nat(),
+      options: fc.constant(null),
     }),
   },
   {
@@ -38,6 +43,8 @@ const command: fc.Arbitrary<TicketCommand> = fc.oneof(
       capacity: fc.constantFrom(10, 10, 12, -1),
       quantityMax: fc.constant(5),
       price: fc.constant(null),
+      terms: fc.constant(null),
+      blockedSeats: fc.constant([]),
     }),
   },
   {
@@ -84,7 +91,7 @@ interface World {
 
 /** What the processor does with a decision. */
 function apply(
-  each: TicketCommand,
+  each: PurchaseCommand | CancelCommand | ZoneCommand,
   place: { nowMs: number; offset: number },
   zones: Map<string, Zone>,
   purchases: Map<string, Purchase>,
@@ -108,7 +115,12 @@ function apply(
   return reason === 'sold_out' ? 'soldOut' : state;
 }
 
-function check(each: TicketCommand, offset: number, before: World, after: World): void {
+function check(
+  each: PurchaseCommand | CancelCommand | ZoneCommand,
+  offset: number,
+  before: World,
+  after: World,
+): void {
   for (const [key, zone] of after.zones) {
     const old = before.zones.get(key);
     const confirmed = [...after.purchases.values()].filter(

@@ -20,6 +20,8 @@ export function zoneWith(properties: Partial<Zone> = {}): Zone {
     price: null,
     updatedAtMs: 1_000,
     commandOffset: 0,
+    revenueMinor: 0,
+    terms: null,
     ...properties,
   };
 }
@@ -33,6 +35,7 @@ export function purchaseCommand(properties: Partial<PurchaseCommand> = {}): Purc
     buyerId: 'ada',
     quantity: 2,
     requestedAtMs: 4_000,
+    options: null,
     ...properties,
   };
 }
@@ -60,6 +63,8 @@ export function purchaseWith(properties: Partial<Purchase> = {}): Purchase {
     decidedAtMs: 2_000,
     commandOffset: 7,
     price: null,
+    seats: [],
+    checkout: null,
     ...properties,
   };
 }
