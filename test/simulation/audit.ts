@@ -163,12 +163,9 @@ function modelOf(records: readonly ReadRecord[]): SaleModel {
 function stockOf(model: SaleModel): Map<string, unknown> {
   return new Map(
     [...model.zones].map(([key, zone]) => {
-      const { eventId, zoneId, capacity, held, sold, version, updatedAtMs, commandOffset } = zone;
-      const available = capacity - held - sold;
-      return [
-        key,
-        { eventId, zoneId, capacity, available, held, sold, version, updatedAtMs, commandOffset },
-      ];
+      const { quantityMax: _, sale: __, terms: ___, price, ...told } = zone;
+      const available = zone.capacity - zone.held - zone.sold;
+      return [key, { ...told, available, currency: price?.currency ?? null }];
     }),
   );
 }
