@@ -6,10 +6,9 @@ export const TOPOLOGY_FORMATS = ['text', 'json', 'mermaid', 'dot'] as const;
 
 export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): string {
   const nobody = () => Promise.reject(new Error('a description needs no registry'));
-  const description = ticketTopology(
-    ticketSerdes({ register: nobody, schemaById: nobody }),
-    1,
-  ).describe();
+  const description = ticketTopology(ticketSerdes({ register: nobody, schemaById: nobody }), {
+    commandPartitions: 1,
+  }).describe();
   switch (format) {
     case 'text':
       return description.toString();

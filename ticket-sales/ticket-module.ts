@@ -14,5 +14,5 @@ export function createTicketTopology(argument: TicketModuleArgument): BuiltTopol
   const { registryUrl, registryBasicAuth, commandPartitions } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
   const serdes = ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth }));
-  return ticketTopology(serdes, commandPartitions).build();
+  return ticketTopology(serdes, { commandPartitions }).build();
 }

@@ -3,10 +3,10 @@ import { MillraceError } from '../base/errors.ts';
 import type { Admin, TopicSpec } from '../kafka/ports.ts';
 import { TOPICS } from './records.ts';
 
-/** Log time decides (invariant 7): the broker stamps commands when it appends them. */
-const COMMANDS = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'LogAppendTime' } as const;
+/** Log time decides (invariant 7): the broker stamps commands and payments when it appends them. */
+const LOG_TIME = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'LogAppendTime' } as const;
 const COMPACT = { 'cleanup.policy': 'compact' } as const;
-const DEAD_LETTERS = { 'cleanup.policy': 'delete' } as const;
+const DELETE = { 'cleanup.policy': 'delete' } as const;
 
 export function ticketTopics(partitions: number, replicationFactor: number): TopicSpec[] {
   const topic = (name: string, configs: Readonly<Record<string, string>>): TopicSpec => ({
@@ -16,26 +16,32 @@ export function ticketTopics(partitions: number, replicationFactor: number): Top
     configs,
   });
   return [
-    topic(TOPICS.commands, COMMANDS),
+    topic(TOPICS.commands, LOG_TIME),
+    // Copartitioned with the commands: one task decides both, in one order.
+    topic(TOPICS.payments, LOG_TIME),
     topic(TOPICS.events, COMPACT),
     topic(TOPICS.purchaseStatus, COMPACT),
     topic(TOPICS.inventory, COMPACT),
-    topic(`${TOPICS.commands}.dlq`, DEAD_LETTERS),
+    topic(TOPICS.paymentRequests, DELETE),
+    topic(TOPICS.refundRequests, DELETE),
+    topic(TOPICS.notificationRequests, DELETE),
+    topic(`${TOPICS.commands}.dlq`, DELETE),
+    topic(`${TOPICS.payments}.dlq`, DELETE),
   ];
 }
 
 /** Creates what is missing. Throws CONFIG_INVALID when a topic that exists cannot be used as it is. */
 export async function ensureTopics(admin: Admin, topics: readonly TopicSpec[]): Promise<void> {
   const { existing } = await admin.createTopics(topics);
-  if (!existing.includes(TOPICS.commands)) return;
-  const configs = await admin.topicConfigs(TOPICS.commands);
-  if (configs.get('message.timestamp.type') !== 'LogAppendTime') {
-    throw new MillraceError(
-      'CONFIG_INVALID',
-      `the topic ${TOPICS.commands} does not use LogAppendTime`,
-      {
-        hint: `Set message.timestamp.type=LogAppendTime on it: the order of the log decides, so its time must be the broker's.`,
-      },
-    );
+  for (const topic of [TOPICS.commands, TOPICS.payments]) {
+    if (existing.includes(topic)) await mustHaveLogTime(admin, topic);
   }
+}
+
+async function mustHaveLogTime(admin: Admin, topic: string): Promise<void> {
+  const configs = await admin.topicConfigs(topic);
+  if (configs.get('message.timestamp.type') === 'LogAppendTime') return;
+  throw new MillraceError('CONFIG_INVALID', `the topic ${topic} does not use LogAppendTime`, {
+    hint: `Set message.timestamp.type=LogAppendTime on it: the order of the log decides, so its time must be the broker's.`,
+  });
 }

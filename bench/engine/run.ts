@@ -198,7 +198,7 @@ async function runIn(directory: string, options: RunOptions): Promise<Run> {
     commitIntervalMs: 60_000,
     transactionBytesMax: TRANSACTION_BYTES,
   });
-  const topology = ticketTopology(serdes, partitions).build();
+  const topology = ticketTopology(serdes, { commandPartitions: partitions }).build();
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };
   const context = { admin: kafka.admin, ...deps, onMissing: () => {} };
   const topics = await prepareTopics(context, topology, config, AbortSignal.timeout(10_000));

@@ -85,7 +85,7 @@ async function simulatedLog(seed: number): Promise<MemoryLog> {
   const pick = numbersFrom(seed);
   const serdes = ticketSerdes(registry);
   await serdes.command.prepare?.(APP_TOPICS.commands, 'value');
-  const driver = new TopologyTestDriver(ticketTopology(serdes, 1), {
+  const driver = new TopologyTestDriver(ticketTopology(serdes, { commandPartitions: 1 }), {
     applicationId: APPLICATION_ID,
   });
   const commands = driver.createInputTopic(APP_TOPICS.commands, stringSerde, serdes.command);

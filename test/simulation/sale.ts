@@ -33,5 +33,5 @@ export const serdes: TicketSerdes = ticketSerdes(registry);
 for (const serde of Object.values(serdes)) await serde.prepare?.('any', 'value');
 
 export function saleTopology(): BuiltTopology {
-  return ticketTopology(serdes, PARTITIONS).build();
+  return ticketTopology(serdes, { commandPartitions: PARTITIONS }).build();
 }

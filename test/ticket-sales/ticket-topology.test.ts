@@ -47,7 +47,7 @@ beforeEach(() => startDriver(1));
 async function startDriver(commandPartitions: number): Promise<void> {
   serdes = ticketSerdes(registry);
   await serdes.command.prepare?.(TOPICS.commands, 'value');
-  driver = new TopologyTestDriver(ticketTopology(serdes, commandPartitions), {
+  driver = new TopologyTestDriver(ticketTopology(serdes, { commandPartitions }), {
     applicationId: 'sale',
   });
 }

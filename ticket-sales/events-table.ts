@@ -1,0 +1,15 @@
+/** The events that are defined, as a table. */
+import { stringSerde } from '../schemas/serdes.ts';
+import type { StreamsBuilder } from '../topology/streams-builder.ts';
+import { type TicketSerdes, TOPICS } from './records.ts';
+
+export const EVENTS_STORE = 'events';
+
+export function defineEvents(builder: StreamsBuilder, serdes: TicketSerdes): void {
+  builder.table(TOPICS.events, {
+    name: 'event-definitions',
+    keySerde: stringSerde,
+    valueSerde: serdes.event,
+    store: EVENTS_STORE,
+  });
+}
