@@ -17,19 +17,29 @@ export type FastReader = (bytes: Buffer, start: number, end: number) => unknown;
 /** The end, or -1: ask avsc. */
 export type FastWriter = (value: unknown, target: Buffer, at: number) => number;
 
-/** undefined: the schema has something that is not ordinary. */
-export function compileReader(schema: AvroSchema): FastReader | undefined {
+/**
+ * undefined: the schema has something that is not ordinary. With `only`, the value is a record of
+ * these fields; the others are passed over, which makes no strings of them.
+ */
+export function compileReader(
+  schema: AvroSchema,
+  only?: readonly string[],
+): FastReader | undefined {
   return compiled(() => {
     const interned: InternedText[] = [];
-    const value = readExpression(schema, '', interned);
+    const statements =
+      only === undefined
+        ? `const value = ${readExpression(schema, '', interned)};`
+        : projectionStatements(schema, only, interned);
     const body = `return (bytes, start, end) => {
       tap.at = start; tap.end = end; tap.isOrdinary = true;
-      const value = ${value};
+      ${statements}
       return tap.isOrdinary && tap.at === end ? value : undefined;
     };`;
     const make = new Function(
       'tap',
       'readText',
+      'skipText',
       'readLong',
       'readIndex',
       'readFlag',
@@ -37,7 +47,16 @@ export function compileReader(schema: AvroSchema): FastReader | undefined {
       'interned',
       body,
     );
-    return make(tap, readText, readLong, readIndex, readFlag, readItems, interned) as FastReader;
+    return make(
+      tap,
+      readText,
+      skipText,
+      readLong,
+      readIndex,
+      readFlag,
+      readItems,
+      interned,
+    ) as FastReader;
   });
 }
 
@@ -147,6 +166,34 @@ function readExpression(schema: AvroSchema, outer: string, interned: InternedTex
   }
 }
 
+/** Statements that read some fields of a record into `value`, and pass over the others. */
+function projectionStatements(
+  schema: AvroSchema,
+  only: readonly string[],
+  interned: InternedText[],
+): string {
+  if (typeof schema === 'string' || Array.isArray(schema)) throw new NotOrdinary();
+  const record = complexOf(schema);
+  const isKnown = (field: string) => record.fields.some(({ name }) => name === field);
+  if (record.type !== 'record' || !only.every(isKnown)) throw new NotOrdinary();
+  const inner = namespaceOf(record, '');
+  const steps = record.fields.map(({ name, type }) => {
+    if (!only.includes(name)) return `${skipExpression(type, inner, interned)};`;
+    return `const field_${name} = ${readExpression(type, inner, interned)};`;
+  });
+  const members = only.map((name) => `${name}: field_${name}`);
+  return `${steps.join('\n')} const value = { ${members.join(', ')} };`;
+}
+
+/** An expression that moves on past a value. */
+function skipExpression(schema: AvroSchema, outer: string, interned: InternedText[]): string {
+  if (schema === 'string') return 'skipText(bytes)';
+  if (!Array.isArray(schema)) return readExpression(schema, outer, interned);
+  const present = nullable(schema);
+  if (present === undefined) return readUnion(schema, outer, interned);
+  return `readIndex(bytes, 2) === 0 ? null : ${skipExpression(present, outer, interned)}`;
+}
+
 function readUnion(union: readonly AvroSchema[], outer: string, interned: InternedText[]): string {
   const present = nullable(union);
   if (present !== undefined) {
@@ -173,6 +220,12 @@ function readText(bytes: Buffer, interned: InternedText): string {
   }
   tap.isOrdinary = false;
   return '';
+}
+
+function skipText(bytes: Buffer): void {
+  const lengthBytes = readLong(bytes, INT_MAX);
+  tap.at += lengthBytes;
+  if (lengthBytes < 0 || tap.at > tap.end) tap.isOrdinary = false;
 }
 
 /** Zigzag varint from -max - 1 to max. */

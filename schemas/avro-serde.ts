@@ -21,11 +21,13 @@ export interface AvroSerdeOptions {
   /** What we read into and write with. */
   readonly schema: AvroSchema;
   readonly registry: SchemaRegistry;
+  /** For readers that need no more: of ordinary data only these fields are read. */
+  readonly only?: readonly string[];
 }
 
 /** The serde registers its schema as `<topic>-key` or `<topic>-value` when it is prepared. */
-export function avroSerde<T>({ schema, registry }: AvroSerdeOptions): Serde<T> {
-  return new AvroSerde<T>(schema, registry);
+export function avroSerde<T>({ schema, registry, only }: AvroSerdeOptions): Serde<T> {
+  return new AvroSerde<T>(schema, registry, only);
 }
 
 class AvroSerde<T> implements Serde<T> {
@@ -41,11 +43,11 @@ class AvroSerde<T> implements Serde<T> {
   readonly #incompatible = new Map<number, unknown>();
   #schemaId = -1;
 
-  constructor(schema: AvroSchema, registry: SchemaRegistry) {
+  constructor(schema: AvroSchema, registry: SchemaRegistry, only?: readonly string[]) {
     this.#schema = schema;
     this.#registry = registry;
     this.#type = parseSchema(schema);
-    this.#read = compileReader(schema);
+    this.#read = compileReader(schema, only);
     this.#write = compileWriter(schema);
   }
 

@@ -102,6 +102,7 @@ async function start(
     await serdes.command.prepare?.(TOPICS.commands, 'value');
     await serdes.event.prepare?.(TOPICS.events, 'value');
     await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
+    await serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
   });
 

@@ -9,6 +9,7 @@ import { forEachBatch } from '../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { Serde } from '../schemas/serde.ts';
 import type { Purchase } from './domain/purchase.ts';
+import type { Outcome } from './records.ts';
 
 /** Beyond this nobody may wait: the answer is then 202 at once. */
 const WAITERS_MAX = 100_000;
@@ -19,9 +20,10 @@ type Wake = (purchase: Purchase | undefined) => void;
 
 export interface DecisionWaitersOptions {
   readonly statusSerde: Serde<Purchase>;
+  readonly outcomeSerde: Serde<Outcome>;
   readonly clock: Clock;
   /** Told of every outcome that this instance commits; must be cheap. */
-  readonly onOutcome: (purchase: Purchase) => void;
+  readonly onOutcome: (outcome: Outcome) => void;
   readonly waitersMax?: number;
   readonly pendingMax?: number;
 }
@@ -101,21 +103,38 @@ export class DecisionWaiters {
   }
 
   #decided(): void {
-    const purchase = this.#purchase();
+    const { statusSerde, outcomeSerde, onOutcome } = this.#options;
+    const purchaseId = this.#awaitedId();
+    if (purchaseId === undefined) {
+      const outcome = this.#read(outcomeSerde);
+      if (outcome !== undefined) onOutcome(outcome);
+      return;
+    }
+    const purchase = this.#read(statusSerde);
     if (purchase === undefined) return;
-    this.#pending.delete(purchase.purchaseId);
-    this.#options.onOutcome(purchase);
-    const waiting = this.#waiting.get(purchase.purchaseId);
+    onOutcome(purchase);
+    this.#pending.delete(purchaseId);
+    const waiting = this.#waiting.get(purchaseId);
     if (waiting === undefined) return;
     for (const wake of [...waiting]) wake(purchase);
   }
 
+  /** The record's purchase, if it matters to somebody here: most were asked for elsewhere. */
+  #awaitedId(): string | undefined {
+    if (this.#waiterCount === 0 && this.#pending.size === 0) return undefined;
+    const { buffer, keyStart, keyEnd } = this.#cursor;
+    if (keyStart < 0) return undefined;
+    const purchaseId = buffer.toString('latin1', keyStart, keyEnd);
+    const isAwaited = this.#pending.has(purchaseId) || this.#waiting.has(purchaseId);
+    return isAwaited ? purchaseId : undefined;
+  }
+
   /** What cannot be read here (a schema of another version of the app) is found in the store. */
-  #purchase(): Purchase | undefined {
+  #read<T>(serde: Serde<T>): T | undefined {
     const { buffer, valueStart, valueEnd } = this.#cursor;
     if (valueStart < 0) return undefined;
     try {
-      return this.#options.statusSerde.decode(buffer, valueStart, valueEnd);
+      return serde.decode(buffer, valueStart, valueEnd);
     } catch {
       return undefined;
     }

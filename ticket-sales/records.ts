@@ -43,9 +43,13 @@ export interface InventoryUpdated {
   readonly currency: string | null;
 }
 
+export type Outcome = Pick<Purchase, 'state' | 'reason'>;
+
 export interface TicketSerdes {
   readonly command: Serde<TicketCommand>;
   readonly purchase: Serde<Purchase>;
+  /** Reads of a purchase only what is counted: a fraction of the time. */
+  readonly outcome: Serde<Outcome>;
   readonly zone: Serde<Zone>;
   readonly voucher: Serde<Voucher>;
   readonly payment: Serde<PaymentUpdate>;
@@ -62,6 +66,11 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
   return {
     command: commandSerde(serde('ticket-command')),
     purchase: serde('purchase-status-updated'),
+    outcome: avroSerde({
+      schema: loadSchema('purchase-status-updated'),
+      registry,
+      only: ['state', 'reason'],
+    }),
     zone: serde('zone'),
     voucher: serde('voucher'),
     payment: paymentSerde(serde('payment-status-updated')),

@@ -3,9 +3,8 @@ import type { Labels, Metrics } from '../interactive-queries/metrics.ts';
 import type { QueryableStreams } from '../interactive-queries/queryable-streams.ts';
 import { forEachBatch } from '../kafka/records/record-batch.ts';
 import type { DecisionWaiters } from './decision-waiters.ts';
-import type { Purchase } from './domain/purchase.ts';
 import { available, type Zone } from './domain/zone.ts';
-import { TOPICS } from './records.ts';
+import { type Outcome, TOPICS } from './records.ts';
 import { STORES } from './ticket-processor.ts';
 
 /** Zones beyond are told together, as `other`: a label's values must not grow with the sale. */
@@ -36,7 +35,7 @@ export class TicketMetrics {
   }
 
   /** Called for every decision: at full speed, fifty thousand times a second. */
-  decided({ state, reason }: Purchase): void {
+  decided({ state, reason }: Outcome): void {
     const key = `${state} ${reason}`;
     const counted = this.#outcomes.get(key);
     if (counted !== undefined) counted.count++;

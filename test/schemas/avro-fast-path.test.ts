@@ -123,6 +123,21 @@ describe.each([...WRITTEN, 'ticket-command'])('the fast path of %s', (name) => {
     );
   });
 
+  test('reads some fields as avsc does, and passes over the others', () => {
+    const names = (schema as unknown as { fields: { name: string }[] }).fields.map(
+      (field) => field.name,
+    );
+    fc.assert(
+      fc.property(valuesOf(schema, ordinaryText), fc.subarray(names), (value, only) => {
+        const bytes = type.toBuffer(value);
+        const found = compileReader(schema, only)!(bytes, 0, bytes.length);
+        if (found === undefined) return;
+        const all = plain(value) as Record<string, unknown>;
+        expect(found).toEqual(Object.fromEntries(only.map((field) => [field, all[field]])));
+      }),
+    );
+  });
+
   test('reads of damaged bytes nothing that avsc would not read', () => {
     const damaged = fc.tuple(valuesOf(schema, anyText), fc.nat(), fc.nat(255), fc.nat(3));
     fc.assert(

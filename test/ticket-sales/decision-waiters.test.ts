@@ -3,17 +3,19 @@ import { ManualClock } from '../../base/manual-clock.ts';
 import { avroSerde } from '../../schemas/avro-serde.ts';
 import { DecisionWaiters } from '../../ticket-sales/decision-waiters.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
-import { ticketSerdes } from '../../ticket-sales/records.ts';
+import { type Outcome, ticketSerdes } from '../../ticket-sales/records.ts';
 import { settle } from '../kit/drive.ts';
 import { purchaseWith } from './domain/samples.ts';
 import { statusNotice } from './status-notice.ts';
 
 const registry = { register: async () => 7, schemaById: async () => 'string' };
-const { purchase: statusSerde } = ticketSerdes(registry);
-await statusSerde.prepare?.('purchaseStatusUpdated', 'value');
+const { purchase: statusSerde, outcome: outcomeSerde } = ticketSerdes(registry);
+for (const serde of [statusSerde, outcomeSerde]) {
+  await serde.prepare?.('purchaseStatusUpdated', 'value');
+}
 
 let clock: ManualClock;
-let outcomes: Purchase[];
+let outcomes: Outcome[];
 let waiters: DecisionWaiters;
 
 beforeEach(() => {
@@ -21,6 +23,7 @@ beforeEach(() => {
   outcomes = [];
   waiters = new DecisionWaiters({
     statusSerde,
+    outcomeSerde,
     clock,
     onOutcome: (purchase) => outcomes.push(purchase),
     waitersMax: 3,
@@ -120,7 +123,8 @@ describe('what was accepted', () => {
   });
 });
 
-test('every outcome is told once, waited for or not', () => {
+test.each([0, 1])('every outcome is told once, waited for or not, while %i wait', (count) => {
+  for (let number = 0; number < count; number++) void waiters.wait(id(2), 1_000, never);
   waiters.onCommitted(
     statusNotice(statusSerde, [
       purchaseWith({ purchaseId: id(1) }),

@@ -67,6 +67,7 @@ export class FakeSale {
   static async start(instanceCount = 1, env: Environment = {}): Promise<FakeSale> {
     const sale = new FakeSale();
     await sale.serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
+    await sale.serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     for (let index = 0; index < instanceCount; index++) {
       const instance = new FakeInstance(sale, env);
       await instance.start();

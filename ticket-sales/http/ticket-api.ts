@@ -59,8 +59,9 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   const routing = new OwnerRouting({ streams, peers, self, clock, queryTimeoutMs });
   const waiters = new DecisionWaiters({
     statusSerde: serdes.purchase,
+    outcomeSerde: serdes.outcome,
     clock,
-    onOutcome: (purchase) => ticketMetrics.decided(purchase),
+    onOutcome: (outcome) => ticketMetrics.decided(outcome),
   });
   streams.onCommitted(
     [TOPICS.purchaseStatus],
