@@ -21,6 +21,7 @@ import {
   Segment,
   type SegmentOptions,
   segmentName,
+  UNSETTLED_SUFFIX,
 } from './segment.ts';
 import type { Syncable, Syncer } from './syncer.ts';
 
@@ -114,9 +115,8 @@ export class PartitionLog implements Syncable {
    * moves syncedOffset to the end. At once when recovery found nothing to read. Rejects with STORE_IO.
    */
   async settle(): Promise<void> {
-    const segments = [...this.#unsynced];
-    this.#unsynced.clear();
-    if (segments.length > 0) await Promise.all(segments.map((segment) => segment.sync()));
+    const isDurable = this.#unsynced.size === 0 && this.isSettledTo(this.endOffset);
+    if (!isDurable) await this.#syncFiles();
     this.#markSynced(this.endOffset);
   }
 
@@ -148,6 +148,11 @@ export class PartitionLog implements Syncable {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Whether everything below is durable in the log's own files, and so are their names. */
+  isSettledTo(offset: number): boolean {
+    return this.#segments.every(({ baseOffset, isSettled }) => isSettled || baseOffset > offset);
   }
 
   sizeBytes(): number {
@@ -186,7 +191,7 @@ export class PartitionLog implements Syncable {
   /** Starts a new segment; the old one will never be written again. No-op while the active one is empty. */
   roll(): void {
     if (this.active.sizeBytes === 0) return;
-    this.#segments.push(new Segment(this.segmentOptions, this.endOffset));
+    this.#segments.push(new Segment(this.segmentOptions, this.endOffset, UNSETTLED_SUFFIX));
     this.#isCheckpointDue = true;
   }
 
@@ -224,11 +229,9 @@ export class PartitionLog implements Syncable {
 
   async #syncOnce(): Promise<void> {
     const { endOffset } = this.takeAppended();
-    const segments = [...this.#unsynced];
-    this.#unsynced.clear();
     const saveCheckpoint = this.#isCheckpointDue ? this.#prepareCheckpoint() : undefined;
     try {
-      await Promise.all(segments.map((segment) => segment.sync()));
+      await this.#syncFiles();
     } catch (error) {
       // The files of a deleted topic may vanish under its last sync.
       if (this.#isClosed) return;
@@ -237,6 +240,15 @@ export class PartitionLog implements Syncable {
     if (this.#isClosed) return;
     saveCheckpoint?.();
     this.#markSynced(endOffset);
+  }
+
+  async #syncFiles(): Promise<void> {
+    const segments = [...this.#unsynced];
+    const unsettled = this.#segments.filter(({ isSettled }) => !isSettled);
+    this.#unsynced.clear();
+    await Promise.all(segments.map((segment) => segment.sync()));
+    if (this.#isClosed) return;
+    for (const segment of unsettled) segment.settle();
   }
 
   /**

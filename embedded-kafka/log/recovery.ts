@@ -2,6 +2,8 @@
  * Opening a partition's log: finds its segments, trusts what a checkpoint and the index files vouch
  * for, and reads the rest batch by batch. Its files end before the first batch that is torn, fails its
  * checksum or does not follow in offset; what follows there and was shown to a reader is in the journal.
+ * Compaction and retention leave gaps, and only before segments that are settled: where an unsettled
+ * one does not follow the one before it, a power loss has taken what was between.
  */
 import { isMillraceError } from '../../base/errors.ts';
 import {
@@ -22,9 +24,11 @@ import {
   type PartitionLogOptions,
   segmentOptionsOf,
 } from './partition-log.ts';
-import { INDEX_SUFFIX, LOG_SUFFIX, Segment, segmentName } from './segment.ts';
+import { INDEX_SUFFIX, LOG_SUFFIX, Segment, segmentName, UNSETTLED_SUFFIX } from './segment.ts';
 
 const SCAN_WINDOW_BYTES = 1024 * 1024;
+const OFFSET_DIGITS = 20;
+const SEGMENT_NAME = /^\d{20}\.(?:log|unsettled)$/;
 
 /**
  * Opens the log in `options.directory`, which it creates if needed; options.state is then that of its
@@ -61,6 +65,11 @@ class Recovery {
         this.#remove(segment);
         continue;
       }
+      const isGap = segment.baseOffset > (previous?.facts.endOffset ?? 0);
+      if (isGap && !segment.isSettled) {
+        for (const lost of segments.slice(index)) this.#remove(lost);
+        break;
+      }
       kept.push(segment);
       if (!isWhole(segment) && !this.#read(segment)) {
         for (const behind of segments.slice(index + 1)) this.#remove(behind);
@@ -92,13 +101,13 @@ class Recovery {
   #openSegments(): Segment[] {
     const { disk, directory } = this.#options;
     const names = disk.list(directory);
-    const logs = names.filter((name) => /^\d{20}\.log$/.test(name));
-    const bases = logs.map((name) => Number(name.slice(0, -LOG_SUFFIX.length)));
+    const logs = names.filter((name) => SEGMENT_NAME.test(name));
     const belongs = new Set([...logs, CHECKPOINT_FILE, FACTS_FILE]);
-    for (const base of bases) belongs.add(segmentName(base, INDEX_SUFFIX));
+    for (const name of logs) belongs.add(segmentName(baseOf(name), INDEX_SUFFIX));
     for (const name of names) if (!belongs.has(name)) disk.remove(`${directory}/${name}`);
-    return bases.map((base) => {
-      const segment = new Segment(segmentOptionsOf(this.#options), base);
+    return logs.map((name) => {
+      const suffix = name.slice(OFFSET_DIGITS);
+      const segment = new Segment(segmentOptionsOf(this.#options), baseOf(name), suffix);
       segment.loadIndex();
       return segment;
     });
@@ -155,10 +164,15 @@ class Recovery {
 
   #remove(segment: Segment): void {
     const { disk, directory } = this.#options;
+    const suffix = segment.isSettled ? LOG_SUFFIX : UNSETTLED_SUFFIX;
     segment.close();
-    disk.remove(`${directory}/${segmentName(segment.baseOffset, LOG_SUFFIX)}`);
+    disk.remove(`${directory}/${segmentName(segment.baseOffset, suffix)}`);
     disk.remove(`${directory}/${segmentName(segment.baseOffset, INDEX_SUFFIX)}`);
   }
+}
+
+function baseOf(name: string): number {
+  return Number(name.slice(0, OFFSET_DIGITS));
 }
 
 /** Nothing of the file needs to be read. */

@@ -45,6 +45,8 @@ export interface SegmentOptions {
 }
 
 export const LOG_SUFFIX = '.log';
+/** Until everything before it is durable. */
+export const UNSETTLED_SUFFIX = '.unsettled';
 export const INDEX_SUFFIX = '.index';
 export const CLEANED_SUFFIX = '.cleaned';
 
@@ -61,6 +63,7 @@ export class Segment implements BatchSource {
   readonly #recent: RecentBytes;
   #index: SparseIndex;
   #lastIndexedPosition = 0;
+  #isSettled: boolean;
 
   /** Opens or creates the file; facts are those of an empty segment until told otherwise. */
   constructor(options: SegmentOptions, baseOffset: number, suffix: string = LOG_SUFFIX) {
@@ -70,7 +73,13 @@ export class Segment implements BatchSource {
     this.#file = options.disk.open(path, { create: true });
     this.#recent = new RecentBytes(options.budget, this.#file.sizeBytes());
     this.#index = new SparseIndex(baseOffset);
+    this.#isSettled = suffix !== UNSETTLED_SUFFIX;
     this.facts = emptyFacts(baseOffset);
+  }
+
+  /** False = a power loss may take what is before it and leave this one. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   get sizeBytes(): number {
@@ -139,6 +148,14 @@ export class Segment implements BatchSource {
 
   sync(): Promise<void> {
     return this.#file.sync();
+  }
+
+  /** Everything before it is durable. Throws STORE_IO. */
+  settle(): void {
+    const { disk, directory } = this.#options;
+    const path = (suffix: string) => `${directory}/${segmentName(this.baseOffset, suffix)}`;
+    disk.rename(path(UNSETTLED_SUFFIX), path(LOG_SUFFIX));
+    this.#isSettled = true;
   }
 
   /** The index file's bytes for now; write them only once the covered bytes are synced. */

@@ -57,6 +57,8 @@ async function compactPartition(
   const position = { cleanedToOffset, logStartOffset, lastStableOffset };
   const range = cleanableRange(log.segments, config, position, clock.nowMs());
   if (range === undefined) return;
+  if (!log.isSettledTo(range.endOffset)) await log.checkpoint();
+  if (log.isClosed || !log.isSettledTo(range.endOffset)) return;
   await compact({
     log,
     range,

@@ -81,6 +81,24 @@ describe('a group of appends', () => {
     }
   });
 
+  test('survives a power loss that takes its segment and leaves the one behind it', async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const disk = new MemoryDisk();
+      const topics = await openTopic(disk);
+      const text = `acknowledged ${'.'.repeat(400)}`;
+      await appendGroup(topics, text);
+      // Fills its segment up: this one goes into the next, and the power fails before any sync.
+      void appendGroup(topics, `under way ${'.'.repeat(400)}`).catch(() => {});
+      const after = await openTopic(disk.powerLoss(seededRandom(seed)));
+      for (const partition of after.topic('t')!.partitions) {
+        expect(partition.logStartOffset).toBe(0);
+        expect(readAll(partition)[0]).toMatchObject({ offset: 0, value: text });
+      }
+      await appendGroup(after, 'next');
+      expect(everything(after).map((each) => each.at(-1))).toEqual(Array(PARTITIONS).fill('next'));
+    }
+  });
+
   test('finds another way when there is no room for the journal', async () => {
     const disk = new MemoryDisk({
       beforeOperation: ({ kind, path }) => {
