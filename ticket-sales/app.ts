@@ -101,6 +101,8 @@ async function start(
   await waitForRegistry(hooks, registry.url, async () => {
     await serdes.command.prepare?.(TOPICS.commands, 'value');
     await serdes.event.prepare?.(TOPICS.events, 'value');
+    await serdes.venue.prepare?.(TOPICS.venues, 'value');
+    await serdes.customer.prepare?.(TOPICS.customers, 'value');
     await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.inventory.prepare?.(TOPICS.inventory, 'value');

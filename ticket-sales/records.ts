@@ -4,6 +4,7 @@ import { unreachable } from '../base/assert.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import type { Serde } from '../schemas/serde.ts';
+import type { Customer, Venue } from './domain/catalog.ts';
 import type { PaymentUpdate, PurchaseCommand, TicketCommand } from './domain/command.ts';
 import type { EventDefinition, EventSales } from './domain/event.ts';
 import type { NotificationRequest } from './domain/notification.ts';
@@ -15,6 +16,8 @@ import { available, type Zone } from './domain/zone.ts';
 export const TOPICS = {
   commands: 'ticketPurchase',
   events: 'eventDefined',
+  venues: 'venueDefined',
+  customers: 'customerDefined',
   purchaseStatus: 'purchaseStatusUpdated',
   inventory: 'inventoryUpdated',
   payments: 'paymentStatusUpdate',
@@ -58,6 +61,8 @@ export interface TicketSerdes {
   readonly notificationRequest: Serde<NotificationRequest>;
   readonly inventory: Serde<InventoryUpdated>;
   readonly event: Serde<EventDefinition>;
+  readonly venue: Serde<Venue>;
+  readonly customer: Serde<Customer>;
   readonly eventSales: Serde<EventSales>;
 }
 
@@ -79,6 +84,8 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     notificationRequest: serde('notification-requested'),
     inventory: serde('inventory-updated'),
     event: serde('event-defined'),
+    venue: serde('venue-defined'),
+    customer: serde('customer-defined'),
     eventSales: serde('event-sales'),
   };
 }

@@ -20,6 +20,8 @@ export function ticketTopics(partitions: number, replicationFactor: number): Top
     // Copartitioned with the commands: one task decides both, in one order.
     topic(TOPICS.payments, LOG_TIME),
     topic(TOPICS.events, COMPACT),
+    topic(TOPICS.venues, COMPACT),
+    topic(TOPICS.customers, COMPACT),
     topic(TOPICS.purchaseStatus, COMPACT),
     topic(TOPICS.inventory, COMPACT),
     topic(TOPICS.paymentRequests, DELETE),

@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import type { Log } from '../../base/log.ts';
 import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { SentRecord } from '../../kafka/ports.ts';
+import { CATALOG_STORES } from '../../ticket-sales/catalog/catalog-tables.ts';
 import type { CommandSender } from '../../ticket-sales/command-sender.ts';
 import { readConfig } from '../../ticket-sales/config.ts';
 import type {
@@ -15,7 +16,6 @@ import type {
 } from '../../ticket-sales/domain/command.ts';
 import { decideCancel, decidePurchase } from '../../ticket-sales/domain/decide-purchase.ts';
 import { decideZone } from '../../ticket-sales/domain/decide-zone.ts';
-import type { EventDefinition } from '../../ticket-sales/domain/event.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
@@ -27,6 +27,13 @@ import { statusNotice } from './status-notice.ts';
 
 export const PARTITIONS = 8;
 const TOKEN = 'a-shared-secret-of-peers';
+
+/** Topic -> the store of its latest values. */
+const TABLES: ReadonlyMap<string, string> = new Map([
+  [TOPICS.events, EVENT_STORES.events],
+  [TOPICS.venues, CATALOG_STORES.venues],
+  [TOPICS.customers, CATALOG_STORES.customers],
+]);
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -135,8 +142,9 @@ export class FakeSale {
     const owner = this.instances.find(({ streams }) => !streams.elsewhere.has(partition));
     const streams = (owner ?? this.one).streams;
     streams.position(partition, `${topic}-${partition}`, offset + 1);
-    if (topic === TOPICS.events) {
-      streams.put(EVENT_STORES.events, partition, key, value as EventDefinition);
+    const table = TABLES.get(topic);
+    if (table !== undefined) {
+      streams.put(table, partition, key, value);
       return;
     }
     const outcome = decide(
@@ -161,7 +169,7 @@ export class FakeInstance {
     for (const name of Object.values(STORES)) {
       this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
     }
-    this.streams.addStore(EVENT_STORES.events, { partitionCount, topic: TOPICS.events });
+    for (const [topic, name] of TABLES) this.streams.addStore(name, { partitionCount, topic });
     this.streams.addStore(EVENT_STORES.sales, { partitionCount });
     this.api = createTicketApi({
       config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env }).config,

@@ -411,6 +411,7 @@ describe('one instance', () => {
       const body = { name: 'Ball', venueId: 'hall', startsAt: '2027-01-01T20:00:00+01:00' };
       const put = (changes: object = {}) =>
         sale.one.ask('PUT', '/v1/events/ball', { body: { ...body, ...changes } });
+      await sale.one.ask('PUT', '/v1/venues/hall', { body: { name: 'The Hall' } });
       const created = await put();
       const view = {
         eventId: 'ball',

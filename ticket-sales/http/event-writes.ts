@@ -9,19 +9,27 @@ import {
   type RouteResponse,
 } from '../../interactive-queries/http/route.ts';
 import { positionAfter } from '../../interactive-queries/positions.ts';
+import { getVenue } from '../catalog/catalog-routes.ts';
 import { isSameZone } from '../domain/decide-zone.ts';
 import type { EventDefinition } from '../domain/event.ts';
 import type { Money } from '../domain/money.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import { answerZone, type EventRoutesDeps, getEvent } from './event-reads.ts';
+import { asGet, read } from './own-reads.ts';
 import { eventView, zoneView } from './views.ts';
+
+interface EventRequest extends Partial<Pick<EventDefinition, 'customers'>> {
+  readonly name: string;
+  readonly venueId?: string;
+  readonly startsAt?: string;
+}
 
 export async function putEvent(
   deps: EventRoutesDeps,
   request: RouteRequest,
 ): Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
-  const body = request.body as { name: string; venueId?: string; startsAt?: string };
+  const body = request.body as EventRequest;
   const startsAtMs = body.startsAt === undefined ? null : parseTime(body.startsAt);
   if (startsAtMs === undefined) {
     const errors = [{ pointer: '/startsAt', detail: 'is not a time' }];
@@ -32,6 +40,7 @@ export async function putEvent(
     name: body.name,
     venueId: body.venueId ?? null,
     startsAtMs,
+    customers: body.customers ?? 'anyone',
   };
   const existing = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
   if (existing !== undefined) {
@@ -39,6 +48,7 @@ export async function putEvent(
       throw new Problem('conflict', { detail: 'the event exists with other properties' });
     return { status: 200, body: existing };
   }
+  await mustExist(deps, request, wanted.venueId);
   const sent = await deps.sender.send(deps.events, eventId, wanted);
   const created = await read(() =>
     getEvent(deps, asGet(request, `/v1/events/${eventId}`, positionAfter(deps.events.topic, sent))),
@@ -46,6 +56,19 @@ export async function putEvent(
   if (!isSame(created, eventView(wanted)))
     throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
   return { status: 201, headers: { Location: `/v1/events/${eventId}` }, body: created };
+}
+
+/** Throws 422 for a venue that nobody defined. */
+async function mustExist(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+  venueId: string | null,
+): Promise<void> {
+  if (venueId === null) return;
+  const asked = changedRequest(asGet(request, `/v1/venues/${venueId}`), { params: { venueId } });
+  if ((await read(() => getVenue(deps, asked))) !== undefined) return;
+  const errors = [{ pointer: '/venueId', detail: 'there is no such venue' }];
+  throw new Problem('validation-failed', { errors });
 }
 
 /** Undefined for a time that does not exist: Date.parse takes 30 February for 2 March. */
@@ -100,33 +123,6 @@ function sameZone(
   if (!isSameZone(zone, wanted))
     throw new Problem('conflict', { detail: 'the zone exists with other properties' });
   return view;
-}
-
-/** The same request as a plain read of that resource, here or at its owner. */
-function asGet(request: RouteRequest, path: string, minPosition?: string): RouteRequest {
-  const query = minPosition === undefined ? '' : `?minPosition=${encodeURIComponent(minPosition)}`;
-  return changedRequest(request, {
-    query: minPosition === undefined ? {} : { minPosition },
-    headers: { ...request.headers, 'if-none-match': undefined, prefer: undefined },
-    body: undefined,
-    target: `${path}${query}`,
-  });
-}
-
-/** The body of a 200, undefined for a 404; other problems pass. */
-async function read(
-  get: () => RouteResponse | Promise<RouteResponse>,
-): Promise<Record<string, unknown> | undefined> {
-  let response: RouteResponse;
-  try {
-    response = await get();
-  } catch (error) {
-    if (error instanceof Problem && error.slug === 'not-found') return undefined;
-    throw error;
-  }
-  if (response.status === 404) return undefined;
-  if (response.status !== 200) throw new Problem('owner-unavailable', retryAfter(1));
-  return JSON.parse(String(response.body)) as Record<string, unknown>;
 }
 
 function isSame(

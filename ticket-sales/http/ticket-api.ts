@@ -13,6 +13,7 @@ import type { HostInfo, QueryableStreams } from '../../interactive-queries/query
 import { documentRoutes } from '../../interactive-queries/routes/document-routes.ts';
 import { probeRoutes } from '../../interactive-queries/routes/probe-routes.ts';
 import { storeRoutes } from '../../interactive-queries/routes/store-routes.ts';
+import { catalogRoutes } from '../catalog/catalog-routes.ts';
 import type { CommandSender } from '../command-sender.ts';
 import { type AppConfig, peerEntries } from '../config.ts';
 import { DecisionWaiters } from '../decision-waiters.ts';
@@ -72,6 +73,8 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   countDeadLetters(metrics, streams);
   const commands = { topic: TOPICS.commands, serde: serdes.command };
   const events = { topic: TOPICS.events, serde: serdes.event };
+  const venues = { topic: TOPICS.venues, serde: serdes.venue };
+  const customers = { topic: TOPICS.customers, serde: serdes.customer };
   const zones = new ZoneDirectory(streams, routing, peers);
   const onReplayed = ticketMetrics.replayed;
   const routes = [
@@ -87,6 +90,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...catalogRoutes({ streams, routing, sender, venues, customers }),
     ...storeRoutes({ streams, routing, access: ADMINS }),
     ...probeRoutes({ streams, isStopping: () => isStopping }),
   ];

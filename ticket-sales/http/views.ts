@@ -14,7 +14,7 @@ export const purchaseIdSchema = Type.String({
   description: 'UUID, lower case',
 });
 const timeSchema = Type.String({ description: 'RFC 3339, UTC' });
-const textSchema = Type.String({
+export const textSchema = Type.String({
   minLength: 1,
   maxLength: 200,
   pattern: '^[^\\p{Cc}\\p{Cs}]*[^\\p{Cc}\\p{Cs}\\s][^\\p{Cc}\\p{Cs}]*$',
@@ -51,6 +51,10 @@ export const purchaseSchema = Type.Object({
   decidedAt: Type.Optional(timeSchema),
 });
 
+const customersSchema = Type.Enum(['anyone', 'registered'], {
+  description: 'registered: only customers that are defined may buy; default anyone',
+});
+
 export const eventRequestSchema = Type.Object(
   {
     name: textSchema,
@@ -61,6 +65,7 @@ export const eventRequestSchema = Type.Object(
           '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$',
       }),
     ),
+    customers: Type.Optional(customersSchema),
   },
   { additionalProperties: false },
 );
@@ -98,6 +103,7 @@ export const eventSchema = Type.Object({
   name: Type.String(),
   venueId: Type.Optional(idSchema),
   startsAt: Type.Optional(timeSchema),
+  customers: Type.Optional(customersSchema),
   zones: Type.Optional(Type.Array(zoneSchema)),
 });
 
@@ -146,6 +152,7 @@ export function eventView(event: EventDefinition): Record<string, unknown> {
     name: event.name,
     ...(event.venueId === null ? {} : { venueId: event.venueId }),
     ...(event.startsAtMs === null ? {} : { startsAt: new Date(event.startsAtMs).toISOString() }),
+    ...(event.customers === 'anyone' ? {} : { customers: event.customers }),
   };
 }
 
