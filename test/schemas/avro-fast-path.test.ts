@@ -22,7 +22,7 @@ const WRITTEN = [
   'refund-requested',
   'notification-requested',
   'voucher',
-  'seat-row',
+  'seat-record',
 ];
 
 const ordinaryText = fc.string({ unit: 'grapheme-ascii', maxLength: 63 });

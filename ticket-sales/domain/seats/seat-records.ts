@@ -1,0 +1,63 @@
+/**
+ * What is stored of the seats of one zone, and the port to it. Whatever was never touched is not
+ * stored: undefined means that all its seats are free. Nothing that is handed out is ever changed.
+ */
+import type { SeatRow } from './seat-row.ts';
+
+/**
+ * The sizes of gaps, a word for each of several rows, or for each of several blocks of rows: searches
+ * read these first and then only the rows that can have what they want.
+ */
+export interface GapSummary {
+  readonly sizes: readonly number[];
+}
+
+export interface SeatReads {
+  row(row: number): SeatRow | undefined;
+  /** Of the rows of a block. */
+  blockGaps(block: number): GapSummary | undefined;
+  /** Of all blocks. */
+  zoneGaps(): GapSummary | undefined;
+}
+
+export interface SeatRecords extends SeatReads {
+  putRow(row: number, value: SeatRow): void;
+  putBlockGaps(block: number, value: GapSummary): void;
+  putZoneGaps(value: GapSummary): void;
+}
+
+/** What is done here is seen here only. */
+export class DraftRecords implements SeatRecords {
+  readonly #base: SeatReads;
+  readonly #rows = new Map<number, SeatRow>();
+  readonly #blocks = new Map<number, GapSummary>();
+  #zone: GapSummary | undefined;
+
+  constructor(base: SeatReads) {
+    this.#base = base;
+  }
+
+  row(row: number): SeatRow | undefined {
+    return this.#rows.get(row) ?? this.#base.row(row);
+  }
+
+  blockGaps(block: number): GapSummary | undefined {
+    return this.#blocks.get(block) ?? this.#base.blockGaps(block);
+  }
+
+  zoneGaps(): GapSummary | undefined {
+    return this.#zone ?? this.#base.zoneGaps();
+  }
+
+  putRow(row: number, value: SeatRow): void {
+    this.#rows.set(row, value);
+  }
+
+  putBlockGaps(block: number, value: GapSummary): void {
+    this.#blocks.set(block, value);
+  }
+
+  putZoneGaps(value: GapSummary): void {
+    this.#zone = value;
+  }
+}
