@@ -12,6 +12,7 @@ import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
 import type { Purchase } from './domain/purchase.ts';
 import type { Voucher } from './domain/voucher.ts';
 import { available, type Zone } from './domain/zone.ts';
+import { type SeatRecord, seatSerde } from './seat-store.ts';
 
 export const TOPICS = {
   commands: 'ticketPurchase',
@@ -55,6 +56,7 @@ export interface TicketSerdes {
   readonly outcome: Serde<Outcome>;
   readonly zone: Serde<Zone>;
   readonly voucher: Serde<Voucher>;
+  readonly seats: Serde<SeatRecord>;
   readonly payment: Serde<PaymentUpdate>;
   readonly paymentRequest: Serde<PaymentRequest>;
   readonly refundRequest: Serde<RefundRequest>;
@@ -78,6 +80,7 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     }),
     zone: serde('zone'),
     voucher: serde('voucher'),
+    seats: seatSerde(serde('seat-record')),
     payment: paymentSerde(serde('payment-status-updated')),
     paymentRequest: serde('payment-requested'),
     refundRequest: serde('refund-requested'),
