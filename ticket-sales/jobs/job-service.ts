@@ -1,0 +1,130 @@
+/**
+ * Runs a job service: its topics, its topology in the caller's loop, its worker, and the stop in the
+ * order that leaves least in doubt. The same in a process of its own and inside of the sale's.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Random } from '../../base/random.ts';
+import type { KafkaConnection } from '../../kafka/connection.ts';
+import type { KafkaClient, Producer, TopicSpec } from '../../kafka/ports.ts';
+import { KafkaStreams } from '../../runtime/kafka-streams.ts';
+import type { StreamsOptions } from '../../runtime/streams-config.ts';
+import type { JobPolicies } from './job.ts';
+import type { JobTopologyOptions } from './job-topology.ts';
+import {
+  attemptSerde,
+  deadLetterTopic,
+  jobTopics,
+  jobTopology,
+  resultSerde,
+} from './job-topology.ts';
+import { JobWorker, type PerformJob } from './job-worker.ts';
+
+/** What the service stands on; whoever gives it closes it. */
+export interface JobServiceDeps {
+  readonly connect: () => KafkaConnection;
+  readonly kafka: KafkaClient;
+  readonly producer: Producer;
+  readonly streams: StreamsOptions;
+  /** Of topics that do not exist yet. */
+  readonly partitions: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface JobServiceOptions<R>
+  extends Pick<JobTopologyOptions<R>, 'sources' | 'sourceOf' | 'retentionMs'> {
+  readonly policies: JobPolicies;
+  readonly perform: PerformJob<R>;
+}
+
+export interface JobService {
+  readonly applicationId: string;
+  /** Resolves when the service has stopped by itself: a fatal error. */
+  readonly failed: Promise<Error>;
+  /** Attempts that are begun come to an end, within the time; what is left goes on at the next start. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+
+/** Rejects with a named error, and leaves nothing running then. */
+export async function startJobService<R>(
+  deps: JobServiceDeps,
+  options: JobServiceOptions<R>,
+): Promise<JobService> {
+  const { kafka, clock, random, log } = deps;
+  const { applicationId } = deps.streams;
+  const topics = jobTopics(applicationId);
+  await createTopics(deps, options, [topics.attempts, topics.results]);
+  const owner = random.uuid();
+  const worker = new JobWorker<R>({
+    owner,
+    policies: options.policies,
+    perform: options.perform,
+    attemptSerde,
+    resultSerde,
+    resultsTopic: topics.results,
+    producer: deps.producer,
+    clock,
+    random,
+    log,
+  });
+  const isBusyWith = (jobId: string) => worker.isBusyWith(jobId);
+  const topology = jobTopology<R>({ ...options, topics, owner, random, isBusyWith });
+  const streams = new KafkaStreams({
+    topology: topology.build(),
+    connection: deps.connect,
+    log,
+    config: { ...deps.streams, numStreamThreads: 0 },
+  });
+  streams.onCommitted(
+    [topics.attempts],
+    () => true,
+    (notice) => worker.onCommitted(notice),
+  );
+  const failed = new Promise<Error>((resolve) => {
+    streams.onStateChange((state) => {
+      if (state === 'ERROR') resolve(streams.failure() ?? new Error(`${applicationId} stopped`));
+    });
+  });
+  await streams.start();
+  return {
+    applicationId,
+    failed,
+    stop: async (timeoutMs) => {
+      await worker.close(timeoutMs);
+      const inTime = await streams.close({ timeoutMs });
+      if (!inTime) log.warn({ applicationId }, 'did not stop in time: goes on at the next start');
+    },
+  };
+
+  async function createTopics(
+    { partitions: wanted, streams: { replicationFactor = -1 } }: JobServiceDeps,
+    { sources }: JobServiceOptions<R>,
+    own: readonly string[],
+  ): Promise<void> {
+    const requests = sources.map(({ topic }) => topic);
+    const counts = await Promise.all(requests.map((topic) => kafka.partitionCount(topic)));
+    const known = new Set(counts.filter((count) => count !== undefined));
+    if (known.size > 1) {
+      throw new MillraceError(
+        'TOPOLOGY_INVALID',
+        `${requests.join(', ')} have different numbers of partitions`,
+      );
+    }
+    const [partitions = wanted] = known;
+    const spec = (name: string, configs: TopicSpec['configs']): TopicSpec => {
+      return { name, partitions, replicationFactor, configs };
+    };
+    await kafka.admin.createTopics([
+      ...requests.map((name) => spec(name, { 'cleanup.policy': 'delete' })),
+      ...requests.map((name) => spec(deadLetterTopic(name), { 'cleanup.policy': 'delete' })),
+      ...own.map((name) =>
+        spec(name, { 'cleanup.policy': 'delete', 'retention.ms': String(24 * HOUR_MS) }),
+      ),
+    ]);
+  }
+}

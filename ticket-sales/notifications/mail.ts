@@ -1,0 +1,76 @@
+/** A notification as a mail: pure. Plain text; whoever wants another language or HTML replaces this. */
+
+import type { NotificationRequest, Occasion } from '../domain/notification.ts';
+import { isId } from '../domain/zone.ts';
+import { JobRefused } from '../jobs/job-worker.ts';
+
+export interface Mail {
+  readonly messageId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** Where a buyer's mail goes; undefined = he has no address. */
+export type AddressOf = (buyerId: string) => Promise<string | undefined>;
+
+/** `{buyerId}@example.org`: ids have nothing in them that could change an address. */
+export function addressByTemplate(template: string): AddressOf {
+  return async (buyerId) => (isId(buyerId) ? template.replaceAll('{buyerId}', buyerId) : undefined);
+}
+
+const WHAT: Readonly<Record<Occasion, readonly [subject: string, sentence: string]>> = {
+  held: ['Your tickets are held', 'We hold them for you until they are paid.'],
+  confirmed: ['Your tickets', 'They are yours. Enjoy the event!'],
+  rejected: ['Your tickets could not be sold', 'Nothing is reserved, and nothing is to be paid.'],
+  expired: ['Your hold is over', 'They were not paid in time and are free for others again.'],
+  released: ['Your hold is released', 'You have given them back before paying.'],
+  payment_failed: ['Your payment failed', 'The tickets are free for others again.'],
+  cancelled: ['Your tickets are cancelled', 'What you have paid is being refunded.'],
+  refunded: ['Your refund', 'The money is on its way back to you.'],
+};
+
+/** Rejects JobRefused where the buyer has no address. */
+export async function mailOf(
+  notification: NotificationRequest,
+  { from, addressOf }: { readonly from: string; readonly addressOf: AddressOf },
+): Promise<Mail> {
+  const { notificationId, what, purchaseId, buyerId, eventId, zoneId } = notification;
+  const to = await addressOf(buyerId);
+  if (to === undefined) throw new JobRefused('the buyer has no address');
+  const [subject, sentence] = WHAT[what];
+  const { quantity, seats, amountMinor, currency } = notification;
+  const facts: readonly (readonly [name: string, value: string | undefined])[] = [
+    ['Event', eventId],
+    ['Zone', zoneId],
+    ['Tickets', String(quantity)],
+    ['Seats', seats.length === 0 ? undefined : seats.join(', ')],
+    ['Amount', amountMinor === null ? undefined : amount(amountMinor, currency)],
+    ['Purchase', purchaseId],
+  ];
+  const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : `${name}: ${value}`));
+  return {
+    messageId: messageIdOf(notificationId, from),
+    from,
+    to,
+    subject: `${subject}: ${eventId}`,
+    text: [sentence, '', ...lines, ''].join('\n'),
+  };
+}
+
+/** The same notification is the same message: a mailbox that gets it twice can tell. */
+function messageIdOf(notificationId: string, from: string): string {
+  const [, domain = 'localhost'] = /@([A-Za-z0-9.-]+)/.exec(from) ?? [];
+  return `<${notificationId.replace(/[^A-Za-z0-9-]/g, '.')}@${domain}>`;
+}
+
+/** In the currency's own units and digits: JPY has no cents. */
+function amount(amountMinor: number, currency: string | null): string {
+  if (currency === null) return String(amountMinor);
+  const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency,
+  }).resolvedOptions();
+  return `${(amountMinor / 10 ** maximumFractionDigits).toFixed(maximumFractionDigits)} ${currency}`;
+}
