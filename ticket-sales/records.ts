@@ -111,7 +111,8 @@ export function inventoryOf(zone: Zone): InventoryUpdated {
   };
 }
 
-function loadSchema(name: string): AvroSchema {
+/** One of schemas/ticket-sales. */
+export function loadSchema(name: string): AvroSchema {
   const file = new URL(`../schemas/ticket-sales/${name}.avsc`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8')) as AvroSchema;
 }

@@ -1,0 +1,145 @@
+/**
+ * Carries the saga out: reads the order, asks the pure functions, writes it back and sends what they
+ * want sent, all in one transaction. One key is one order; everything that an order hears comes to
+ * its partition.
+ */
+import { unreachable } from '../../base/assert.ts';
+import { partitionForKey } from '../../kafka/murmur2.ts';
+import type { KeyValueStore } from '../../stores/state-store.ts';
+import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
+import type { PurchaseChange } from '../domain/command.ts';
+import type { PaymentRequest, RefundRequest } from '../domain/payment.ts';
+import { zoneKey } from '../domain/zone.ts';
+import { CommandRefused } from '../ticket-processor.ts';
+import { Deadlines } from './deadlines.ts';
+import { decideCancelOrder, decideDeadline, decideLine } from './decide-order.ts';
+import { decideOrderPayment } from './decide-order-payment.ts';
+import { decidePlaceOrder } from './decide-place-order.ts';
+import { LogTime } from './log-time.ts';
+import { isOrderId, type Order } from './order.ts';
+import type { OrderCommand, OrderProgress } from './order-command.ts';
+import type { OrderDecision, OrderEffect } from './order-decision.ts';
+
+export const ORDER_STORES = { orders: 'orders', deadlines: 'order-deadlines' } as const;
+export const ORDER_SINKS = {
+  status: 'order-status',
+  commands: 'order-purchases',
+  paymentRequests: 'order-payment-requests',
+  refundRequests: 'order-refund-requests',
+} as const;
+
+const TICK_MS = 1_000;
+/** Orders that one tick ends at most: their partition goes on meanwhile. */
+const DUE_PER_TICK = 500;
+
+type Heard = OrderCommand | OrderProgress;
+type Said = Order | PurchaseChange | PaymentRequest | RefundRequest;
+
+export class OrderProcessor implements Processor<string, Heard, string, Said> {
+  readonly #partitions: number;
+  readonly #logTime = new LogTime();
+  #context!: ProcessorContext<string, Said>;
+  #orders!: KeyValueStore<string, Order>;
+  #deadlines!: Deadlines;
+
+  /** `partitions`: how many the topic of orders has. */
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  init(context: ProcessorContext<string, Said>): void {
+    this.#context = context;
+    this.#orders = context.getStateStore(ORDER_STORES.orders);
+    this.#deadlines = new Deadlines(context.getStateStore(ORDER_STORES.deadlines));
+    context.schedule(TICK_MS, 'wall-clock-time', () => this.#endDueOrders());
+  }
+
+  process({ key, value, timestampMs: nowMs }: StreamRecord<string, Heard>): void {
+    const order = this.#orders.get(key);
+    const place = { nowMs, offset: this.#context.recordMetadata()?.offset ?? -1 };
+    switch (value.kind) {
+      case 'placeOrder':
+        if (order === undefined) this.#mustBelongHere(key, value.orderId);
+        return this.#carryOut(order, decidePlaceOrder(order, value, place), nowMs);
+      case 'cancelOrder':
+        if (order === undefined) this.#mustBelongHere(key, value.orderId);
+        return this.#carryOut(order, decideCancelOrder(order, place), nowMs);
+      case 'line':
+        return this.#carryOut(order, decideLine(order, value.purchase, place), nowMs);
+      case 'payment':
+        return this.#carryOut(order, decideOrderPayment(order, value.payment, place), nowMs);
+      default:
+        return unreachable(value);
+    }
+  }
+
+  async #endDueOrders(): Promise<void> {
+    const nowMs = this.#logTime.nowMs(this.#context);
+    for (const orderId of await this.#deadlines.due(nowMs, DUE_PER_TICK)) {
+      const order = this.#orders.get(orderId);
+      if (order !== undefined) this.#carryOut(order, decideDeadline(order, nowMs), nowMs);
+    }
+  }
+
+  /** Elsewhere it would never hear of its lines: they are told where its id belongs. */
+  #mustBelongHere(key: string, orderId: string): void {
+    if (key !== orderId) throw new CommandRefused('the key is not the orderId of the value');
+    if (!isOrderId(orderId)) throw new CommandRefused('orderId is not order- and a UUID');
+    const bytes = Buffer.from(key);
+    const partition = partitionForKey(bytes, 0, bytes.length, this.#partitions);
+    if (partition === this.#context.partition) return;
+    throw new CommandRefused(`the key belongs to partition ${partition}`);
+  }
+
+  #carryOut(before: Order | undefined, decision: OrderDecision, nowMs: number): void {
+    switch (decision.kind) {
+      case 'refused':
+        throw new CommandRefused(decision.why);
+      case 'ignored':
+        return;
+      case 'repeated':
+      case 'conflict':
+        return this.#announce(decision.order, nowMs);
+      case 'stray':
+        return this.#send(decision.effects, nowMs);
+      case 'decided': {
+        const { order, effects } = decision;
+        this.#orders.put(order.orderId, order);
+        this.#deadlines.move(order.orderId, before?.deadlineMs ?? 0, order.deadlineMs);
+        this.#announce(order, nowMs);
+        return this.#send(effects, nowMs);
+      }
+      default:
+        return unreachable(decision);
+    }
+  }
+
+  #announce(order: Order, nowMs: number): void {
+    this.#forward(order.orderId, order, nowMs, ORDER_SINKS.status);
+  }
+
+  #send(effects: readonly OrderEffect[], nowMs: number): void {
+    for (const effect of effects) {
+      const value = effect.kind === 'command' ? effect.command : effect.request;
+      const key = zoneKey(value.eventId, value.zoneId);
+      this.#forward(key, value, nowMs, sinkOf(effect));
+    }
+  }
+
+  #forward(key: string, value: Said, timestampMs: number, sink: string): void {
+    this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
+  }
+}
+
+function sinkOf(effect: OrderEffect): string {
+  switch (effect.kind) {
+    case 'command':
+      return ORDER_SINKS.commands;
+    case 'requestPayment':
+      return ORDER_SINKS.paymentRequests;
+    case 'requestRefund':
+      return ORDER_SINKS.refundRequests;
+    default:
+      return unreachable(effect);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Orders as a part of the topology.
+ *
+ *   ticketOrder ──────┐
+ *   order-progress ───┴> orders -> orderStatusUpdated
+ *        ^                      -> ticketPurchase (purchases, confirmations, cancellations of lines)
+ *        └ tickets (the sale)   -> paymentRequested, refundRequested
+ *
+ * The sale tells what happened to lines and payments of orders, and to nothing else: the topic
+ * between them is as long as there are orders.
+ */
+
+import type { Serde } from '../../schemas/serde.ts';
+import { stringSerde } from '../../schemas/serdes.ts';
+import type { StoreSpec } from '../../stores/state-store.ts';
+import type { Topology } from '../../topology/topology.ts';
+import { type TicketSerdes, TOPICS } from '../records.ts';
+import { ORDER_SINKS, ORDER_STORES, OrderProcessor } from './order-processor.ts';
+import { ORDER_TOPICS, type OrderSerdes } from './order-records.ts';
+
+export interface OrdersOptions {
+  readonly serdes: OrderSerdes;
+  /** How many the topic of orders has. */
+  readonly partitions: number;
+  /** The node of the sale, which forwards to `progressSink`. */
+  readonly saleNode: string;
+  readonly progressSink: string;
+}
+
+const PROGRESS_TOPIC = 'order-progress-repartition';
+const NODES = { commands: 'order-commands', progress: 'order-progress-source', orders: 'orders' };
+
+export function defineOrders(
+  topology: Topology,
+  sale: TicketSerdes,
+  { serdes, partitions, saleNode, progressSink }: OrdersOptions,
+): Topology {
+  const sink = <V>(name: string, topic: string, valueSerde: Serde<V>) => ({
+    name,
+    topic,
+    keySerde: stringSerde,
+    valueSerde,
+    parents: [NODES.orders],
+  });
+  const source = { keySerde: stringSerde, nullKeys: false, nullValues: false };
+  return topology
+    .addRepartitionTopic({ name: PROGRESS_TOPIC })
+    .addSink({
+      name: progressSink,
+      topic: PROGRESS_TOPIC,
+      keySerde: stringSerde,
+      valueSerde: serdes.progress,
+      parents: [saleNode],
+    })
+    .addSource({
+      ...source,
+      name: NODES.commands,
+      topics: [ORDER_TOPICS.orders],
+      valueSerde: serdes.command,
+    })
+    .addSource({
+      ...source,
+      name: NODES.progress,
+      topics: [PROGRESS_TOPIC],
+      valueSerde: serdes.progress,
+    })
+    .copartitionSources(NODES.commands, NODES.progress)
+    .addProcessor({
+      name: NODES.orders,
+      supplier: () => new OrderProcessor(partitions),
+      parents: [NODES.commands, NODES.progress],
+    })
+    .addStateStore(logged(ORDER_STORES.orders, serdes.order), NODES.orders)
+    .addStateStore(logged(ORDER_STORES.deadlines, stringSerde), NODES.orders)
+    .addSink(sink(ORDER_SINKS.status, ORDER_TOPICS.orderStatus, serdes.order))
+    .addSink(sink(ORDER_SINKS.commands, TOPICS.commands, sale.command))
+    .addSink(sink(ORDER_SINKS.paymentRequests, TOPICS.paymentRequests, sale.paymentRequest))
+    .addSink(sink(ORDER_SINKS.refundRequests, TOPICS.refundRequests, sale.refundRequest));
+}
+
+function logged<V>(name: string, valueSerde: Serde<V>): StoreSpec<string, V> {
+  return {
+    kind: 'keyValue',
+    name,
+    keySerde: stringSerde,
+    valueSerde,
+    persistence: 'leveldb',
+    changelog: { configs: {} },
+  };
+}
