@@ -6,23 +6,15 @@ import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
-import {
-  type EmbeddedBroker,
-  startEmbeddedBroker,
-} from '../embedded-kafka/server/embedded-broker.ts';
-import type { KafkaConnection } from '../kafka/connection.ts';
 import { createKafkaClient } from '../kafka/kafka-client.ts';
-import type { KafkaClient } from '../kafka/ports.ts';
 import { KafkaStreams } from '../runtime/kafka-streams.ts';
-import { type RegistryServer, startRegistryServer } from '../schemas/registry/registry-server.ts';
-import { SchemaRegistryService } from '../schemas/registry/schema-registry-service.ts';
-import type { SchemaRegistry } from '../schemas/schema-registry.ts';
 import { createCommandSender } from './command-sender.ts';
-import { type AppConfig, applicationServer, hostInUrl, outsideKafka } from './config.ts';
+import { type AppConfig, applicationServer, hostInUrl } from './config.ts';
 import { createTicketApi } from './http/ticket-api.ts';
-import { createSchemasTopic, kafkaSchemaLog } from './kafka-schema-log.ts';
+import { reachKafka } from './kafka-side.ts';
 import { packageVersion } from './package-version.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
+import { reachRegistry, waitForRegistry } from './registry-side.ts';
 import type { TicketModuleArgument } from './ticket-module.ts';
 import { ensureTopics, ticketTopics } from './topics.ts';
 
@@ -167,110 +159,6 @@ async function start(
       return stop();
     },
   };
-}
-
-// ── Kafka ──────────────────────────────────────────────────────────────────────────────────────
-
-interface KafkaSide {
-  readonly brokers: string;
-  readonly isEmbedded: boolean;
-  /** A connection of one's own, for each thread that asks. */
-  readonly connect: () => KafkaConnection;
-  readonly failed: Promise<Error>;
-}
-
-async function reachKafka(
-  config: AppConfig,
-  log: Log,
-  stops: (() => Promise<void>)[],
-): Promise<KafkaSide> {
-  if (config.KAFKA_BROKERS !== undefined) {
-    const connection = outsideKafka(config);
-    return {
-      brokers: connection.brokers.map(({ host, port }) => `${host}:${port}`).join(','),
-      isEmbedded: false,
-      connect: () => connection,
-      failed: new Promise(() => {}),
-    };
-  }
-  const broker: EmbeddedBroker = await startEmbeddedBroker({
-    dataDirectory: config.EMBEDDED_DATA_DIR,
-    listen: config.EMBEDDED_LISTEN,
-    advertised: config.EMBEDDED_ADVERTISED ?? null,
-    config: {},
-    log,
-  });
-  stops.push(() => broker.stop());
-  const { host, port } = broker.address ?? config.EMBEDDED_LISTEN;
-  return {
-    brokers: `${host}:${port}`,
-    isEmbedded: true,
-    connect: () => broker.connectionFor(config.KAFKA_CLIENT_ID),
-    failed: new Promise((resolve) => broker.onExit(resolve)),
-  };
-}
-
-// ── Registry ───────────────────────────────────────────────────────────────────────────────────
-
-interface RegistrySide {
-  readonly url: string;
-  readonly registry: SchemaRegistry;
-}
-
-async function reachRegistry(
-  config: AppConfig,
-  kafka: KafkaClient,
-  log: Log,
-  hooks: AppHooks,
-  stops: (() => Promise<void>)[],
-): Promise<RegistrySide> {
-  const outside = config.SCHEMA_REGISTRY_URL;
-  if (outside !== undefined) {
-    const basicAuth = config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO;
-    // Its library takes a tenth of a second to load, and most starts have a registry of their own.
-    const { confluentRegistryClient } = await import('../schemas/confluent-registry-client.ts');
-    const registry = confluentRegistryClient({
-      url: outside,
-      ...(basicAuth === undefined ? {} : { basicAuth }),
-    });
-    return { url: outside, registry };
-  }
-  await createSchemasTopic(kafka, config.STREAMS_REPLICATION_FACTOR);
-  const producer = kafka.producer({
-    deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
-    lingerMs: 0,
-    compression: 'none',
-  });
-  stops.push(() => producer.close());
-  const service = new SchemaRegistryService(kafkaSchemaLog(kafka, producer, log));
-  stops.push(() => service.close());
-  hooks.onWaiting('the schemas to be read');
-  await service.start();
-  const server: RegistryServer = await startRegistryServer(
-    service,
-    config.EMBEDDED_REGISTRY_HOST,
-    config.EMBEDDED_REGISTRY_PORT,
-  );
-  stops.push(() => server.close());
-  return { url: server.url, registry: service };
-}
-
-/** A registry that is away is waited for, visibly; one that refuses stops the start. */
-async function waitForRegistry(
-  hooks: AppHooks,
-  url: string,
-  attempt: () => Promise<void>,
-): Promise<void> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const away = error instanceof MillraceError && error.code === 'SCHEMA_REGISTRY_UNAVAILABLE';
-      if (!away || hooks.signal.aborted) throw error;
-      hooks.onWaiting(`the schema registry at ${url}: ${error.message}`);
-      await systemClock.sleep(1_000, hooks.signal);
-    }
-  }
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {
