@@ -56,7 +56,7 @@ export async function auditTask(task: TaskToAudit, context: AuditContext): Promi
     outcomeCount: logs.status.recordCount + letters.recordCount,
     purchaseCount: fold.purchases.size,
     recordCount: all.reduce((sum, { recordCount }) => sum + recordCount, 0),
-    inputs: [pass.commands, logs.stock],
+    inputs: [pass.commands],
   };
 }
 

@@ -41,18 +41,14 @@ export function saleTopics(all: ReadonlyMap<string, number>, applicationId: stri
     isInternal(topic) ||
     topic === EVENTS ||
     isOfPayments(topic) ||
-    topic === `${EVENTS}.dlq` ||
-    topic === `${TASK_TOPICS.stock}.dlq`;
+    topic === `${EVENTS}.dlq`;
   const partitions = new Map([...all].filter(([topic]) => isOurs(topic)));
   const rest = [...partitions].filter(([topic]) => !required.includes(topic));
   return {
     partitions,
     inputs: [...partitions.keys()].filter(
       (topic) =>
-        topic === TASK_TOPICS.commands ||
-        topic === TASK_TOPICS.stock ||
-        topic === EVENTS ||
-        topic.endsWith('-repartition'),
+        topic === TASK_TOPICS.commands || topic === EVENTS || topic.endsWith('-repartition'),
     ),
     missing: required.filter((topic) => !partitions.has(topic)),
     others: rest.flatMap(([topic, count]) =>

@@ -4,10 +4,14 @@ import type { StreamsBuilder } from '../topology/streams-builder.ts';
 import { type TicketSerdes, TOPICS } from './records.ts';
 
 export const EVENTS_STORE = 'events';
+export const EVENT_NODES = {
+  source: 'event-definitions-source',
+  table: 'event-definitions',
+} as const;
 
 export function defineEvents(builder: StreamsBuilder, serdes: TicketSerdes): void {
   builder.table(TOPICS.events, {
-    name: 'event-definitions',
+    name: EVENT_NODES.table,
     keySerde: stringSerde,
     valueSerde: serdes.event,
     store: EVENTS_STORE,

@@ -12,6 +12,8 @@ import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
 import type { Purchase } from './domain/purchase.ts';
 import type { Voucher } from './domain/voucher.ts';
 import { available, type Zone } from './domain/zone.ts';
+import type { EventZone } from './reports/report-stores.ts';
+import type { SalesBucket } from './reports/sales-timeline.ts';
 import { type SeatRecord, seatSerde } from './seat-store.ts';
 
 export const TOPICS = {
@@ -66,6 +68,8 @@ export interface TicketSerdes {
   readonly venue: Serde<Venue>;
   readonly customer: Serde<Customer>;
   readonly eventSales: Serde<EventSales>;
+  readonly eventZone: Serde<EventZone>;
+  readonly salesBucket: Serde<SalesBucket>;
 }
 
 export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
@@ -90,6 +94,8 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     venue: serde('venue-defined'),
     customer: serde('customer-defined'),
     eventSales: serde('event-sales'),
+    eventZone: serde('event-zone'),
+    salesBucket: serde('sales-bucket'),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The sale itself, in one hop: commands of a zone in, its outcomes and its stock out. */
 import { stringSerde } from '../schemas/serdes.ts';
 import type { StoreSpec } from '../stores/state-store.ts';
+import { passThroughProcessor } from '../topology/dsl/processors/stateless.ts';
 import type { Topology } from '../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from './records.ts';
 import { SINKS, STORES, TicketProcessor } from './ticket-processor.ts';
@@ -8,7 +9,10 @@ import { SINKS, STORES, TicketProcessor } from './ticket-processor.ts';
 /** In all partitions together: a process that runs them all spends up to 200 MB on them. */
 const KNOWN_PURCHASES_MAX = 16_000_000;
 
-/** `commandPartitions`: how many the topic of commands has, to know a zone's own partition. */
+/**
+ * `commandPartitions`: how many the topic of commands has, to know a zone's own partition. What zones
+ * announce of their stock is forwarded by the node SINKS.inventory, which others may follow, too.
+ */
 export function sellTickets(
   topology: Topology,
   serdes: TicketSerdes,
@@ -48,13 +52,14 @@ export function sellTickets(
       partitioner: ofTask,
       parents: ['tickets'],
     })
+    .addProcessor({ name: SINKS.inventory, supplier: passThroughProcessor(), parents: ['tickets'] })
     .addSink({
-      name: SINKS.inventory,
+      name: 'inventory-updated',
       topic: TOPICS.inventory,
       keySerde: stringSerde,
       valueSerde: serdes.inventory,
       partitioner: ofTask,
-      parents: ['tickets'],
+      parents: [SINKS.inventory],
     });
 }
 

@@ -4,21 +4,21 @@
  *   ticketPurchase -> tickets (zones, purchases) -> purchaseStatusUpdated, inventoryUpdated     one hop, by zone
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
- *   inventoryUpdated -> by event -> event-sales                                                 sums, off the sale's path
+ *   stock, by event -> event-zones, event-sales, sales-timeline, venue-events                   reports, off the sale's path
  */
 import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
 import { defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
-import { EVENT_SALES_STORE, sumUpEvents } from './event-sums.ts';
-import { defineEvents, EVENTS_STORE } from './events-table.ts';
+import { defineEvents } from './events-table.ts';
 import type { TicketSerdes } from './records.ts';
+import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
 import { sellTickets } from './sell-tickets.ts';
-
-export const EVENT_STORES = { events: EVENTS_STORE, sales: EVENT_SALES_STORE } as const;
+import { SINKS } from './ticket-processor.ts';
 
 export interface TicketTopologyOptions {
   /** How many the topic of commands has, to know a zone's own partition. */
   readonly commandPartitions: number;
+  readonly reports?: ReportOptions;
 }
 
 export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOptions): Topology {
@@ -26,6 +26,8 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   defineEvents(builder, serdes);
   defineVenues(builder, serdes);
   defineCustomers(builder, serdes);
-  sumUpEvents(builder, serdes);
-  return sellTickets(builder.build(), serdes, options.commandPartitions);
+  const topology = builder.build();
+  sellTickets(topology, serdes, options.commandPartitions);
+  defineReports(topology, serdes, options.reports ?? DEFAULT_REPORTS, SINKS.inventory);
+  return topology;
 }

@@ -17,6 +17,8 @@ const WRITTEN = [
   'inventory-updated',
   'event-defined',
   'event-sales',
+  'event-zone',
+  'sales-bucket',
   'payment-status-updated',
   'payment-requested',
   'refund-requested',

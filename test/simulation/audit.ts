@@ -7,7 +7,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { fromBytes, type Serde } from '../../schemas/serde.ts';
 import type { Outcome, StoreContent } from '../../simulation/scenario.ts';
 import type { ReadRecord } from '../../simulation/topic-reader.ts';
+import type { EventSales } from '../../ticket-sales/domain/event.ts';
 import { type InventoryUpdated, TOPICS } from '../../ticket-sales/records.ts';
+import { type EventZone, REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
+import type { SalesBucket } from '../../ticket-sales/reports/sales-timeline.ts';
+import { addRevenue, emptySales } from '../../ticket-sales/reports/sums.ts';
 import { SEND_HEADER, type Send } from './buyers.ts';
 import { DEAD_LETTERS, PURCHASES_CHANGELOG, serdes, ZONES_CHANGELOG } from './sale.ts';
 import { SaleModel } from './sale-model.ts';
@@ -18,6 +22,8 @@ export class Audit {
   readonly violations: string[] = [];
   readonly models: SaleModel[] = [];
   readonly #outcome: Outcome;
+  /** By event: how many news of its zones' stock there are in the log. */
+  readonly #announced = new Map<string, number>();
 
   constructor(outcome: Outcome) {
     this.#outcome = outcome;
@@ -46,35 +52,57 @@ export class Audit {
 
   /** What the last owners left on their disks is what the fold says. The instances have stopped. */
   async stores(): Promise<void> {
-    const sales = new Map<string, unknown>();
-    for (const content of await this.#outcome.stores()) this.#store(content, sales);
-    this.#same('the store event-sales', sales, this.#salesByEvent());
+    const reports: Reports = { zones: new Map(), sales: new Map(), timeline: new Map() };
+    for (const content of await this.#outcome.stores()) this.#store(content, reports);
+    const sales = this.#salesByEvent();
+    this.#same('the store event-sales', reports.sales, sales);
+    this.#same(
+      'the sums of the store sales-timeline',
+      soldByEvent(reports.timeline),
+      soldOf(sales),
+    );
+    const stock = this.models.flatMap((model) => [...stockOf(model)]);
+    this.#same('the store event-zones', reports.zones, new Map(stock));
   }
 
-  #store(content: StoreContent, sales: Map<string, unknown>): void {
+  #store(content: StoreContent, reports: Reports): void {
     const { store, partition, instance } = content;
     const entries = content.entries as ReadonlyMap<string, unknown>;
     const model = this.models[partition]!;
     const place = `the store ${store} of partition ${partition} at ${instance}`;
     if (store === 'zones') this.#same(place, entries, model.zones);
     else if (store === 'purchases') this.#same(place, entries, model.purchases);
-    else if (store === 'zone-stock') this.#same(place, entries, stockOf(model));
-    else if (store === 'event-sales') for (const [key, value] of entries) sales.set(key, value);
-  }
-
-  #salesByEvent(): ReadonlyMap<string, unknown> {
-    const sums = new Map<string, { zones: number; capacity: number; held: number; sold: number }>();
-    for (const { zones } of this.models) {
-      for (const { eventId, capacity, held, sold } of zones.values()) {
-        const sum = sums.get(eventId) ?? { zones: 0, capacity: 0, held: 0, sold: 0 };
-        sum.zones += 1;
-        sum.capacity += capacity;
-        sum.held += held;
-        sum.sold += sold;
-        sums.set(eventId, sum);
+    else if (store === REPORT_STORES.sales) addAll(reports.sales, entries);
+    else if (store === REPORT_STORES.timeline) addAll(reports.timeline, entries);
+    else if (store === REPORT_STORES.zones) {
+      for (const [key, value] of entries as ReadonlyMap<string, EventZone>) {
+        const { eventVersion: _, ...stock } = value;
+        reports.zones.set(key, stock);
       }
     }
-    return new Map([...sums].map(([eventId, sum]) => [eventId, { eventId, ...sum }]));
+  }
+
+  /** Nobody defines events here, so that they have no venue. */
+  #salesByEvent(): ReadonlyMap<string, EventSales> {
+    const sums = new Map<string, EventSales>();
+    for (const { zones } of this.models) {
+      for (const { eventId, capacity, held, sold, revenueMinor, price } of zones.values()) {
+        const sum = sums.get(eventId) ?? emptySales(eventId);
+        const revenue =
+          price === null ? [] : [{ amountMinor: revenueMinor, currency: price.currency }];
+        sums.set(eventId, {
+          eventId,
+          zones: sum.zones + 1,
+          capacity: sum.capacity + capacity,
+          held: sum.held + held,
+          sold: sum.sold + sold,
+          venueId: null,
+          version: this.#announced.get(eventId) ?? 0,
+          revenue: addRevenue(sum.revenue, revenue, 1),
+        });
+      }
+    }
+    return sums;
   }
 
   #read(topic: string): Promise<readonly (readonly ReadRecord[])[]> {
@@ -133,6 +161,7 @@ export class Audit {
         this.violations.push(`${place}: version ${version} after ${versions.get(key)}`);
       }
       versions.set(key, version);
+      this.#announced.set(stock.eventId, (this.#announced.get(stock.eventId) ?? 0) + 1);
       last.set(key, stock);
     }
     this.#same(`partition ${partition} of ${TOPICS.inventory}`, last, stockOf(model));
@@ -150,6 +179,33 @@ export class Audit {
       return;
     }
   }
+}
+
+/** What the partitions' stores have together. */
+interface Reports {
+  /** Without the version of the event. */
+  readonly zones: Map<string, unknown>;
+  readonly sales: Map<string, unknown>;
+  readonly timeline: Map<string, unknown>;
+}
+
+function addAll(all: Map<string, unknown>, more: ReadonlyMap<string, unknown>): void {
+  for (const [key, value] of more) all.set(key, value);
+}
+
+function soldByEvent(timeline: ReadonlyMap<string, unknown>): ReadonlyMap<string, unknown> {
+  const sums = new Map<string, Pick<SalesBucket, 'sold' | 'revenue'>>();
+  for (const { eventId, sold, revenue } of timeline.values() as Iterable<SalesBucket>) {
+    const sum = sums.get(eventId) ?? { sold: 0, revenue: [] };
+    const total = { sold: sum.sold + sold, revenue: addRevenue(sum.revenue, revenue, 1) };
+    sums.set(eventId, total);
+  }
+  return new Map([...sums].filter(([, { sold, revenue }]) => sold !== 0 || revenue.length > 0));
+}
+
+function soldOf(sales: ReadonlyMap<string, EventSales>): ReadonlyMap<string, unknown> {
+  const sold = [...sales].map(([key, { sold, revenue }]) => [key, { sold, revenue }] as const);
+  return new Map(sold.filter(([, { sold, revenue }]) => sold !== 0 || revenue.length > 0));
 }
 
 function modelOf(records: readonly ReadRecord[]): SaleModel {

@@ -20,8 +20,8 @@ import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
 import { STORES } from '../../ticket-sales/ticket-processor.ts';
-import { EVENT_STORES } from '../../ticket-sales/ticket-topology.ts';
 import { FakeStreams } from '../interactive-queries/fake-streams.ts';
 import { statusNotice } from './status-notice.ts';
 
@@ -30,7 +30,7 @@ const TOKEN = 'a-shared-secret-of-peers';
 
 /** Topic -> the store of its latest values. */
 const TABLES: ReadonlyMap<string, string> = new Map([
-  [TOPICS.events, EVENT_STORES.events],
+  [TOPICS.events, REPORT_STORES.events],
   [TOPICS.venues, CATALOG_STORES.venues],
   [TOPICS.customers, CATALOG_STORES.customers],
 ]);
@@ -170,7 +170,7 @@ export class FakeInstance {
       this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
     }
     for (const [topic, name] of TABLES) this.streams.addStore(name, { partitionCount, topic });
-    this.streams.addStore(EVENT_STORES.sales, { partitionCount });
+    this.streams.addStore(REPORT_STORES.sales, { partitionCount });
     this.api = createTicketApi({
       config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env }).config,
       streams: this.streams,

@@ -1,4 +1,6 @@
 /** What is known of an event: its definition, and the sums over its zones. */
+import type { Money } from './money.ts';
+
 export interface EventDefinition {
   readonly eventId: string;
   readonly name: string;
@@ -14,4 +16,10 @@ export interface EventSales {
   readonly capacity: number;
   readonly held: number;
   readonly sold: number;
+  /** As its definition says now; null = none, or not defined. */
+  readonly venueId: string | null;
+  /** Grows by one with every change of a zone that is contained. */
+  readonly version: number;
+  /** Prices of what is sold, fees included, by currency; none that is 0. */
+  readonly revenue: readonly Money[];
 }

@@ -10,9 +10,9 @@ import type { TicketCommand } from '../domain/command.ts';
 import type { EventDefinition, EventSales } from '../domain/event.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
+import { REPORT_STORES } from '../reports/report-stores.ts';
 import { STORES } from '../ticket-processor.ts';
-import { EVENT_STORES } from '../ticket-topology.ts';
-import { eventView, zoneView } from './views.ts';
+import { eventView, salesView, zoneView } from './views.ts';
 
 export interface EventRoutesDeps {
   readonly streams: QueryableStreams;
@@ -31,8 +31,8 @@ export function getEvent(
   request: RouteRequest,
 ): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
-  const location = deps.streams.locateKey(EVENT_STORES.events, Buffer.from(eventId));
-  return deps.routing.answer<EventDefinition>(EVENT_STORES.events, location, request, (store) => {
+  const location = deps.streams.locateKey(REPORT_STORES.events, Buffer.from(eventId));
+  return deps.routing.answer<EventDefinition>(REPORT_STORES.events, location, request, (store) => {
     const found = store.get(eventId);
     if (found === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
     return jsonWithEtag(request, eventView(found));
@@ -44,7 +44,7 @@ export async function listEvents(
   request: RouteRequest,
 ): Promise<RouteResponse> {
   const { items, headers } = await deps.routing.gather(
-    EVENT_STORES.events,
+    REPORT_STORES.events,
     request,
     async (store) => {
       const events = store as ReadOnlyKeyValueStore<unknown, EventDefinition>;
@@ -93,11 +93,11 @@ export function getSales(
   request: RouteRequest,
 ): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
-  const location = deps.streams.locateKey(EVENT_STORES.sales, Buffer.from(eventId));
-  return deps.routing.answer<EventSales>(EVENT_STORES.sales, location, request, (store) => {
+  const location = deps.streams.locateKey(REPORT_STORES.sales, Buffer.from(eventId));
+  return deps.routing.answer<EventSales>(REPORT_STORES.sales, location, request, (store) => {
     const found = store.get(eventId);
     if (found === undefined)
       throw new Problem('not-found', { detail: 'no zone of such an event has been announced' });
-    return jsonWithEtag(request, found);
+    return jsonWithEtag(request, salesView(found));
   });
 }

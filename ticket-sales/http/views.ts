@@ -1,6 +1,6 @@
 /** What the API shows: plain JSON made from domain values, and the schemas of it. */
 import Type from 'typebox';
-import type { EventDefinition } from '../domain/event.ts';
+import type { EventDefinition, EventSales } from '../domain/event.ts';
 import { AMOUNT_MINOR_MAX, CURRENCY_PATTERN, type Money } from '../domain/money.ts';
 import { PURCHASE_STATES, type Purchase, REASONS } from '../domain/purchase.ts';
 import { available, CAPACITY_MAX, ID_PATTERN, QUANTITY_MAX, type Zone } from '../domain/zone.ts';
@@ -107,12 +107,25 @@ export const eventSchema = Type.Object({
   zones: Type.Optional(Type.Array(zoneSchema)),
 });
 
-export const eventSalesSchema = Type.Object({
-  eventId: idSchema,
+const amountSchema = Type.Object({
+  amountMinor: Type.Integer(),
+  currency: Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' }),
+});
+
+const sumsSchema = Type.Object({
   zones: Type.Integer(),
   capacity: Type.Integer(),
   held: Type.Integer(),
   sold: Type.Integer(),
+  revenue: Type.Array(amountSchema, {
+    description: 'prices of what is sold, fees included, by currency; none that is 0',
+  }),
+});
+
+export const eventSalesSchema = Type.Object({
+  eventId: idSchema,
+  venueId: Type.Optional(idSchema),
+  ...sumsSchema.properties,
 });
 
 export function purchaseView(purchase: Purchase): Record<string, unknown> {
@@ -153,6 +166,19 @@ export function eventView(event: EventDefinition): Record<string, unknown> {
     ...(event.venueId === null ? {} : { venueId: event.venueId }),
     ...(event.startsAtMs === null ? {} : { startsAt: new Date(event.startsAtMs).toISOString() }),
     ...(event.customers === 'anyone' ? {} : { customers: event.customers }),
+  };
+}
+
+export function salesView(sales: EventSales): Record<string, unknown> {
+  const { eventId, venueId, zones, capacity, held, sold, revenue } = sales;
+  return {
+    eventId,
+    ...(venueId === null ? {} : { venueId }),
+    zones,
+    capacity,
+    held,
+    sold,
+    revenue: revenue.map(moneyView),
   };
 }
 
