@@ -56,20 +56,24 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
 
   process({ key, value, timestampMs: nowMs }: StreamRecord<string, Heard>): void {
     const order = this.#orders.get(key);
+    this.#carryOut(order, this.#decide(key, order, value, nowMs), nowMs);
+  }
+
+  #decide(key: string, order: Order | undefined, heard: Heard, nowMs: number): OrderDecision {
     const place = { nowMs, offset: this.#context.recordMetadata()?.offset ?? -1 };
-    switch (value.kind) {
+    switch (heard.kind) {
       case 'placeOrder':
-        if (order === undefined) this.#mustBelongHere(key, value.orderId);
-        return this.#carryOut(order, decidePlaceOrder(order, value, place), nowMs);
+        if (order === undefined) this.#mustBelongHere(key, heard.orderId);
+        return decidePlaceOrder(order, heard, place);
       case 'cancelOrder':
-        if (order === undefined) this.#mustBelongHere(key, value.orderId);
-        return this.#carryOut(order, decideCancelOrder(order, place), nowMs);
+        if (order === undefined) this.#mustBelongHere(key, heard.orderId);
+        return decideCancelOrder(order, place);
       case 'line':
-        return this.#carryOut(order, decideLine(order, value.purchase, place), nowMs);
+        return decideLine(order, heard.purchase, place);
       case 'payment':
-        return this.#carryOut(order, decideOrderPayment(order, value.payment, place), nowMs);
+        return decideOrderPayment(order, heard.payment, place);
       default:
-        return unreachable(value);
+        return unreachable(heard);
     }
   }
 
@@ -96,21 +100,24 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
       case 'refused':
         throw new CommandRefused(decision.why);
       case 'ignored':
-        return;
+        break;
       case 'repeated':
       case 'conflict':
-        return this.#announce(decision.order, nowMs);
+        this.#announce(decision.order, nowMs);
+        break;
       case 'stray':
-        return this.#send(decision.effects, nowMs);
+        this.#send(decision.effects, nowMs);
+        break;
       case 'decided': {
         const { order, effects } = decision;
         this.#orders.put(order.orderId, order);
         this.#deadlines.move(order.orderId, before?.deadlineMs ?? 0, order.deadlineMs);
         this.#announce(order, nowMs);
-        return this.#send(effects, nowMs);
+        this.#send(effects, nowMs);
+        break;
       }
       default:
-        return unreachable(decision);
+        unreachable(decision);
     }
   }
 
