@@ -4,7 +4,7 @@
  * hundred words at most, whatever the zone's size, and a change rewrites two short lists at most.
  */
 import type { SeatLayout } from '../zone.ts';
-import { sizeBit } from './gap-sizes.ts';
+import { classesFrom, sizeBit, sizeClass } from './gap-sizes.ts';
 import type { GapSummary, SeatReads, SeatRecords } from './seat-records.ts';
 import { nextFree, nextUnavailable, type SeatRow } from './seat-row.ts';
 
@@ -38,6 +38,25 @@ export function rowWithGap(
     }
   }
   return -1;
+}
+
+/**
+ * Tells of rows near each other whether they may have a gap of so many seats. Each block is read once:
+ * for one search, not to be kept.
+ */
+export function gapFinder(
+  records: SeatReads,
+  layout: SeatLayout,
+  count: number,
+): (row: number) => boolean {
+  const untouched = sizeBit(layout.columns);
+  const blocks = new Map<number, GapSummary | undefined>();
+  return (row) => {
+    const block = Math.floor(row / BLOCK_ROWS);
+    if (!blocks.has(block)) blocks.set(block, records.blockGaps(block));
+    const sizes = blocks.get(block)?.sizes[row % BLOCK_ROWS] ?? untouched;
+    return classesFrom(sizes, sizeClass(count)) !== 0;
+  };
 }
 
 /** Stores a row, and what follows from it. */
