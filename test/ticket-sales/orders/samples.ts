@@ -82,6 +82,7 @@ export function outcome(
       refundRequestedMinor: 0,
       refundedMinor: 0,
       paymentOffset: -1,
+      requestDigest: null,
     },
     ...others,
   };
