@@ -20,7 +20,7 @@ import {
 export type AppConfig = SettingValues;
 
 const OUR_PREFIXES =
-  /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PRODUCE|PEER|SHUTDOWN|AUTH)_/;
+  /^(KAFKA|SCHEMA_REGISTRY|EMBEDDED|STREAMS|TICKETS|HTTP|QUERY|PRODUCE|PEER|SHUTDOWN|AUTH|FESTIVAL)_/;
 /** Prefixed like ours but meant for others: proxies, images. */
 const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME', 'KAFKA_OPTS']);
 
@@ -80,6 +80,11 @@ function contradictions(config: AppConfig): string[] {
   const set = (...names: SettingName[]) => names.filter((name) => config[name] !== undefined);
   const sasl = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const;
   const jwt = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
+  const provider = [
+    'PAYMENT_PROVIDER_URL',
+    'PAYMENT_PROVIDER_SECRET',
+    'PAYMENT_CALLBACK_SECRETS',
+  ] as const;
   const files = [
     'KAFKA_SSL_CA_LOCATION',
     'KAFKA_SSL_CERTIFICATE_LOCATION',
@@ -129,6 +134,26 @@ function contradictions(config: AppConfig): string[] {
     [
       config.STREAMS_TRANSACTION_TIMEOUT_MS >= config.STREAMS_SESSION_TIMEOUT_MS,
       'STREAMS_TRANSACTION_TIMEOUT_MS must be below STREAMS_SESSION_TIMEOUT_MS',
+    ],
+    [
+      config.PAYMENTS === 'http' && set(...provider).length < provider.length,
+      `${provider.join(', ')} are required with PAYMENTS=http`,
+    ],
+    [
+      config.NOTIFICATIONS === 'smtp' && config.SMTP_URL === undefined,
+      'SMTP_URL is required with NOTIFICATIONS=smtp',
+    ],
+    [
+      config.NOTIFICATIONS === 'webhooks' && config.WEBHOOK_URLS === undefined,
+      'WEBHOOK_URLS is required with NOTIFICATIONS=webhooks',
+    ],
+    [
+      config.WEBHOOK_URLS !== undefined && config.WEBHOOK_SECRETS === undefined,
+      'WEBHOOK_SECRETS is required with WEBHOOK_URLS',
+    ],
+    [
+      config.WEBHOOK_URLS !== undefined && config.NOTIFICATIONS === 'off',
+      'WEBHOOK_URLS has no effect with NOTIFICATIONS=off',
     ],
     [
       config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO !== undefined &&

@@ -5,6 +5,9 @@
  */
 import { z } from 'zod';
 import { isPeerEntry } from '../interactive-queries/peer-addresses.ts';
+import { ID_PATTERN } from './domain/zone.ts';
+
+const ID_ALLOWED = '1 to 64 of A-Z a-z 0-9 . _ ~ -';
 
 export interface HostAndPort {
   readonly host: string;
@@ -167,6 +170,126 @@ export const SETTINGS = {
     about: 'Create a demo event at the start. Unset: with the embedded broker only.',
     allowed: 'true, false, 1, 0',
     schema: flag.optional(),
+  },
+  FESTIVAL_EVENT: {
+    about:
+      'The event that is sold as Festival_Ticket_Sales_API, too: docs/how-to/festival.md. Unset: that API is off.',
+    allowed: ID_ALLOWED,
+    schema: matching(new RegExp(ID_PATTERN), ID_ALLOWED).optional(),
+  },
+  FESTIVAL_BASE_PATH: {
+    about: 'Where that API is served. Not at /v1, which is ours.',
+    schema: matching(
+      /^(?!\/v1(?:\/|$))(?:\/[A-Za-z0-9._~-]{1,64}){1,8}$/,
+      'a path like /festival/v1, and not /v1 or below it',
+    ).default('/festival/v1'),
+  },
+  FESTIVAL_PUBLIC_URL: {
+    about:
+      'Where its clients find it, base path and all. Unset: the Host they ask, where that is this instance; else STREAMS_APPLICATION_SERVER.',
+    allowed: 'http:// or https:// URL',
+    schema: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  },
+  FESTIVAL_INVENTORY_TOPIC: {
+    about: "Topic of the festival's own inventory records.",
+    schema: matching(/^[A-Za-z0-9._-]{1,249}$/, '1 to 249 of A-Z a-z 0-9 . _ -').default(
+      'festivalInventoryUpdated',
+    ),
+  },
+  PAYMENTS: {
+    about:
+      'Who answers requests for payments: docs/how-to/payment-provider.md. Unset: simulated with the embedded broker, else off (then `millrace payments`, or a service of your own).',
+    schema: oneOf('simulated', 'http', 'off').optional(),
+  },
+  PAYMENT_PROVIDER_URL: {
+    about: 'Where payments and refunds are asked for, with PAYMENTS=http.',
+    allowed: 'http:// or https:// URL',
+    schema: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  },
+  PAYMENT_PROVIDER_SECRET: {
+    about: 'Signs what we ask there.',
+    allowed: 'at least 16 characters',
+    schema: text.min(16, 'must have at least 16 characters').optional(),
+    secret: true,
+  },
+  PAYMENT_CALLBACK_SECRETS: {
+    about:
+      'What providers sign their callbacks with; several while one is being changed. Unset: POST /v1/payments answers 503.',
+    allowed: 'at least 16 characters each, several separated by commas',
+    schema: listed(text.min(16, 'must have at least 16 characters each')).optional(),
+    secret: true,
+  },
+  PAYMENT_SIM_SEED: {
+    about: 'Of the simulated provider: the same seed answers the same purchases the same.',
+    schema: whole(0, 2_147_483_647).default(1),
+  },
+  PAYMENT_SIM_DELAY_MS: {
+    about: 'Mean time until it answers, ms.',
+    schema: whole(0, 600_000).default(1_000),
+  },
+  PAYMENT_SIM_DECLINED_PERCENT: {
+    about: 'Payments that it declines.',
+    schema: whole(0, 100).default(0),
+  },
+  PAYMENT_SIM_LATE_PERCENT: {
+    about: 'Payments that it tells of only after the hold is over.',
+    schema: whole(0, 100).default(0),
+  },
+  PAYMENT_SIM_DOUBLED_PERCENT: {
+    about: 'Payments that it tells of twice.',
+    schema: whole(0, 100).default(0),
+  },
+  PAYMENT_SIM_LOST_PERCENT: {
+    about: 'Payments that it never tells of.',
+    schema: whole(0, 100).default(0),
+  },
+  NOTIFICATIONS: {
+    about:
+      'How buyers hear of their purchases: docs/how-to/notifications.md. Unset: log with the embedded broker, else off (then `millrace notifications`).',
+    schema: oneOf('log', 'file', 'smtp', 'webhooks', 'off').optional(),
+  },
+  NOTIFICATION_FILE: {
+    about: 'Where mails are written, with NOTIFICATIONS=file.',
+    schema: text.default('.millrace/mails.ndjson'),
+  },
+  NOTIFICATION_ATTEMPTS_MAX: {
+    about: 'Attempts at a mail or a webhook before it becomes a dead letter.',
+    schema: whole(1, 1_000).default(12),
+  },
+  NOTIFICATION_TIMEOUT_MS: {
+    about: 'Longest time that a mail server or a webhook may be silent, ms.',
+    schema: whole(100, 300_000).default(10_000),
+  },
+  SMTP_URL: {
+    about: 'Mail server, with NOTIFICATIONS=smtp.',
+    allowed: 'smtp://user:password@host:port or smtps://…',
+    schema: z.url({ protocol: /^smtps?$/, error: 'must be an smtp(s) URL' }).optional(),
+    secret: true,
+  },
+  MAIL_FROM: { about: 'Sender of mails.', schema: text.default('Tickets <tickets@localhost>') },
+  MAIL_TO_TEMPLATE: {
+    about: "A buyer's address.",
+    allowed: 'with {buyerId} in it',
+    schema: text
+      .refine((value) => value.includes('{buyerId}'), 'must have {buyerId} in it')
+      .default('{buyerId}@example.org'),
+  },
+  MAIL_IN_DOUBT: {
+    about:
+      'A mail that may have been sent when the process ended: put aside, or sent again with the same Message-ID.',
+    schema: oneOf('dead-letter', 'resend').default('dead-letter'),
+  },
+  WEBHOOK_URLS: {
+    about: 'Notifications are also posted there.',
+    allowed: 'http:// or https:// URLs, several separated by commas',
+    schema: listed(z.url({ protocol: /^https?$/, error: 'must be http(s) URLs' })).optional(),
+    secret: true,
+  },
+  WEBHOOK_SECRETS: {
+    about: 'What webhooks are signed with; several while one is being changed.',
+    allowed: 'at least 16 characters each, several separated by commas',
+    schema: listed(text.min(16, 'must have at least 16 characters each')).optional(),
+    secret: true,
   },
   HTTP_HOST: { about: 'Address the API listens on.', schema: text.default('127.0.0.1') },
   AUTH: {

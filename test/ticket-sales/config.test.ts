@@ -108,6 +108,38 @@ describe('the configuration', () => {
     STREAMS_REPLICATION_FACTOR: ['-1', -1, '-2'],
     TICKETS_PARTITIONS: ['1024', 1024, '0'],
     TICKETS_DEMO: ['0', false, 'yes'],
+    FESTIVAL_EVENT: ['gala', 'gala', 'the gala'],
+    FESTIVAL_BASE_PATH: ['/festival/v2', '/festival/v2', '/v1'],
+    FESTIVAL_PUBLIC_URL: ['https://fest.test/v1', 'https://fest.test/v1', 'fest.test'],
+    FESTIVAL_INVENTORY_TOPIC: ['inventory.festival', 'inventory.festival', 'a topic'],
+    PAYMENTS: ['simulated', 'simulated', 'paypal'],
+    PAYMENT_PROVIDER_URL: ['https://pay.test/x', 'https://pay.test/x', 'pay.test'],
+    PAYMENT_PROVIDER_SECRET: ['0123456789abcdef', '0123456789abcdef', 'short'],
+    PAYMENT_CALLBACK_SECRETS: [
+      '0123456789abcdef, fedcba9876543210',
+      ['0123456789abcdef', 'fedcba9876543210'],
+      '0123456789abcdef,short',
+    ],
+    PAYMENT_SIM_SEED: ['7', 7, '-1'],
+    PAYMENT_SIM_DELAY_MS: ['0', 0, '1s'],
+    PAYMENT_SIM_DECLINED_PERCENT: ['100', 100, '101'],
+    PAYMENT_SIM_LATE_PERCENT: ['5', 5, '5%'],
+    PAYMENT_SIM_DOUBLED_PERCENT: ['5', 5, '-5'],
+    PAYMENT_SIM_LOST_PERCENT: ['5', 5, '0.5'],
+    NOTIFICATIONS: ['log', 'log', 'sms'],
+    NOTIFICATION_FILE: ['/mails', '/mails', null],
+    NOTIFICATION_ATTEMPTS_MAX: ['1', 1, '0'],
+    NOTIFICATION_TIMEOUT_MS: ['100', 100, '99'],
+    SMTP_URL: ['smtps://u:p@mail.test:465', 'smtps://u:p@mail.test:465', 'https://mail.test'],
+    MAIL_FROM: ['Box Office <box@fest.test>', 'Box Office <box@fest.test>', null],
+    MAIL_TO_TEMPLATE: ['{buyerId}@fest.test', '{buyerId}@fest.test', 'all@fest.test'],
+    MAIL_IN_DOUBT: ['resend', 'resend', 'forget'],
+    WEBHOOK_URLS: [
+      'https://a.test/x, http://b.test',
+      ['https://a.test/x', 'http://b.test'],
+      'https://a.test,b.test',
+    ],
+    WEBHOOK_SECRETS: ['0123456789abcdef', ['0123456789abcdef'], 'short'],
     HTTP_HOST: ['0.0.0.0', '0.0.0.0', null],
     AUTH: ['none', 'none', 'nobody'],
     AUTH_JWKS_URL: ['file:///keys.json', 'file:///keys.json', 'https://u:p@issuer.test/keys'],
@@ -138,7 +170,9 @@ describe('the configuration', () => {
               ? { AUTH: 'none' }
               : name.startsWith('AUTH_')
                 ? JWT
-                : {};
+                : name === 'WEBHOOK_URLS'
+                  ? { WEBHOOK_SECRETS: '0123456789abcdef' }
+                  : {};
       expect(configOf({ ...around, [name]: good })[name as SettingName]).toEqual(means);
       if (bad !== null) expect(problemsOf({ ...around, [name]: bad })).toContain(`${name}: `);
     },
