@@ -8,7 +8,7 @@ import type { Customer, Venue } from './domain/catalog.ts';
 import type { PaymentUpdate, PurchaseCommand, TicketCommand } from './domain/command.ts';
 import type { EventDefinition, EventSales } from './domain/event.ts';
 import type { NotificationRequest } from './domain/notification.ts';
-import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
+import type { PaymentRequest, Refund, RefundRequest } from './domain/payment.ts';
 import type { Purchase } from './domain/purchase.ts';
 import type { Voucher } from './domain/voucher.ts';
 import { available, type Zone } from './domain/zone.ts';
@@ -62,6 +62,7 @@ export interface TicketSerdes {
   readonly payment: Serde<PaymentUpdate>;
   readonly paymentRequest: Serde<PaymentRequest>;
   readonly refundRequest: Serde<RefundRequest>;
+  readonly refund: Serde<Refund>;
   readonly notificationRequest: Serde<NotificationRequest>;
   readonly inventory: Serde<InventoryUpdated>;
   readonly event: Serde<EventDefinition>;
@@ -88,6 +89,7 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     payment: paymentSerde(serde('payment-status-updated')),
     paymentRequest: serde('payment-requested'),
     refundRequest: serde('refund-requested'),
+    refund: serde('refund'),
     notificationRequest: serde('notification-requested'),
     inventory: serde('inventory-updated'),
     event: serde('event-defined'),

@@ -1,78 +1,57 @@
-/** The sale itself, in one hop: commands of a zone in, its outcomes and its stock out. */
+/** The sale itself, in one hop: commands of a zone and its payments in, its outcomes and its stock out. */
+import type { Serde } from '../schemas/serde.ts';
 import { stringSerde } from '../schemas/serdes.ts';
-import type { StoreSpec } from '../stores/state-store.ts';
 import { passThroughProcessor } from '../topology/dsl/processors/stateless.ts';
 import type { Topology } from '../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from './records.ts';
-import { SINKS, STORES, TicketProcessor } from './ticket-processor.ts';
+import { saleStores } from './sale-stores.ts';
+import { SINKS, TicketProcessor, type TicketProcessorOptions } from './ticket-processor.ts';
 
-/** In all partitions together: a process that runs them all spends up to 200 MB on them. */
-const KNOWN_PURCHASES_MAX = 16_000_000;
+export const SALE_NODE = 'tickets';
+const SOURCES = { commands: 'commands', payments: 'payments' } as const;
 
-/**
- * `commandPartitions`: how many the topic of commands has, to know a zone's own partition. What zones
- * announce of their stock is forwarded by the node SINKS.inventory, which others may follow, too.
- */
 export function sellTickets(
   topology: Topology,
   serdes: TicketSerdes,
-  commandPartitions: number,
+  options: TicketProcessorOptions,
 ): Topology {
-  const ofTask = ({ taskPartition }: { taskPartition: number }) => taskPartition;
-  return topology
-    .addSource({
-      name: 'commands',
-      topics: [TOPICS.commands],
-      keySerde: stringSerde,
-      valueSerde: serdes.command,
-      nullKeys: false,
-      nullValues: false,
-    })
+  const { commands, payments } = SOURCES;
+  topology
+    .addSource(source(commands, TOPICS.commands, serdes.command))
+    .addSource(source(payments, TOPICS.payments, serdes.payment))
+    .copartitionSources(commands, payments)
     .addProcessor({
-      name: 'tickets',
-      supplier: () => new TicketProcessor(commandPartitions),
-      parents: ['commands'],
-    })
-    .addStateStore(logged(STORES.zones, serdes.zone), 'tickets')
-    .addStateStore(
-      {
-        ...logged(STORES.purchases, serdes.purchase),
-        // Nearly every purchase is a new one, and is hardly ever read again by the engine: objects
-        // kept for that would only make the garbage collector copy them.
-        knownKeysMax: Math.floor(KNOWN_PURCHASES_MAX / commandPartitions),
-        cacheEntriesMax: 0,
-      },
-      'tickets',
+      name: SALE_NODE,
+      supplier: () => new TicketProcessor(options),
+      parents: [commands, payments],
+    });
+  for (const store of saleStores(serdes, options.commandPartitions))
+    topology.addStateStore(store, SALE_NODE);
+  return topology
+    .addSink(sinkOfTask(SINKS.purchaseStatus, TOPICS.purchaseStatus, serdes.purchase))
+    .addSink(sink(SINKS.paymentRequests, TOPICS.paymentRequests, serdes.paymentRequest))
+    .addSink(sink(SINKS.refundRequests, TOPICS.refundRequests, serdes.refundRequest))
+    .addSink(
+      sink(SINKS.notificationRequests, TOPICS.notificationRequests, serdes.notificationRequest),
     )
+    .addProcessor({ name: SINKS.inventory, supplier: passThroughProcessor(), parents: [SALE_NODE] })
     .addSink({
-      name: SINKS.purchaseStatus,
-      topic: TOPICS.purchaseStatus,
-      keySerde: stringSerde,
-      valueSerde: serdes.purchase,
-      partitioner: ofTask,
-      parents: ['tickets'],
-    })
-    .addProcessor({ name: SINKS.inventory, supplier: passThroughProcessor(), parents: ['tickets'] })
-    .addSink({
-      name: 'inventory-updated',
-      topic: TOPICS.inventory,
-      keySerde: stringSerde,
-      valueSerde: serdes.inventory,
-      partitioner: ofTask,
+      ...sinkOfTask('inventory-updated', TOPICS.inventory, serdes.inventory),
       parents: [SINKS.inventory],
     });
 }
 
-function logged<V>(
-  name: string,
-  valueSerde: StoreSpec<string, V>['valueSerde'],
-): StoreSpec<string, V> {
-  return {
-    kind: 'keyValue',
-    name,
-    keySerde: stringSerde,
-    valueSerde,
-    persistence: 'leveldb',
-    changelog: { configs: {} },
-  };
+function source<V>(name: string, topic: string, valueSerde: Serde<V>) {
+  const keySerde = stringSerde;
+  return { name, topics: [topic], keySerde, valueSerde, nullKeys: false, nullValues: false };
+}
+
+function sink<V>(name: string, topic: string, valueSerde: Serde<V>) {
+  return { name, topic, keySerde: stringSerde, valueSerde, parents: [SALE_NODE] };
+}
+
+/** One task writes one partition: batches stay whole, and compaction still works. */
+function sinkOfTask<V>(name: string, topic: string, valueSerde: Serde<V>) {
+  const partitioner = ({ taskPartition }: { taskPartition: number }) => taskPartition;
+  return { ...sink(name, topic, valueSerde), partitioner };
 }

@@ -5,7 +5,7 @@ import { forEachBatch } from '../kafka/records/record-batch.ts';
 import type { DecisionWaiters } from './decision-waiters.ts';
 import { available, type Zone } from './domain/zone.ts';
 import { type Outcome, TOPICS } from './records.ts';
-import { STORES } from './ticket-processor.ts';
+import { STORES } from './sale-stores.ts';
 
 /** Zones beyond are told together, as `other`: a label's values must not grow with the sale. */
 const ZONES_TOLD_MAX = 200;

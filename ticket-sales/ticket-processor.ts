@@ -1,6 +1,7 @@
 /**
  * Carries the decisions out: reads zone and purchase, asks the pure functions, writes both back and
- * forwards what changed. One instance per task; everything it touches lies in one partition.
+ * forwards what changed. Commands, payments and the end of holds come one after the other. One
+ * instance per task; everything it touches lies in one partition.
  *
  * P1. Refusals without an outcome record (operators' commands, unusable ones) are thrown before any
  *     effect, so that the record goes to the dead letters whole.
@@ -10,26 +11,45 @@
  */
 import { unreachable } from '../base/assert.ts';
 import { partitionForKey } from '../kafka/murmur2.ts';
-import type { KeyValueStore } from '../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
+import { ConsequenceWriter } from './consequence-writer.ts';
 import type {
-  CancelCommand,
   LogPlace,
-  PurchaseCommand,
+  PaymentUpdate,
+  PurchaseChange,
   TicketCommand,
+  ZoneAddress,
   ZoneCommand,
 } from './domain/command.ts';
-import { decideCancel, decidePurchase, type PurchaseDecision } from './domain/decide-purchase.ts';
+import { decide } from './domain/decide.ts';
+import { decideExpiry } from './domain/decide-change.ts';
+import { decidePayment } from './domain/decide-payment.ts';
+import type { PurchaseDecision } from './domain/decide-purchase.ts';
 import { decideZone } from './domain/decide-zone.ts';
+import type { NotificationRequest } from './domain/notification.ts';
+import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
 import type { Purchase } from './domain/purchase.ts';
 import { isPurchaseId } from './domain/purchase-id.ts';
 import { isId, type Zone, zoneKey } from './domain/zone.ts';
+import { HoldExpiry } from './hold-expiry.ts';
+import { isOrderId } from './orders/order.ts';
+import type { OrderProgress } from './orders/order-command.ts';
 import { type InventoryUpdated, inventoryOf } from './records.ts';
+import { SaleStores, StoredFacts } from './sale-stores.ts';
 
-export const STORES = { zones: 'zones', purchases: 'purchases' } as const;
-export const SINKS = { purchaseStatus: 'purchase-status', inventory: 'inventory' } as const;
+/** The children that it forwards to. */
+export const SINKS = {
+  purchaseStatus: 'purchase-status',
+  inventory: 'inventory',
+  paymentRequests: 'payment-requests',
+  refundRequests: 'refund-requests',
+  notificationRequests: 'notification-requests',
+} as const;
 
-/** A command that has no outcome record: it belongs with the dead letters, with this reason. */
+type Request = PaymentRequest | RefundRequest | NotificationRequest;
+type Output = Purchase | InventoryUpdated | Request | OrderProgress;
+
+/** A record that has no outcome: it belongs with the dead letters, with this reason. */
 export class CommandRefused extends Error {
   constructor(why: string) {
     super(why);
@@ -37,27 +57,45 @@ export class CommandRefused extends Error {
   }
 }
 
+export interface TicketProcessorOptions {
+  /** How many the topic of commands has, to know a zone's own partition. */
+  readonly commandPartitions: number;
+  /** The child that is told of lines and payments of orders; undefined = there are no orders. */
+  readonly progressSink?: string | undefined;
+}
+
 export class TicketProcessor
-  implements Processor<string, TicketCommand, string, Purchase | InventoryUpdated>
+  implements Processor<string, TicketCommand | PaymentUpdate, string, Output>
 {
-  #context!: ProcessorContext<string, Purchase | InventoryUpdated>;
-  #zones!: KeyValueStore<string, Zone>;
-  #purchases!: KeyValueStore<string, Purchase>;
-  readonly #commandPartitions: number;
+  #context!: ProcessorContext<string, Output>;
+  #stores!: SaleStores;
+  #facts!: StoredFacts;
+  #writer!: ConsequenceWriter;
+  readonly #options: TicketProcessorOptions;
   readonly #changedZones = new Set<string>();
 
-  /** `commandPartitions`: how many the topic of commands has. */
-  constructor(commandPartitions: number) {
-    this.#commandPartitions = commandPartitions;
+  constructor(options: TicketProcessorOptions) {
+    this.#options = options;
   }
 
-  init(context: ProcessorContext<string, Purchase | InventoryUpdated>): void {
+  init(context: ProcessorContext<string, Output>): void {
     this.#context = context;
-    this.#zones = context.getStateStore(STORES.zones);
-    this.#purchases = context.getStateStore(STORES.purchases);
+    this.#stores = new SaleStores(context);
+    this.#facts = new StoredFacts(this.#stores);
+    const expiry = new HoldExpiry(context, this.#stores.holds, (purchaseId, nowMs) =>
+      this.#expire(purchaseId, nowMs),
+    );
+    const sendTo = (sink: string) => (key: string, request: Request) =>
+      this.#forward(key, request, request.requestedAtMs, sink);
+    this.#writer = new ConsequenceWriter(this.#stores, {
+      held: (heldUntilMs, purchaseId) => expiry.added(heldUntilMs, purchaseId),
+      requestPayment: sendTo(SINKS.paymentRequests),
+      requestRefund: sendTo(SINKS.refundRequests),
+      requestNotification: sendTo(SINKS.notificationRequests),
+    });
   }
 
-  process(record: StreamRecord<string, TicketCommand>): void {
+  process(record: StreamRecord<string, TicketCommand | PaymentUpdate>): void {
     const command = record.value;
     if (record.key !== zoneKey(command.eventId, command.zoneId)) {
       throw new CommandRefused('the key is not <eventId>/<zoneId> of the value');
@@ -66,17 +104,19 @@ export class TicketProcessor
       nowMs: record.timestampMs,
       offset: this.#context.recordMetadata()?.offset ?? -1,
     };
-    const zone = this.#zones.get(record.key);
+    const zone = this.#stores.zones.get(record.key);
     if (zone === undefined) this.#mustBelongHere(record.key, command);
     switch (command.kind) {
       case 'purchase':
       case 'cancel':
-        this.#decide(record.key, zone, command, place);
-        break;
       case 'extendHold':
       case 'confirmHold':
       case 'rejectPurchase':
-        throw new CommandRefused(`${command.kind} is not decided yet`);
+        this.#decide(record.key, zone, command, place);
+        break;
+      case 'payment':
+        this.#settle(record.key, zone, command, place);
+        break;
       default:
         this.#change(record.key, zone, command, place);
     }
@@ -84,49 +124,70 @@ export class TicketProcessor
 
   flush(): void {
     for (const key of this.#changedZones) {
-      const zone = this.#zones.get(key);
+      const zone = this.#stores.zones.get(key);
       if (zone !== undefined)
         this.#forward(key, inventoryOf(zone), zone.updatedAtMs, SINKS.inventory);
     }
     this.#changedZones.clear();
   }
 
-  #mustBelongHere(key: string, command: TicketCommand): void {
-    if (!isId(command.eventId) || !isId(command.zoneId)) {
+  #mustBelongHere(key: string, { eventId, zoneId }: ZoneAddress): void {
+    if (!isId(eventId) || !isId(zoneId)) {
       throw new CommandRefused('eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
     }
     const bytes = Buffer.from(key);
-    const partition = partitionForKey(bytes, 0, bytes.length, this.#commandPartitions);
+    const partition = partitionForKey(bytes, 0, bytes.length, this.#options.commandPartitions);
     if (partition === this.#context.partition) return;
     throw new CommandRefused(`the key belongs to partition ${partition}`);
   }
 
-  #decide(
-    key: string,
-    zone: Zone | undefined,
-    command: PurchaseCommand | CancelCommand,
-    place: LogPlace,
-  ): void {
+  #decide(key: string, zone: Zone | undefined, command: PurchaseChange, place: LogPlace): void {
     if (!isPurchaseId(command.purchaseId)) throw new CommandRefused('purchaseId is not a UUID');
-    if (command.kind === 'purchase' && !isId(command.buyerId)) {
+    const isNew = command.kind === 'purchase' || command.kind === 'rejectPurchase';
+    if (isNew && !isId(command.buyerId)) {
       throw new CommandRefused('buyerId is 1 to 64 of A-Z a-z 0-9 . _ ~ -');
     }
-    const previous = this.#purchases.get(command.purchaseId);
-    const decision =
-      command.kind === 'purchase'
-        ? decidePurchase(zone, previous, command, place)
-        : decideCancel(zone, previous, command, place);
-    this.#carryOut(key, decision, place);
+    const previous = this.#stores.purchases.get(command.purchaseId);
+    const decision = decide(zone, previous, command, place, this.#facts.of(key));
+    this.#carryOut(key, decision, place.nowMs);
   }
 
-  #carryOut(key: string, decision: PurchaseDecision, place: LogPlace): void {
+  #settle(key: string, zone: Zone | undefined, update: PaymentUpdate, place: LogPlace): void {
+    const { progressSink } = this.#options;
+    if (progressSink !== undefined && isOrderId(update.purchaseId)) {
+      const progress = { kind: 'payment', payment: update } as const;
+      this.#forward(update.purchaseId, progress, place.nowMs, progressSink);
+      return;
+    }
+    const found = this.#stores.purchases.get(update.purchaseId);
+    const decision = decidePayment(zone, found, update, place, this.#facts.of(key));
+    this.#carryOut(key, decision, place.nowMs);
+  }
+
+  #expire(purchaseId: string, nowMs: number): void {
+    const purchase = this.#stores.purchases.get(purchaseId);
+    const key = purchase && zoneKey(purchase.eventId, purchase.zoneId);
+    const zone = key === undefined ? undefined : this.#stores.zones.get(key);
+    if (purchase === undefined || key === undefined || zone === undefined) return;
+    const cause = { nowMs, commandOffset: undefined };
+    this.#carryOut(key, decideExpiry(zone, purchase, cause, this.#facts.of(key)), nowMs);
+  }
+
+  #carryOut(key: string, decision: PurchaseDecision, nowMs: number): void {
     switch (decision.kind) {
       case 'refused':
         throw new CommandRefused(decision.why);
-      case 'decided':
-        this.#purchases.put(decision.purchase.purchaseId, decision.purchase);
-        if (decision.zone !== undefined) this.#putZone(key, decision.zone);
+      case 'unclaimed':
+        if (decision.consequences !== undefined)
+          this.#writer.write(key, decision.consequences, undefined, undefined);
+        return;
+      case 'decided': {
+        const { purchase, zone, consequences } = decision;
+        this.#stores.purchases.put(purchase.purchaseId, purchase);
+        if (zone !== undefined) this.#putZone(key, zone);
+        if (consequences !== undefined) this.#writer.write(key, consequences, purchase, zone);
         break;
+      }
       case 'repeated':
       case 'conflict':
         break;
@@ -134,26 +195,33 @@ export class TicketProcessor
         unreachable(decision);
     }
     const { purchase } = decision;
-    this.#forward(purchase.purchaseId, purchase, place.nowMs, SINKS.purchaseStatus);
+    this.#forward(purchase.purchaseId, purchase, nowMs, SINKS.purchaseStatus);
+    if (purchase.checkout !== null) this.#tellOrder(purchase, purchase.checkout.orderId, nowMs);
+  }
+
+  #tellOrder(purchase: Purchase, orderId: string | null, nowMs: number): void {
+    const { progressSink } = this.#options;
+    if (orderId === null || progressSink === undefined) return;
+    this.#forward(orderId, { kind: 'line', purchase }, nowMs, progressSink);
   }
 
   #change(key: string, zone: Zone | undefined, command: ZoneCommand, place: LogPlace): void {
-    const decision = decideZone(zone, command, place);
+    const decision = decideZone(zone, command, place, this.#facts.of(key));
     if (decision.kind === 'refused') throw new CommandRefused(decision.why);
-    if (decision.kind === 'changed') this.#putZone(key, decision.zone);
+    if (decision.kind === 'unchanged') return;
+    const { zone: next, seats, voucher } = decision;
+    if (next !== undefined) this.#putZone(key, next);
+    if (seats !== undefined || voucher !== undefined) {
+      this.#writer.write(key, { seats, voucher }, undefined, next);
+    }
   }
 
   #putZone(key: string, zone: Zone): void {
-    this.#zones.put(key, zone);
+    this.#stores.zones.put(key, zone);
     this.#changedZones.add(key);
   }
 
-  #forward(
-    key: string,
-    value: Purchase | InventoryUpdated,
-    timestampMs: number,
-    sink: string,
-  ): void {
+  #forward(key: string, value: Output, timestampMs: number, sink: string): void {
     this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
   }
 }

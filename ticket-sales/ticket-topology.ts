@@ -27,7 +27,7 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   defineVenues(builder, serdes);
   defineCustomers(builder, serdes);
   const topology = builder.build();
-  sellTickets(topology, serdes, options.commandPartitions);
+  sellTickets(topology, serdes, options);
   defineReports(topology, serdes, options.reports ?? DEFAULT_REPORTS, SINKS.inventory);
   return topology;
 }

@@ -38,6 +38,7 @@ export interface GraphHost {
   recordMetadata(): RecordMetadata | undefined;
   streamTimeMs(): number;
   systemTimeMs(): number;
+  monotonicMs(): number;
   /** A processor left a record out on purpose (no key to group by, say). For metrics. */
   recordDropped?(nodeName: string, reason: string): void;
 }
@@ -221,6 +222,10 @@ class RunningProcessor implements Downstream, ProcessorContext {
 
   currentSystemTimeMs(): number {
     return this.#host.systemTimeMs();
+  }
+
+  currentMonotonicMs(): number {
+    return this.#host.monotonicMs();
   }
 
   /** The caller runs again; after a throw or a rejection it does not, and the name stays (G2). */

@@ -48,6 +48,8 @@ export interface ProcessorContext<KOut = unknown, VOut = unknown> {
   /** Partition time: highest timestamp seen by this task, -1 before the first. */
   currentStreamTimeMs(): number;
   currentSystemTimeMs(): number;
+  /** Milliseconds since some fixed point; never goes back: what durations are measured with. */
+  currentMonotonicMs(): number;
 }
 
 export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = unknown> {

@@ -394,6 +394,10 @@ export class StreamTask implements GraphHost {
     return this.#context.clock.nowMs();
   }
 
+  monotonicMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
   // ── Parts ────────────────────────────────────────────────────────────────────────────────────
 
   /** A promise only when the graph returned one. */

@@ -134,6 +134,10 @@ export class DriverTask implements GraphHost {
     return this.#context.clock.nowMs();
   }
 
+  monotonicMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
   recordDropped(nodeName: string, reason: string): void {
     this.#context.recordDropped(nodeName, reason);
   }

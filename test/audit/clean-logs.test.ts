@@ -9,7 +9,7 @@ import type { TicketCommand } from '../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS as APP_TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
-import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
 import {
   APPLICATION_ID,

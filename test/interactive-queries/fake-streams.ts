@@ -77,6 +77,10 @@ export class FakeStreams implements QueryableStreams {
     this.#mapOf(storeName, partition).set(key, value);
   }
 
+  remove(storeName: string, partition: number, key: unknown): void {
+    this.#mapOf(storeName, partition).delete(key);
+  }
+
   valueOf(storeName: string, partition: number, key: unknown): unknown {
     return this.#mapOf(storeName, partition).get(key);
   }

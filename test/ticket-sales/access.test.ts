@@ -1,6 +1,6 @@
 /** Who may do what with AUTH=jwt: every route with every kind of token, on one and on two instances. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import type { OpenApiDocument } from '../kit/check-openapi.ts';
 import { makeKey, TokenIssuer, type TokenWishes } from '../kit/token-issuer.ts';
 import { purchaseWith } from './domain/samples.ts';

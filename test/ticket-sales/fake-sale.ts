@@ -9,20 +9,13 @@ import type { SentRecord } from '../../kafka/ports.ts';
 import { CATALOG_STORES } from '../../ticket-sales/catalog/catalog-tables.ts';
 import type { CommandSender } from '../../ticket-sales/command-sender.ts';
 import { readConfig } from '../../ticket-sales/config.ts';
-import type {
-  CancelCommand,
-  PurchaseCommand,
-  ZoneCommand,
-} from '../../ticket-sales/domain/command.ts';
-import { decideCancel, decidePurchase } from '../../ticket-sales/domain/decide-purchase.ts';
-import { decideZone } from '../../ticket-sales/domain/decide-zone.ts';
-import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
-import type { Zone } from '../../ticket-sales/domain/zone.ts';
+import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/command.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
-import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { FakeStreams } from '../interactive-queries/fake-streams.ts';
+import { decideWith } from './fake-processor.ts';
 import { statusNotice } from './status-notice.ts';
 
 export const PARTITIONS = 8;
@@ -147,14 +140,9 @@ export class FakeSale {
       streams.put(table, partition, key, value);
       return;
     }
-    const outcome = decide(
-      streams,
-      key,
-      partition,
-      value as PurchaseCommand | CancelCommand | ZoneCommand,
-      offset,
-    );
-    if (outcome !== undefined) streams.commit(statusNotice(this.serdes.purchase, [outcome]));
+    const commands = value as TicketCommand | PaymentUpdate;
+    const outcomes = decideWith(streams, { topic, partition, offset }, key, commands);
+    if (outcomes.length > 0) streams.commit(statusNotice(this.serdes.purchase, outcomes));
   }
 }
 
@@ -207,35 +195,6 @@ export class FakeInstance {
       body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
     };
   }
-}
-
-function decide(
-  streams: FakeStreams,
-  key: string,
-  partition: number,
-  command: PurchaseCommand | CancelCommand | ZoneCommand,
-  offset: number,
-): Purchase | undefined {
-  const place = { nowMs: 1_700_000_000_000 + offset, offset };
-  const zone = streams.valueOf(STORES.zones, partition, key) as Zone | undefined;
-  if (command.kind !== 'purchase' && command.kind !== 'cancel') {
-    const decision = decideZone(zone, command, place);
-    if (decision.kind === 'changed') streams.put(STORES.zones, partition, key, decision.zone);
-    return undefined;
-  }
-  const previous = streams.valueOf(STORES.purchases, partition, command.purchaseId) as
-    | Purchase
-    | undefined;
-  const decision =
-    command.kind === 'purchase'
-      ? decidePurchase(zone, previous, command, place)
-      : decideCancel(zone, previous, command, place);
-  if (decision.kind === 'refused') return undefined;
-  if (decision.kind === 'decided') {
-    streams.put(STORES.purchases, partition, command.purchaseId, decision.purchase);
-    if (decision.zone !== undefined) streams.put(STORES.zones, partition, key, decision.zone);
-  }
-  return decision.purchase;
 }
 
 export function partitionOf(key: string): number {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MillraceError } from '../../base/errors.ts';
 import type { PurchaseCommand } from '../../ticket-sales/domain/command.ts';
 import { purchaseIdFor } from '../../ticket-sales/domain/purchase-id.ts';
-import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { checkMetrics } from '../kit/check-metrics.ts';
 import { checkOpenApi, type OpenApiDocument, undocumented } from '../kit/check-openapi.ts';
 import { settle } from '../kit/drive.ts';

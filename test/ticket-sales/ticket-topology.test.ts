@@ -17,7 +17,7 @@ import {
   ticketSerdes,
 } from '../../ticket-sales/records.ts';
 import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
-import { STORES } from '../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
 import { cancelCommand, purchaseCommand } from './domain/samples.ts';
 

@@ -78,6 +78,7 @@ const host: GraphHost = {
   recordMetadata: () => undefined,
   streamTimeMs: () => 7,
   systemTimeMs: () => 8,
+  monotonicMs: () => 9,
 };
 
 function subTopology(topology: BuiltTopology) {

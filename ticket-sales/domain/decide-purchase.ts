@@ -1,21 +1,26 @@
 /**
- * Decides purchases and cancellations: pure functions of what is stored and the command.
+ * Decides the plain purchase, so many tickets of a zone without terms, which nearly all are; and what
+ * a decision is. The others are decided in decide-request.ts.
  *
  * D1. A purchase id is decided once; the same command again is answered with the purchase as it is.
  * D2. A decision that changes the stock changes zone and purchase together, or neither.
  */
-import type { CancelCommand, LogPlace, PurchaseCommand } from './command.ts';
+import type { LogPlace, PurchaseCommand, ZoneAddress } from './command.ts';
+import type { Consequences, Decided } from './consequences.ts';
 import { times } from './money.ts';
 import type { Purchase, Reason } from './purchase.ts';
+import { requestDigest } from './request-digest.ts';
 import { available, changed, type Zone } from './zone.ts';
 
 export type PurchaseDecision =
-  /** Something new is known of the purchase; `zone` is there when the stock changed. */
-  | { readonly kind: 'decided'; readonly purchase: Purchase; readonly zone?: Zone }
+  /** Something new is known of the purchase. */
+  | Decided
   /** Known already: say it again, change nothing. */
   | { readonly kind: 'repeated'; readonly purchase: Purchase }
   /** The id belongs to another request: that one stays as it is. */
   | { readonly kind: 'conflict'; readonly purchase: Purchase }
+  /** Of no purchase of this zone: nobody is told, but money may have to go back. */
+  | { readonly kind: 'unclaimed'; readonly consequences?: Consequences }
   /** Nothing of this zone to act on: no purchase may look changed by it. Why, for the dead letter. */
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -25,9 +30,7 @@ export function decidePurchase(
   command: PurchaseCommand,
   place: LogPlace,
 ): PurchaseDecision {
-  if (previous !== undefined) {
-    return { kind: isSameRequest(previous, command) ? 'repeated' : 'conflict', purchase: previous };
-  }
+  if (previous !== undefined) return decidedBefore(previous, command);
   const reason = reasonToReject(zone, command);
   if (zone === undefined || reason !== 'none') {
     return { kind: 'decided', purchase: outcome(command, place, { state: 'rejected', reason }) };
@@ -36,61 +39,57 @@ export function decidePurchase(
   return {
     kind: 'decided',
     purchase: outcome(command, place, { state: 'confirmed', reason: 'none', price }),
-    zone: changed(zone, place, { sold: zone.sold + command.quantity }),
+    zone: changed(zone, place, {
+      sold: zone.sold + command.quantity,
+      revenueMinor: zone.revenueMinor + (price === null ? 0 : price.amountMinor),
+    }),
   };
 }
 
-export function decideCancel(
-  zone: Zone | undefined,
-  previous: Purchase | undefined,
-  command: CancelCommand,
-  place: LogPlace,
+export function decidedBefore(
+  previous: Purchase,
+  command: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity' | 'options'>,
 ): PurchaseDecision {
-  // Another zone of this partition may have it: that zone's stock is not ours to give back.
-  if (zone === undefined || previous === undefined || !isOfZone(previous, command)) {
-    return { kind: 'refused', why: 'the zone has no such purchase' };
-  }
-  if (previous.state !== 'confirmed') return { kind: 'repeated', purchase: previous };
-  return {
-    kind: 'decided',
-    purchase: {
-      ...previous,
-      state: 'cancelled',
-      decidedAtMs: place.nowMs,
-      commandOffset: place.offset,
-    },
-    zone: changed(zone, place, { sold: zone.sold - previous.quantity }),
-  };
+  return { kind: isSameRequest(previous, command) ? 'repeated' : 'conflict', purchase: previous };
 }
 
-export function isSameRequest(
+function isSameRequest(
   purchase: Purchase,
-  request: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>,
+  request: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity' | 'options'>,
 ): boolean {
   return (
     purchase.quantity === request.quantity &&
     purchase.buyerId === request.buyerId &&
-    isOfZone(purchase, request)
+    isOfZone(purchase, request) &&
+    isSameDigest(purchase, requestDigest(request.options))
   );
 }
 
-function isOfZone(purchase: Purchase, address: Pick<CancelCommand, 'eventId' | 'zoneId'>): boolean {
-  return purchase.zoneId === address.zoneId && purchase.eventId === address.eventId;
+/** One that was refused before it reached its zone does not know what else it asked for. */
+function isSameDigest({ checkout, state }: Purchase, digest: string | null): boolean {
+  if (checkout === null) return digest === null || state === 'rejected';
+  return checkout.requestDigest === digest;
+}
+
+export function isOfZone(purchase: Purchase, { eventId, zoneId }: ZoneAddress): boolean {
+  return purchase.zoneId === zoneId && purchase.eventId === eventId;
 }
 
 function reasonToReject(zone: Zone | undefined, command: PurchaseCommand): Reason {
   if (command.quantity < 1) return 'invalid_command';
   if (zone === undefined) return 'unknown_zone';
-  if (zone.sale === 'closed') return 'sale_closed';
+  if (zone.sale !== 'open') return zone.sale === 'closed' ? 'sale_closed' : 'sale_not_open';
   if (command.quantity > zone.quantityMax) return 'quantity_over_limit';
   if (command.quantity > available(zone)) return 'sold_out';
   return 'none';
 }
 
-function outcome(
-  command: Omit<PurchaseCommand, 'kind' | 'requestedAtMs'>,
+/** A purchase as its first decision leaves it. */
+export function outcome(
+  command: Pick<PurchaseCommand, 'purchaseId' | 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>,
   place: LogPlace,
-  result: Pick<Purchase, 'state' | 'reason'> & Partial<Pick<Purchase, 'price'>>,
+  result: Pick<Purchase, 'state' | 'reason'> &
+    Partial<Pick<Purchase, 'price' | 'seats' | 'checkout'>>,
 ): Purchase {
   return {
     purchaseId: command.purchaseId,
@@ -104,7 +103,7 @@ function outcome(
     decidedAtMs: place.nowMs,
     commandOffset: place.offset,
     price: result.price ?? null,
-    seats: [],
-    checkout: null,
+    seats: result.seats ?? [],
+    checkout: result.checkout ?? null,
   };
 }

@@ -32,3 +32,14 @@ export interface RefundRequest extends ZoneAddress {
   readonly reason: RefundReason;
   readonly requestedAtMs: number;
 }
+
+/** A refund as the sale remembers it, so that neither a payment nor a refund counts twice. */
+export interface Refund extends RefundRequest {
+  /** Log time at which the payment side said so; null = not yet. */
+  readonly refundedAtMs: number | null;
+}
+
+/** A payment is refunded as a whole, and once. */
+export function refundIdFor(purchaseId: string, paymentId: string): string {
+  return `${purchaseId}:${paymentId}`;
+}

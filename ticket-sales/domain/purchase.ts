@@ -28,6 +28,7 @@ export const REASONS = [
   'customer_limit',
   'duplicate_conflict',
   'invalid_command',
+  'invalid_voucher',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -47,13 +48,19 @@ export interface Purchase {
   readonly commandOffset: number;
   /** For all tickets together, fees included, discount taken off; fixed when they were taken. */
   readonly price: Money | null;
-  /** Numbered seats that were taken; empty where seats have no numbers. */
+  /**
+   * Numbered seats that it has or had; empty where seats have no numbers. Of one that was rejected with
+   * seat_taken: those that were not free.
+   */
   readonly seats: readonly string[];
-  /** null = confirmed or rejected at once, and never paid here. */
+  /** null = decided at once for a number of tickets, without terms, and never paid here. */
   readonly checkout: Checkout | null;
 }
 
-/** The way of a purchase that is held, paid, or a line of an order. Amounts are in the price's currency. */
+/**
+ * The way of a purchase that asked for more than a number of tickets, was sold with terms, or was paid.
+ * Amounts are in the price's currency.
+ */
 export interface Checkout {
   /** Log time at which the hold ends; 0 = was never held. */
   readonly heldUntilMs: number;
@@ -72,4 +79,6 @@ export interface Checkout {
   readonly refundedMinor: number;
   /** Offset, in the payment partition, of the last payment record that is contained; -1 = none. */
   readonly paymentOffset: number;
+  /** Of what was asked for beyond a number of tickets: the same request has the same; null = nothing. */
+  readonly requestDigest: string | null;
 }

@@ -11,7 +11,7 @@ import type { EventDefinition, EventSales } from '../domain/event.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { REPORT_STORES } from '../reports/report-stores.ts';
-import { STORES } from '../ticket-processor.ts';
+import { STORES } from '../sale-stores.ts';
 import { eventView, salesView, zoneView } from './views.ts';
 
 export interface EventRoutesDeps {

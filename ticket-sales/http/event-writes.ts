@@ -10,6 +10,7 @@ import {
 } from '../../interactive-queries/http/route.ts';
 import { positionAfter } from '../../interactive-queries/positions.ts';
 import { getVenue } from '../catalog/catalog-routes.ts';
+import type { CreateZoneCommand } from '../domain/command.ts';
 import { isSameZone } from '../domain/decide-zone.ts';
 import type { EventDefinition } from '../domain/event.ts';
 import type { Money } from '../domain/money.ts';
@@ -89,6 +90,7 @@ export async function putZone(
     capacity: body.capacity,
     quantityMax: body.quantityMax ?? 10,
     price: body.price ?? null,
+    terms: null,
   };
   const target = `/v1/events/${eventId}/zones/${zoneId}`;
   if ((await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)))) === undefined) {
@@ -101,7 +103,6 @@ export async function putZone(
     eventId,
     zoneId,
     ...wanted,
-    terms: null,
     blockedSeats: [],
   });
   const created = await read(() =>
@@ -113,12 +114,13 @@ export async function putZone(
 
 function sameZone(
   view: Record<string, unknown>,
-  wanted: { capacity: number; quantityMax: number; price: Money | null },
+  wanted: Pick<CreateZoneCommand, 'capacity' | 'quantityMax' | 'price' | 'terms'>,
 ) {
   const zone = {
     capacity: view['capacity'],
     quantityMax: view['quantityMax'],
     price: view['price'] ?? null,
+    terms: null,
   } as Zone;
   if (!isSameZone(zone, wanted))
     throw new Problem('conflict', { detail: 'the zone exists with other properties' });

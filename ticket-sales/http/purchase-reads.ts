@@ -9,7 +9,7 @@ import type { RouteRequest, RouteResponse } from '../../interactive-queries/http
 import { waitSeconds } from '../../interactive-queries/peers.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { partitionOfPurchase } from '../domain/purchase-id.ts';
-import { STORES } from '../ticket-processor.ts';
+import { STORES } from '../sale-stores.ts';
 import { recordName } from './purchase-answers.ts';
 import type { PurchaseRoutesDeps } from './purchase-routes.ts';
 import { mayActFor } from './roles.ts';

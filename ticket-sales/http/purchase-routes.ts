@@ -27,7 +27,7 @@ import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
 import { purchaseIdFor } from '../domain/purchase-id.ts';
 import { zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
-import { STORES } from '../ticket-processor.ts';
+import { STORES } from '../sale-stores.ts';
 import {
   acceptedAnswer,
   type CommandPlace,

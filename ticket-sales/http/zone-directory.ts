@@ -10,7 +10,7 @@ import type { Peers } from '../../interactive-queries/peers.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
 import type { PurchaseCommand } from '../domain/command.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
-import { STORES } from '../ticket-processor.ts';
+import { STORES } from '../sale-stores.ts';
 
 const KNOWN_MAX = 100_000;
 

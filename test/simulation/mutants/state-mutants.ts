@@ -4,7 +4,7 @@ import { isMillraceError } from '../../../base/errors.ts';
 import type { Disk } from '../../../embedded-kafka/ports.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
 import type { KeyValueStore } from '../../../stores/state-store.ts';
-import { STORES } from '../../../ticket-sales/ticket-processor.ts';
+import { STORES } from '../../../ticket-sales/sale-stores.ts';
 import type { Processor, ProcessorContext } from '../../../topology/processor.ts';
 import type { BuiltTopology } from '../../../topology/sub-topology.ts';
 import { chores } from '../chores/scenario.ts';

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { decideCancel, decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
-import { cancelCommand, PLACE, purchaseCommand, purchaseWith, zoneWith } from './samples.ts';
+import { decideChange } from '../../../ticket-sales/domain/decide-change.ts';
+import { decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
+import {
+  cancelCommand,
+  NO_FACTS,
+  PLACE,
+  purchaseCommand,
+  purchaseWith,
+  zoneWith,
+} from './samples.ts';
 
 describe('a purchase', () => {
   test('is confirmed, and takes its tickets, at the time and place of the log', () => {
@@ -21,6 +29,7 @@ describe('a purchase', () => {
       }),
       zone: zoneWith({
         sold: 12,
+        revenueMinor: 9_800,
         price,
         version: 2,
         updatedAtMs: PLACE.nowMs,
@@ -40,6 +49,7 @@ describe('a purchase', () => {
     ['of a zone without capacity', zoneWith({ capacity: 0 }), {}, 'sold_out'],
     ['of an unknown zone', undefined, {}, 'unknown_zone'],
     ['when the sale is closed', zoneWith({ sale: 'closed' }), {}, 'sale_closed'],
+    ['while the sale is paused', zoneWith({ sale: 'paused' }), {}, 'sale_not_open'],
     ['over the limit of a purchase', zoneWith(), { quantity: 11 }, 'quantity_over_limit'],
     [
       'over limit and stock: the limit is told',
@@ -86,8 +96,14 @@ describe('a purchase', () => {
 
 describe('a cancellation', () => {
   test('gives the tickets back, at the time and place of the log', () => {
-    const decision = decideCancel(zoneWith({ sold: 10 }), purchaseWith(), cancelCommand(), PLACE);
-    expect(decision).toEqual({
+    const decision = decideChange(
+      zoneWith({ sold: 10 }),
+      purchaseWith(),
+      cancelCommand(),
+      PLACE,
+      NO_FACTS,
+    );
+    expect(decision).toMatchObject({
       kind: 'decided',
       purchase: purchaseWith({
         state: 'cancelled',
@@ -107,7 +123,13 @@ describe('a cancellation', () => {
     'of a purchase that is %s changes nothing',
     (state) => {
       const previous = purchaseWith({ state });
-      const decision = decideCancel(zoneWith({ sold: 10 }), previous, cancelCommand(), PLACE);
+      const decision = decideChange(
+        zoneWith({ sold: 10 }),
+        previous,
+        cancelCommand(),
+        PLACE,
+        NO_FACTS,
+      );
       expect(decision).toEqual({ kind: 'repeated', purchase: previous });
     },
   );
@@ -118,7 +140,7 @@ describe('a cancellation', () => {
     ['a purchase of another zone', zoneWith({ sold: 10 }), purchaseWith({ zoneId: 'balcony' })],
     ['a purchase of another event', zoneWith({ sold: 10 }), purchaseWith({ eventId: 'ball' })],
   ])('of %s is refused: no purchase and no stock may look changed by it', (_, zone, previous) => {
-    expect(decideCancel(zone, previous, cancelCommand(), PLACE)).toEqual({
+    expect(decideChange(zone, previous, cancelCommand(), PLACE, NO_FACTS)).toEqual({
       kind: 'refused',
       why: 'the zone has no such purchase',
     });
@@ -126,7 +148,7 @@ describe('a cancellation', () => {
 
   test('that would give back more than was sold crashes rather than make stock from nothing', () => {
     expect(() =>
-      decideCancel(zoneWith({ sold: 1 }), purchaseWith(), cancelCommand(), PLACE),
+      decideChange(zoneWith({ sold: 1 }), purchaseWith(), cancelCommand(), PLACE, NO_FACTS),
     ).toThrow('assertion failed: zone gala/floor');
   });
 });

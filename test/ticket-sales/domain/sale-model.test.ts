@@ -9,10 +9,11 @@ import type {
   PurchaseCommand,
   ZoneCommand,
 } from '../../../ticket-sales/domain/command.ts';
-import { decideCancel, decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
+import { decide } from '../../../ticket-sales/domain/decide.ts';
 import { decideZone } from '../../../ticket-sales/domain/decide-zone.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { available, type Zone, zoneKey } from '../../../ticket-sales/domain/zone.ts';
+import { NO_FACTS } from './samples.ts';
 
 const address = { eventId: fc.constant('gala'), zoneId: fc.constantFrom('floor', 'balcony') };
 /** Few ids, so that they meet again: in the same zone, in another, with another body. */
@@ -99,15 +100,12 @@ function apply(
   const key = zoneKey(each.eventId, each.zoneId);
   const zone = zones.get(key);
   if (each.kind !== 'purchase' && each.kind !== 'cancel') {
-    const decision = decideZone(zone, each, place);
-    if (decision.kind === 'changed') zones.set(key, decision.zone);
+    const decision = decideZone(zone, each, place, NO_FACTS);
+    if (decision.kind === 'changed' && decision.zone !== undefined) zones.set(key, decision.zone);
     return decision.kind;
   }
   const previous = purchases.get(each.purchaseId);
-  const decision =
-    each.kind === 'purchase'
-      ? decidePurchase(zone, previous, each, place)
-      : decideCancel(zone, previous, each, place);
+  const decision = decide(zone, previous, each, place, NO_FACTS);
   if (decision.kind !== 'decided') return decision.kind;
   purchases.set(each.purchaseId, decision.purchase);
   if (decision.zone !== undefined) zones.set(key, decision.zone);

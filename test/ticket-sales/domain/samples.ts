@@ -1,7 +1,18 @@
 /** Zones, purchases and commands of which a test names only what matters to it. */
 import type { CancelCommand, PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
+import type { ZoneFacts } from '../../../ticket-sales/domain/facts.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../../ticket-sales/domain/zone.ts';
+
+/** Of a zone of which only the zone matters. */
+export const NO_FACTS: ZoneFacts = {
+  ticketsOf: () => 0,
+  voucher: () => undefined,
+  refund: () => undefined,
+  seatMap: () => {
+    throw new Error('this zone has no seats');
+  },
+};
 
 export const PLACE = { nowMs: 5_000, offset: 42 } as const;
 

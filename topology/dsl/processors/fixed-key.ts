@@ -45,6 +45,7 @@ class FixedKeyProcessor<K, V, VR> implements Processor<K, V, K, VR> {
       recordMetadata: () => context.recordMetadata(),
       currentStreamTimeMs: () => context.currentStreamTimeMs(),
       currentSystemTimeMs: () => context.currentSystemTimeMs(),
+      currentMonotonicMs: () => context.currentMonotonicMs(),
     });
   }
 
