@@ -10,6 +10,28 @@ import { completionScript, isShell } from './completion.ts';
 import { runStart } from './start.ts';
 import { describeTopology, TOPOLOGY_FORMATS } from './topology.ts';
 
+/** Services in a process of their own. */
+const SERVICE_COMMANDS = [
+  [
+    'payments',
+    'ask for payments and refunds, beside a sale on KAFKA_BROKERS',
+    [
+      '',
+      'PAYMENTS=simulated (the default here) answers by dice, PAYMENT_SIM_* say which; PAYMENTS=http asks',
+      'PAYMENT_PROVIDER_URL. docs/how-to/payment-provider.md tells how to add a provider.',
+    ].join('\n'),
+  ],
+  [
+    'notifications',
+    'send mails and webhooks, beside a sale on KAFKA_BROKERS',
+    [
+      '',
+      'NOTIFICATIONS=log (the default here), file, smtp (SMTP_URL) or webhooks (WEBHOOK_URLS).',
+      'docs/how-to/notifications.md tells what is sent when, and how often.',
+    ].join('\n'),
+  ],
+] as const;
+
 const program = new Command('millrace')
   .description('Stream processing for Node.js, and the ticket sale that runs on it.')
   .version(packageVersion())
@@ -28,6 +50,20 @@ program
     for (const name of unknownNames) console.error(`warning: ${name} is not a setting of Millrace`);
     await runStart(config, pinoLog(config.LOG_LEVEL), options.demo);
   });
+
+for (const [name, about, help] of SERVICE_COMMANDS) {
+  program
+    .command(name)
+    .description(about)
+    .addHelpText('after', help)
+    .action(async () => {
+      const { config, unknownNames } = readConfig(process.env);
+      for (const unknown of unknownNames)
+        console.error(`warning: ${unknown} is not a setting of Millrace`);
+      const { runService } = await import('./service.ts');
+      await runService(name, config, pinoLog(config.LOG_LEVEL));
+    });
+}
 
 program
   .command('config')

@@ -10,11 +10,15 @@ import { createKafkaClient } from '../kafka/kafka-client.ts';
 import { KafkaStreams } from '../runtime/kafka-streams.ts';
 import { createCommandSender } from './command-sender.ts';
 import { type AppConfig, applicationServer, hostInUrl } from './config.ts';
+import { festivalOptions } from './festival/festival-api.ts';
+import { festivalTopics } from './festival/festival-topology.ts';
+import { READ_MODEL_TOPIC } from './festival/read-model.ts';
 import { createTicketApi } from './http/ticket-api.ts';
 import { reachKafka } from './kafka-side.ts';
 import { packageVersion } from './package-version.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
 import { reachRegistry, waitForRegistry } from './registry-side.ts';
+import { startServicesBeside } from './services-beside.ts';
 import type { TicketModuleArgument } from './ticket-module.ts';
 import { ensureTopics, ticketTopics } from './topics.ts';
 
@@ -83,10 +87,12 @@ async function start(
     compression: config.KAFKA_COMPRESSION_TYPE,
   });
   stops.push(() => producer.close());
-  await ensureTopics(
-    kafka.admin,
-    ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR),
-  );
+  const festival = festivalOptions(config);
+  const { TICKETS_PARTITIONS: partitions, STREAMS_REPLICATION_FACTOR: replicas } = config;
+  await ensureTopics(kafka.admin, [
+    ...ticketTopics(partitions, replicas),
+    ...(festival === null ? [] : festivalTopics(festival, partitions, replicas)),
+  ]);
   const registry = await reachRegistry(config, kafka, log, hooks, stops);
 
   const serdes = ticketSerdes(registry.registry);
@@ -98,6 +104,7 @@ async function start(
     await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
+    if (festival !== null) await serdes.festivalReadModel.prepare?.(READ_MODEL_TOPIC, 'value');
   });
 
   const self = applicationServer(config);
@@ -105,6 +112,7 @@ async function start(
     registryUrl: registry.url,
     registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
     commandPartitions: (await kafka.partitionCount(TOPICS.commands)) ?? config.TICKETS_PARTITIONS,
+    festival,
   };
   const streams = new KafkaStreams({
     topology: {
@@ -148,12 +156,15 @@ async function start(
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();
+  const deps = { config, connect: kafkaSide.connect, kafka, producer, serdes, log };
+  const services = startServicesBeside(deps, streams, kafkaSide.isEmbedded);
+  stops.push(() => services.stop(config.SHUTDOWN_GRACE_MS / 2));
   return {
     httpUrl: `http://${hostInUrl(config.HTTP_HOST)}:${httpPort}`,
     registryUrl: registry.url,
     brokers: kafkaSide.brokers,
     isEmbedded: kafkaSide.isEmbedded,
-    failed: Promise.race([failed, kafkaSide.failed]),
+    failed: Promise.race([failed, kafkaSide.failed, services.failed]),
     stop: () => {
       http.stopping();
       return stop();

@@ -107,9 +107,9 @@ export class JobProcessor<R>
     const nowMs = this.#context.currentSystemTimeMs();
     const job = newJob(request, nowMs);
     const lane = this.#lanes.get(job.way);
-    if (lane !== undefined && this.#isReady && hasRoom(lane)) {
-      this.#attempt(undefined, job, lane, nowMs);
-    } else this.#put(undefined, job);
+    if (lane === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
+    else if (this.#isReady && hasRoom(lane)) this.#attempt(undefined, job, lane, nowMs);
+    else this.#put(undefined, job);
   }
 
   #settle(result: AttemptResult): void {
@@ -181,7 +181,7 @@ export class JobProcessor<R>
       else if (job.state !== 'attempted') continue;
       else if (job.owner === this.#options.owner) this.#lanes.get(job.way)!.underway++;
       // Others' attempts that must not be repeated may still be answered: until their lease is over.
-      else if (policy.isRepeatable) this.#put(job, afterInterruption(job, policy, nowMs));
+      else if (policy.isRepeatable) this.#change(job, afterInterruption(job, policy, nowMs));
     }
     this.#isReady = true;
   }

@@ -109,7 +109,10 @@ export function afterAttempt<R>(
 
 /** The process that made the attempt is gone, and nobody knows how far it came. */
 export function afterInterruption<R>(job: Job<R>, policy: JobPolicy, nowMs: number): Job<R> {
-  if (!policy.isRepeatable) return ended(job, 'failed', INTERRUPTED);
+  // Bounded here too: a job that ends its process would do so for ever.
+  if (!policy.isRepeatable || job.attempts >= policy.attemptsMax) {
+    return ended(job, 'failed', INTERRUPTED);
+  }
   return { ...job, state: 'waiting', owner: '', dueAtMs: nowMs, reason: INTERRUPTED };
 }
 
