@@ -41,6 +41,7 @@ const PASSED_ON = ['accept', 'if-none-match', 'prefer', 'traceparent', 'tracesta
 const PASSED_BACK = [
   'content-type',
   'etag',
+  'vary',
   'location',
   'retry-after',
   'store-position',

@@ -12,12 +12,16 @@ export function jsonWithEtag(
   const body = JSON.stringify(value);
   const tag = etag ?? `"${hash('sha1', body, 'base64url').slice(0, 22)}"`;
   const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
-  if (matches(request.headers['if-none-match'], tag)) return { status: 304, headers };
+  if (hasTag(request, tag)) return { status: 304, headers };
   return { status: 200, headers, body };
 }
 
-/** If-None-Match compares weakly: a proxy may have marked our tags as weak. */
-function matches(ifNoneMatch: string | undefined, tag: string): boolean {
+/**
+ * Whether the client has what this tag stands for. If-None-Match compares weakly: a proxy may have
+ * marked our tags as weak.
+ */
+export function hasTag(request: RouteRequest, tag: string): boolean {
+  const ifNoneMatch = request.headers['if-none-match'];
   if (ifNoneMatch === undefined) return false;
   const tags = ifNoneMatch.split(',').map((part) => part.trim().replace(/^W\//, ''));
   return tags.includes(tag) || tags.includes('*');

@@ -1,12 +1,12 @@
 /** The terms of a zone: which ones are sound, when they let something be sold. Pure. */
 import { AMOUNT_MINOR_MAX, type Money } from './money.ts';
+import { COLUMNS_MAX, isSeatLayout, ROWS_MAX, SEATS_MAX } from './seats/seat-name.ts';
 import type { PriceTier, SeatLayout, Zone, ZoneTerms } from './zone.ts';
 
 export const HOLD_MS_DEFAULT = 600_000;
 export const HOLD_MS_MIN = 1_000;
 export const HOLD_MS_MAX = 86_400_000;
 export const TIERS_MAX = 100;
-export const SEATS_MAX = 100_000;
 export const CUSTOMER_MAX = 1_000_000;
 
 /** Those of a zone that has none: what it gets when the first of them is set. */
@@ -78,12 +78,8 @@ function flawOfTiers(tiers: readonly PriceTier[]): string | undefined {
 }
 
 function flawOfLayout(layout: SeatLayout | null): string | undefined {
-  if (layout === null) return undefined;
-  const { rows, columns } = layout;
-  const isSized = isWithin(rows, 1, SEATS_MAX) && isWithin(columns, 1, SEATS_MAX);
-  return isSized && rows * columns <= SEATS_MAX
-    ? undefined
-    : `a layout has 1 row of 1 seat to ${SEATS_MAX} seats`;
+  if (layout === null || isSeatLayout(layout)) return undefined;
+  return `a layout has up to ${ROWS_MAX} rows of up to ${COLUMNS_MAX} seats, ${SEATS_MAX} in all`;
 }
 
 export function isSameTerms(one: ZoneTerms | null, other: ZoneTerms | null): boolean {

@@ -26,27 +26,30 @@ export interface SeatRecords extends SeatReads {
   putZoneGaps(value: GapSummary): void;
 }
 
-/** What is done here is seen here only. */
+/** What is done here is seen here only, and what is read is read once. */
 export class DraftRecords implements SeatRecords {
   readonly #base: SeatReads;
-  readonly #rows = new Map<number, SeatRow>();
-  readonly #blocks = new Map<number, GapSummary>();
+  readonly #rows = new Map<number, SeatRow | undefined>();
+  readonly #blocks = new Map<number, GapSummary | undefined>();
   #zone: GapSummary | undefined;
 
   constructor(base: SeatReads) {
     this.#base = base;
+    this.#zone = base.zoneGaps();
   }
 
   row(row: number): SeatRow | undefined {
-    return this.#rows.get(row) ?? this.#base.row(row);
+    if (!this.#rows.has(row)) this.#rows.set(row, this.#base.row(row));
+    return this.#rows.get(row);
   }
 
   blockGaps(block: number): GapSummary | undefined {
-    return this.#blocks.get(block) ?? this.#base.blockGaps(block);
+    if (!this.#blocks.has(block)) this.#blocks.set(block, this.#base.blockGaps(block));
+    return this.#blocks.get(block);
   }
 
   zoneGaps(): GapSummary | undefined {
-    return this.#zone ?? this.#base.zoneGaps();
+    return this.#zone;
   }
 
   putRow(row: number, value: SeatRow): void {
