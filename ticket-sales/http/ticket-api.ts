@@ -22,6 +22,7 @@ import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts
 import { eventRoutes } from './event-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { ADMINS } from './roles.ts';
+import { seatRoutes } from './seat-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
 export interface TicketApiDeps {
@@ -90,6 +91,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...seatRoutes({ streams, routing, sender, commands }),
     ...catalogRoutes({ streams, routing, sender, venues, customers }),
     ...storeRoutes({ streams, routing, access: ADMINS }),
     ...probeRoutes({ streams, isStopping: () => isStopping }),
