@@ -2,6 +2,7 @@
  * The whole dataflow of the sale on one screen: each part is a file of its own.
  *
  *   ticketPurchase -> tickets (zones, purchases) -> purchaseStatusUpdated, inventoryUpdated     one hop, by zone
+ *   ticketOrder, the sale's progress -> orders -> ticketPurchase, orderStatusUpdated            sagas, one key per order
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
  *   stock, by event -> event-zones, event-sales, sales-timeline, venue-events                   reports, off the sale's path
@@ -10,6 +11,7 @@ import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
 import { defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
 import { defineEvents } from './events-table.ts';
+import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-topology.ts';
 import type { TicketSerdes } from './records.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
 import { sellTickets } from './sell-tickets.ts';
@@ -19,6 +21,8 @@ export interface TicketTopologyOptions {
   /** How many the topic of commands has, to know a zone's own partition. */
   readonly commandPartitions: number;
   readonly reports?: ReportOptions;
+  /** undefined = none are taken. */
+  readonly orders?: OrdersOptions | undefined;
 }
 
 export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOptions): Topology {
@@ -27,7 +31,9 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   defineVenues(builder, serdes);
   defineCustomers(builder, serdes);
   const topology = builder.build();
-  sellTickets(topology, serdes, options);
+  const { orders } = options;
+  sellTickets(topology, serdes, { ...options, progressSink: orders && PROGRESS_SINK });
+  if (orders !== undefined) defineOrders(topology, serdes, orders);
   defineReports(topology, serdes, options.reports ?? DEFAULT_REPORTS, SINKS.inventory);
   return topology;
 }

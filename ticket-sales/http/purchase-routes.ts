@@ -28,6 +28,7 @@ import { purchaseIdFor } from '../domain/purchase-id.ts';
 import { zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { STORES } from '../sale-stores.ts';
+import { idempotencyKeyOf } from './idempotency-key.ts';
 import {
   acceptedAnswer,
   type CommandPlace,
@@ -53,10 +54,6 @@ export interface PurchaseRoutesDeps {
   /** Told when a request turns out to have been decided before. */
   readonly onReplayed: () => void;
 }
-
-/** A structured-field string, or the bare characters that many clients send. */
-const IDEMPOTENCY_KEY =
-  /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
 
 const preferHeader = {
   prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the decision' },
@@ -271,16 +268,4 @@ function asView(body: unknown): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function idempotencyKeyOf(request: RouteRequest): string {
-  const header = request.headers['idempotency-key'];
-  if (header === undefined) throw new Problem('idempotency-key-missing');
-  const match = typeof header === 'string' ? IDEMPOTENCY_KEY.exec(header) : null;
-  if (match === null) {
-    throw new Problem('malformed-request', {
-      detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters',
-    });
-  }
-  return match[1] ?? match[2]!;
 }

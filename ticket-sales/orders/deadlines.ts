@@ -1,6 +1,6 @@
 /**
  * The orders that wait for something, by the log time at which they end. Kept in a store beside the
- * orders, changed in the same transaction.
+ * orders, changed in the same transaction. While nothing is due, looking costs one comparison.
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 
@@ -9,8 +9,8 @@ const DIGITS = 16;
 
 export class Deadlines {
   readonly #store: KeyValueStore<string, string>;
-  /** No deadline is earlier: until then nothing has to be looked at. */
-  #earliestMs = 0;
+  /** No entry is before this time. What was deleted lies there, and need not be walked over again. */
+  #firstMs = 0;
 
   constructor(store: KeyValueStore<string, string>) {
     this.#store = store;
@@ -22,27 +22,34 @@ export class Deadlines {
     if (fromMs > 0) this.#store.delete(keyOf(fromMs, orderId));
     if (toMs <= 0) return;
     this.#store.put(keyOf(toMs, orderId), orderId);
-    this.#earliestMs = Math.min(this.#earliestMs, toMs);
+    this.#firstMs = Math.min(this.#firstMs, toMs);
   }
 
   /** The first `limit` of those whose time has come, earliest first. */
   async due(nowMs: number, limit: number): Promise<readonly string[]> {
-    if (nowMs < this.#earliestMs) return [];
-    // What is put while the store is walked, lowers it again.
-    this.#earliestMs = Number.POSITIVE_INFINITY;
+    if (nowMs < this.#firstMs) return [];
     const due: string[] = [];
-    for await (const [key, orderId] of this.#store.range({ limit: limit + 1 })) {
+    let firstMs = Number.POSITIVE_INFINITY;
+    for await (const [key, orderId] of this.#store.range({
+      from: timeKey(this.#firstMs),
+      limit: limit + 1,
+    })) {
       const deadlineMs = Number(key.slice(0, DIGITS));
       if (deadlineMs > nowMs || due.length === limit) {
-        this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
+        firstMs = deadlineMs;
         break;
       }
       due.push(orderId);
     }
+    this.#firstMs = firstMs;
     return due;
   }
 }
 
 function keyOf(deadlineMs: number, orderId: string): string {
-  return `${String(deadlineMs).padStart(DIGITS, '0')}/${orderId}`;
+  return `${timeKey(deadlineMs)}/${orderId}`;
+}
+
+function timeKey(timeMs: number): string {
+  return String(timeMs).padStart(DIGITS, '0');
 }

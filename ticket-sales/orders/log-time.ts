@@ -4,7 +4,7 @@
  */
 import type { ProcessorContext } from '../../topology/processor.ts';
 
-type Times = Pick<ProcessorContext, 'currentStreamTimeMs' | 'currentSystemTimeMs'>;
+type Times = Pick<ProcessorContext, 'currentStreamTimeMs' | 'currentMonotonicMs'>;
 
 export class LogTime {
   #streamTimeMs = -1;
@@ -13,12 +13,12 @@ export class LogTime {
   /** -1 before the first record. */
   nowMs(context: Times): number {
     const streamTimeMs = context.currentStreamTimeMs();
-    const systemMs = context.currentSystemTimeMs();
+    const nowMs = context.currentMonotonicMs();
     if (streamTimeMs !== this.#streamTimeMs) {
       this.#streamTimeMs = streamTimeMs;
-      this.#seenAtMs = systemMs;
+      this.#seenAtMs = nowMs;
     }
     if (streamTimeMs < 0) return -1;
-    return streamTimeMs + Math.max(0, systemMs - this.#seenAtMs);
+    return streamTimeMs + Math.floor(nowMs - this.#seenAtMs);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Orders as a part of the topology.
+ * Orders as a part of the topology; comes after the sale.
  *
  *   ticketOrder ──────┐
  *   order-progress ───┴> orders -> orderStatusUpdated
@@ -15,6 +15,7 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
+import { SALE_NODE } from '../sell-tickets.ts';
 import { ORDER_SINKS, ORDER_STORES, OrderProcessor } from './order-processor.ts';
 import { ORDER_TOPICS, type OrderSerdes } from './order-records.ts';
 
@@ -22,18 +23,17 @@ export interface OrdersOptions {
   readonly serdes: OrderSerdes;
   /** How many the topic of orders has. */
   readonly partitions: number;
-  /** The node of the sale, which forwards to `progressSink`. */
-  readonly saleNode: string;
-  readonly progressSink: string;
 }
 
+/** The child of the sale that lines and payments of orders go to. */
+export const PROGRESS_SINK = 'order-progress';
 const PROGRESS_TOPIC = 'order-progress-repartition';
 const NODES = { commands: 'order-commands', progress: 'order-progress-source', orders: 'orders' };
 
 export function defineOrders(
   topology: Topology,
   sale: TicketSerdes,
-  { serdes, partitions, saleNode, progressSink }: OrdersOptions,
+  { serdes, partitions }: OrdersOptions,
 ): Topology {
   const sink = <V>(name: string, topic: string, valueSerde: Serde<V>) => ({
     name,
@@ -46,11 +46,11 @@ export function defineOrders(
   return topology
     .addRepartitionTopic({ name: PROGRESS_TOPIC })
     .addSink({
-      name: progressSink,
+      name: PROGRESS_SINK,
       topic: PROGRESS_TOPIC,
       keySerde: stringSerde,
       valueSerde: serdes.progress,
-      parents: [saleNode],
+      parents: [SALE_NODE],
     })
     .addSource({
       ...source,

@@ -42,6 +42,7 @@ export interface OrderLine extends OrderLineRequest {
   /** Of its purchase, as last heard from the zone. */
   readonly state: PurchaseState;
   readonly reason: Reason;
+  /** That it has or had; of one that was rejected with seat_taken: those that were not free. */
   readonly seatsTaken: readonly string[];
   readonly price: Money | null;
   /** Log time at which its hold ends; 0 = was never held. */

@@ -1,5 +1,6 @@
 /** Orders, lines and what they hear, of which a test names only what matters to it. */
 import type { PaymentUpdate, PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
+import { NO_CHECKOUT } from '../../../ticket-sales/domain/decide-request.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { decideLine } from '../../../ticket-sales/orders/decide-order.ts';
 import { decideOrderPayment } from '../../../ticket-sales/orders/decide-order-payment.ts';
@@ -70,20 +71,7 @@ export function outcome(
     commandOffset: 3,
     price: { amountMinor: 2_000, currency: 'EUR' },
     seats: [],
-    checkout: {
-      heldUntilMs,
-      isExtended: false,
-      orderId: order.orderId,
-      voucher: null,
-      feesMinor: 0,
-      discountMinor: 0,
-      paymentId: null,
-      paidMinor: 0,
-      refundRequestedMinor: 0,
-      refundedMinor: 0,
-      paymentOffset: -1,
-      requestDigest: null,
-    },
+    checkout: { ...NO_CHECKOUT, heldUntilMs, orderId: order.orderId },
     ...others,
   };
 }
