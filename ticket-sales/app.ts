@@ -157,7 +157,7 @@ async function start(
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();
   const deps = { config, connect: kafkaSide.connect, kafka, producer, serdes, log };
-  const services = startServicesBeside(deps, streams, kafkaSide.isEmbedded);
+  const services = startServicesBeside(deps, kafkaSide.isEmbedded);
   stops.push(() => services.stop(config.SHUTDOWN_GRACE_MS / 2));
   return {
     httpUrl: `http://${hostInUrl(config.HTTP_HOST)}:${httpPort}`,

@@ -3,7 +3,7 @@
  * broker each sleeps until something is asked of it for the first time: a sale without holds and
  * notifications never pays for them.
  */
-import type { QueryableStreams } from '../interactive-queries/queryable-streams.ts';
+import { systemClock } from '../base/clock.ts';
 import type { KafkaClient, TopicPartition } from '../kafka/ports.ts';
 import type { JobService } from './jobs/job-service.ts';
 import { TOPICS } from './records.ts';
@@ -20,12 +20,11 @@ interface Service {
   readonly start: () => Promise<JobService>;
 }
 
+/** How often a sleeping service looks whether it is asked: one small request to the broker. */
+const LOOK_EVERY_MS = 1_000;
+
 /** Starts them, or lets them sleep; does not wait. */
-export function startServicesBeside(
-  deps: ServiceDeps,
-  streams: QueryableStreams,
-  isEmbedded: boolean,
-): ServicesBeside {
+export function startServicesBeside(deps: ServiceDeps, isEmbedded: boolean): ServicesBeside {
   const { config } = deps;
   const {
     PAYMENTS = isEmbedded ? 'simulated' : 'off',
@@ -42,7 +41,7 @@ export function startServicesBeside(
   });
   const running = services.map(async (service) => {
     // Somebody else may ask on a Kafka outside.
-    if (isEmbedded) await untilAsked(service.topics, deps, streams, stopping.signal);
+    if (isEmbedded) await untilAsked(service.topics, deps, stopping.signal);
     if (stopping.signal.aborted) return undefined;
     const started = await service.start();
     void started.failed.then(fail);
@@ -80,28 +79,17 @@ function notifications(deps: ServiceDeps, kind: MailKind): Service {
 /** Resolves when there is, or ever was, a record in one of the topics; or at the stop. */
 async function untilAsked(
   topics: readonly string[],
-  { kafka }: ServiceDeps,
-  streams: QueryableStreams,
+  { kafka, log }: ServiceDeps,
   stopping: AbortSignal,
 ): Promise<void> {
-  let asked!: () => void;
-  const hears = new Promise<void>((resolve) => {
-    asked = resolve;
-  });
-  let isAsked = false;
-  // Listens before it looks: what is asked in between is not missed.
-  const unlisten = streams.onCommitted(
-    topics,
-    () => !isAsked,
-    ({ outputs }) => {
-      if (outputs.length > 0) asked();
-    },
-  );
-  stopping.addEventListener('abort', asked, { once: true });
-  if (await hasRecords(topics, kafka)) asked();
-  await hears;
-  isAsked = true;
-  unlisten();
+  while (!stopping.aborted) {
+    try {
+      if (await hasRecords(topics, kafka)) return;
+    } catch (err) {
+      log.warn({ err, topics }, 'cannot see whether a service is asked: looking again');
+    }
+    await systemClock.sleep(LOOK_EVERY_MS, stopping);
+  }
 }
 
 async function hasRecords(topics: readonly string[], kafka: KafkaClient): Promise<boolean> {

@@ -21,7 +21,7 @@ import type { PaymentProvider, ReportPayment } from './payments/payment-provider
 import { paymentService } from './payments/payment-service.ts';
 import { reportPayment } from './payments/report-payment.ts';
 import { SimulatedProvider } from './payments/simulated-provider.ts';
-import type { TicketSerdes } from './records.ts';
+import { type TicketSerdes, TOPICS } from './records.ts';
 
 export interface ServiceDeps {
   readonly config: AppConfig;
@@ -43,6 +43,7 @@ export async function startPayments(
   kind: 'simulated' | 'http',
 ): Promise<JobService> {
   const { config, kafka, producer, serdes } = deps;
+  await serdes.payment.prepare?.(TOPICS.payments, 'value');
   const report = reportPayment(createCommandSender(kafka, producer), serdes);
   const provider = providerOf(config, kind, report);
   return startJobService(
