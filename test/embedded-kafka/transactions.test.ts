@@ -82,6 +82,31 @@ for (const version of [1, 2] as const) {
       expect(await committedOffset(harness, 'g', 'in')).toBe(4);
     });
 
+    test('of a zombie and a new instance that wait for the same end only one goes first', async () => {
+      for (const isZombieFirst of [true, false]) {
+        const harness = await started();
+        const zombie = client(harness);
+        const owner = client(harness);
+        await zombie.init();
+        await write(zombie, 'a', 1);
+        // The end is durable, and its markers are not.
+        harness.holdSyncsAfter(1);
+        expect(await zombie.end(true)).toBe(0);
+        const late = () =>
+          version === 1 ? zombie.addPartition('out') : zombie.produce('out', 'late');
+        const both = isZombieFirst ? [late(), owner.init()] : [owner.init(), late()];
+        await harness.settle();
+        harness.releaseSyncs();
+        const errors = await Promise.all(both);
+        expect(errors[isZombieFirst ? 1 : 0]).toBe(0);
+        expect(await zombie.produce('out', 'later')).toBe(Errors.INVALID_PRODUCER_EPOCH);
+        await write(owner, 'b', 2);
+        expect(await owner.end(true)).toBe(0);
+        await harness.settle();
+        expect(await readCommitted(harness, 'out')).toEqual(['a', 'b']);
+      }
+    });
+
     test('the new instance is told to come back while the old transaction is being ended', async () => {
       const harness = await started(IMPATIENT);
       const zombie = client(harness);

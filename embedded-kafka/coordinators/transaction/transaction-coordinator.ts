@@ -140,17 +140,17 @@ export class TransactionCoordinator implements TransactionVerifier {
     const entry = this.#entryOrNew(transactionalId, timeoutMs);
     const allocate = () => producerIds.allocate();
     for (;;) {
-      if (!(await this.#settled(entry))) return refused(Errors.CONCURRENT_TRANSACTIONS);
-      const decision = decideInit(entry.current, request, allocate, clock.nowMs());
-      if (decision.kind === 'answer') return refused(decision.error);
-      const { next } = decision;
-      const error = await this.#change(entry, next);
-      if (error !== Errors.NONE) return refused(error);
-      // An open transaction was fenced off: when its markers are out, bump again for this client.
-      if (next.phase.kind !== 'ending') {
-        const { producerId, producerEpoch } = next;
-        return { error: Errors.NONE, producerId, producerEpoch };
-      }
+      const answer = await this.#onceSettled(entry, async () => {
+        const decision = decideInit(entry.current, request, allocate, clock.nowMs());
+        if (decision.kind === 'answer') return refused(decision.error);
+        const { producerId, producerEpoch, phase } = decision.next;
+        const error = await this.#change(entry, decision.next);
+        if (error !== Errors.NONE) return refused(error);
+        // An open transaction was fenced off: when its markers are out, bump again for this client.
+        return phase.kind === 'ending' ? 'fenced off' : { error, producerId, producerEpoch };
+      });
+      if (answer === undefined) return refused(Errors.CONCURRENT_TRANSACTIONS);
+      if (answer !== 'fenced off') return answer;
     }
   }
 
@@ -167,12 +167,12 @@ export class TransactionCoordinator implements TransactionVerifier {
   ): Promise<ErrorCodeNumber> {
     if (request.transactionalId === '') return Errors.INVALID_REQUEST;
     const entry = this.#entries.get(request.transactionalId);
-    if (entry !== undefined && !(await this.#settled(entry))) {
-      return Errors.CONCURRENT_TRANSACTIONS;
-    }
-    const nowMs = this.#options.clock.nowMs();
-    const decision = decideAddPartitions(entry?.current, request, nowMs);
-    return this.#carryOut(entry, decision, request.clientVersion === 2 ? 'written' : 'durable');
+    if (entry === undefined) return Errors.INVALID_PRODUCER_ID_MAPPING;
+    const error = await this.#onceSettled(entry, () => {
+      const decision = decideAddPartitions(entry.current, request, this.#options.clock.nowMs());
+      return this.#carryOut(entry, decision, request.clientVersion === 2 ? 'written' : 'durable');
+    });
+    return error ?? Errors.CONCURRENT_TRANSACTIONS;
   }
 
   async verify(request: VerifyRequest): Promise<ErrorCodeNumber> {
@@ -197,15 +197,16 @@ export class TransactionCoordinator implements TransactionVerifier {
   ): Promise<EndTransactionAnswer> {
     if (request.transactionalId === '') return refused(Errors.INVALID_REQUEST);
     const entry = this.#entries.get(request.transactionalId);
-    if (entry?.transition !== undefined && !(await this.#transitionEnded(entry))) {
-      return refused(Errors.CONCURRENT_TRANSACTIONS);
-    }
+    if (entry === undefined) return refused(Errors.INVALID_PRODUCER_ID_MAPPING);
     const { clock, producerIds } = this.#options;
     const allocate = () => producerIds.allocate();
-    const decision = decideEnd(entry?.current, request, allocate, clock.nowMs());
-    const error = await this.#carryOut(entry, decision, 'durable');
-    if (error !== Errors.NONE || entry === undefined) return refused(error);
-    return { error, ...nextIdentity(decision.kind === 'change' ? decision.next : entry.current) };
+    const answer = await this.#onceUnchanging(entry, async () => {
+      const decision = decideEnd(entry.current, request, allocate, clock.nowMs());
+      const error = await this.#carryOut(entry, decision, 'durable');
+      if (error !== Errors.NONE) return refused(error);
+      return { error, ...nextIdentity(decision.kind === 'change' ? decision.next : entry.current) };
+    });
+    return answer ?? refused(Errors.CONCURRENT_TRANSACTIONS);
   }
 
   describe(transactionalId: string): TransactionMetadata | undefined {
@@ -245,12 +246,11 @@ export class TransactionCoordinator implements TransactionVerifier {
   }
 
   async #carryOut(
-    entry: Entry | undefined,
+    entry: Entry,
     decision: Decision,
     until: 'durable' | 'written',
   ): Promise<ErrorCodeNumber> {
-    if (decision.kind === 'answer') return decision.error;
-    return entry === undefined ? Errors.NONE : this.#change(entry, decision.next, until);
+    return decision.kind === 'answer' ? decision.error : this.#change(entry, decision.next, until);
   }
 
   /** Makes `next` durable, then current; nothing has changed when it cannot. Nobody else may be changing the entry. */
@@ -307,26 +307,36 @@ export class TransactionCoordinator implements TransactionVerifier {
     if (error === Errors.NONE) entry.current = next;
   }
 
-  /** Waits until nothing is under way; false when that takes too long. */
-  async #settled(entry: Entry): Promise<boolean> {
+  /** Acts when nothing is under way; undefined when that takes too long, or an end is not complete. */
+  #onceSettled<T>(entry: Entry, act: () => Promise<T>): Promise<T | undefined> {
+    const isEnding = () => entry.current.phase.kind === 'ending';
+    return this.#once(
+      () => entry.transition ?? entry.completion,
+      async () => (isEnding() ? undefined : act()),
+    );
+  }
+
+  /** Acts when no change is under way; markers of the one before may be. */
+  #onceUnchanging<T>(entry: Entry, act: () => Promise<T>): Promise<T | undefined> {
+    return this.#once(() => entry.transition, act);
+  }
+
+  /**
+   * Looks and acts in one breath: of many who wait for the same end, each must see what the one before
+   * has begun. Undefined when it takes too long.
+   */
+  async #once<T>(
+    underWay: () => Promise<void> | undefined,
+    act: () => Promise<T>,
+  ): Promise<T | undefined> {
     const { clock, config } = this.#options;
     const giveUpAtMs = clock.monotonicMs() + config.completionWaitMaxMs;
     for (;;) {
-      const underWay = entry.transition ?? entry.completion;
-      if (underWay === undefined) return entry.current.phase.kind !== 'ending';
+      const pending = underWay();
+      if (pending === undefined) return act();
       const leftMs = giveUpAtMs - clock.monotonicMs();
-      if (leftMs <= 0 || !(await this.#within(leftMs, underWay))) return false;
+      if (leftMs <= 0 || !(await this.#within(leftMs, pending))) return undefined;
     }
-  }
-
-  async #transitionEnded(entry: Entry): Promise<boolean> {
-    const { clock, config } = this.#options;
-    const giveUpAtMs = clock.monotonicMs() + config.completionWaitMaxMs;
-    while (entry.transition !== undefined) {
-      const leftMs = giveUpAtMs - clock.monotonicMs();
-      if (leftMs <= 0 || !(await this.#within(leftMs, entry.transition))) return false;
-    }
-    return true;
   }
 
   #within(limitMs: number, work: Promise<void>): Promise<boolean> {
