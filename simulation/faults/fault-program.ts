@@ -20,6 +20,9 @@ const PAUSED_MAX = 1.6;
 const BLOCKED_MAX = 0.8;
 const DOWN_MAX = 0.3;
 const LATE_MAX = 0.8;
+/** Longer than a session: others may have taken over what the transaction is about. */
+const MARKER_MAX = 1.8;
+const MOVING_MAX = 0.3;
 const HEARTBEATS = /^group-/;
 const STOPPING_EFFECTS_MAX = 12;
 /** Points that a process comes to in the beginning. */
@@ -66,6 +69,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'broker killed at an effect': (program) => program.killBroker(false),
   'broker lost power': (program) => program.killBroker(true),
   'broker disk failed': (program) => program.failBrokerDisk(),
+  'coordinator moved': (program) => program.moveCoordinator(),
   'clock jumped': (program) => program.jumpClock(),
   'store write failed': (program) => program.failStore(),
 };
@@ -102,6 +106,7 @@ export class FaultProgram {
       this.#running.add(fault);
     }
     this.#network.trouble = CALM;
+    this.#network.movingCoordinator = undefined;
     this.#network.unblockAll();
     for (const { process, machine } of this.#engines) {
       process?.resume();
@@ -248,6 +253,26 @@ export class FaultProgram {
     if (this.#broker.process === process && !process.isAlive) this.#broker.start();
   }
 
+  /** Often in the middle of a commit: that is seldom met by chance. */
+  async moveCoordinator(): Promise<void> {
+    const kind = this.#world.chance(0.8) ? 'transaction' : 'group';
+    const move = () => {
+      this.#world.count(`${kind} coordinator moved`);
+      this.#network.movingCoordinator = kind;
+    };
+    const { process } = this.#anyEngine();
+    const isInCommit = process?.isAlive === true && this.#world.chance(0.7);
+    if (isInCommit) {
+      process.atEffect(1, move, kind === 'transaction' ? 'EndTxn' : 'TxnOffsetCommit');
+      await this.#sleepSessions(0.2, 0.6);
+      process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    } else {
+      move();
+      await this.#sleepSessions(0, MOVING_MAX);
+    }
+    this.#network.movingCoordinator = undefined;
+  }
+
   async jumpClock(): Promise<void> {
     const processes = [this.#broker.process, ...this.#engines.map(({ process }) => process)];
     const process = this.#world.oneOf(processes);
@@ -274,6 +299,7 @@ export class FaultProgram {
       stall: sometimes(0.03),
       halfOpen: sometimes(0.002),
       lateMarker: sometimes(0.6),
+      markerMsMax: this.#world.between(10, MARKER_MAX * this.#plan.sessionTimeoutMs),
       refuse: sometimes(0.06),
       lateMsMax: this.#world.between(10, LATE_MAX * this.#plan.sessionTimeoutMs),
       neverTwice: this.#plan.broker['transaction.version'] === '2' ? NONE : ONCE_UNDER_V1,

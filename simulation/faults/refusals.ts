@@ -2,6 +2,7 @@
  * What a cluster of several brokers answers now and then, and a single one never: the leader or the
  * coordinator is another one by now, is loading, has too few replicas. Some of these answers come after
  * the deed: the request was carried out, and the one who did it was deposed before it could say so.
+ * While a coordinator moves it refuses everything.
  */
 import type { FrameHandler } from '../../embedded-kafka/ports.ts';
 import {
@@ -25,7 +26,7 @@ import { offsetFetchApi } from '../../kafka/protocol/messages/offset-fetch.ts';
 import { produceApi } from '../../kafka/protocol/messages/produce.ts';
 import { syncGroupApi } from '../../kafka/protocol/messages/sync-group.ts';
 import { txnOffsetCommitApi } from '../../kafka/protocol/messages/txn-offset-commit.ts';
-import type { World } from '../world/world.ts';
+import type { Network } from '../network/network.ts';
 
 /** A decoded request: its fields are those of its API. */
 // biome-ignore lint/suspicious/noExplicitAny: one table over many messages; the codec checks what is written.
@@ -184,28 +185,59 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
   ],
 ]);
 
+export type CoordinatorKind = 'transaction' | 'group';
+
+/** Who asks which coordinator. */
+const COORDINATED: Readonly<Record<CoordinatorKind, ReadonlySet<number>>> = {
+  transaction: new Set([
+    initProducerIdApi.key,
+    addPartitionsToTxnApi.key,
+    addOffsetsToTxnApi.key,
+    endTxnApi.key,
+  ]),
+  group: new Set([
+    txnOffsetCommitApi.key,
+    offsetCommitApi.key,
+    offsetFetchApi.key,
+    heartbeatApi.key,
+    joinGroupApi.key,
+    syncGroupApi.key,
+  ]),
+};
+
+/** Seldom enough, and what everything depends on. */
+const COMMITTING = new Set([
+  addPartitionsToTxnApi.key,
+  addOffsetsToTxnApi.key,
+  txnOffsetCommitApi.key,
+  endTxnApi.key,
+]);
+const COMMITTING_WEIGHT = 5;
+
 /** Of the refusals, those that come after the deed. */
 const AFTERWARDS = 0.3;
 /** The version of TxnOffsetCommit that goes with transactions V2. */
 const ABORTABLE_FROM = 5;
 const FRAME_SIZE_BYTES = 4;
 
-/** The same broker, as a cluster would answer with that probability per request. */
-export function refusing(
-  handler: FrameHandler,
-  world: World,
-  probability: () => number,
-): FrameHandler {
+/** The same broker, as a cluster would answer in such trouble. */
+export function refusing(handler: FrameHandler, network: Network): FrameHandler {
+  const { world } = network;
   return {
     handle: async (frame, context) => {
-      const refuse = probability();
-      if (refuse === 0 || !world.chance(refuse)) return handler.handle(frame, context);
+      const { trouble, movingCoordinator } = network;
+      if (trouble.refuse === 0 && movingCoordinator === undefined) {
+        return handler.handle(frame, context);
+      }
       const header = decodeRequestHeader(frame);
       const refusal = REFUSALS.get(header.apiKey);
-      if (refusal === undefined) return handler.handle(frame, context);
-      const isDone = refusal.afterwards.length > 0 && world.chance(AFTERWARDS);
-      const codes = isDone ? refusal.afterwards : refusal.instead;
-      const code = world.oneOf(codes);
+      const isMoving =
+        movingCoordinator !== undefined && COORDINATED[movingCoordinator].has(header.apiKey);
+      const weight = COMMITTING.has(header.apiKey) ? COMMITTING_WEIGHT : 1;
+      const isRefused = isMoving || world.chance(trouble.refuse * weight);
+      if (refusal === undefined || !isRefused) return handler.handle(frame, context);
+      const isDone = !isMoving && refusal.afterwards.length > 0 && world.chance(AFTERWARDS);
+      const code = world.oneOf(isMoving ? MOVED : isDone ? refusal.afterwards : refusal.instead);
       if (code === 'TRANSACTION_ABORTABLE' && header.apiVersion < ABORTABLE_FROM) {
         return handler.handle(frame, context);
       }

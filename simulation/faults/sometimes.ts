@@ -32,6 +32,8 @@ const FAULTS = [
   'half-open connection',
   'stalled toBroker',
   'stalled toClient',
+  'transaction coordinator moved',
+  'group coordinator moved',
   'clock jumped',
   'store write failed',
   'store wiped',

@@ -8,6 +8,7 @@
 import { MillraceError } from '../../base/errors.ts';
 import type { ConnectionContext, FrameHandler } from '../../embedded-kafka/ports.ts';
 import type { BrokerAddress, BrokerConnector } from '../../kafka/wire.ts';
+import type { CoordinatorKind } from '../faults/refusals.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { Connection } from './connection.ts';
@@ -31,6 +32,7 @@ export interface NetworkTrouble {
   readonly halfOpen: number;
   /** A transaction's marker reaches its partition late: the outcome is decided, and not seen yet. */
   readonly lateMarker: number;
+  readonly markerMsMax: number;
   /** The broker answers as a cluster would whose leaders and coordinators move. */
   readonly refuse: number;
   readonly lateMsMax: number;
@@ -47,6 +49,7 @@ export const CALM: NetworkTrouble = {
   stall: 0,
   halfOpen: 0,
   lateMarker: 0,
+  markerMsMax: 0,
   refuse: 0,
   lateMsMax: 0,
   neverTwice: new Set(),
@@ -73,6 +76,8 @@ export interface Server {
 export class Network {
   readonly world: World;
   trouble: NetworkTrouble = CALM;
+  /** It refuses everything: it is on its way to another broker. */
+  movingCoordinator: CoordinatorKind | undefined;
   #server: Server | undefined;
   readonly #connections = new Set<Connection>();
   /** Links that hold back, by client. */

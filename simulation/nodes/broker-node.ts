@@ -107,8 +107,7 @@ export class BrokerNode {
       const honest = mutation.handler?.(broker) ?? broker;
       const onForgotten = () => this.#world.count('duplicate without an offset');
       const handler = this.#isForgetful ? forgetfulHandler(honest, onForgotten) : honest;
-      const { world } = this.#network;
-      const facing = refusing(handler, world, () => this.#network.trouble.refuse);
+      const facing = refusing(handler, this.#network);
       this.#network.listen({ process, handler, facing });
     } catch (error) {
       this.#failed(process, error as Error);
@@ -135,10 +134,10 @@ export class BrokerNode {
   }
 
   async #markerArrives(process: Process): Promise<void> {
-    const { lateMarker, lateMsMax } = this.#network.trouble;
+    const { lateMarker, markerMsMax } = this.#network.trouble;
     if (lateMarker === 0 || !this.#world.chance(lateMarker)) return;
     this.#world.count('late marker');
-    await process.clock.sleep(this.#world.between(0, lateMsMax));
+    await process.clock.sleep(this.#world.between(0, markerMsMax));
   }
 
   #sync(process: Process): Promise<void> {

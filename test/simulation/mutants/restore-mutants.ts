@@ -143,7 +143,6 @@ export const RESTORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'unstable-offsets',
     what: 'a task starts from offsets without waiting for the transaction over them',
-    scenario: chores,
     mutation: () => ({
       connector: changingRequests(offsetFetchApi, (request) => ({
         ...request,
