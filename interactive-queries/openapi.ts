@@ -89,20 +89,25 @@ function security({ access }: Route): object[] {
 }
 
 /** What the route names, and what every route may answer: RFC 9457 in any case. */
-function responses({ answers, params, query, body, access }: Route, isSecured: boolean): object {
+function responses(route: Route, isSecured: boolean): object {
+  const { answers, params, query, body, access, invalidAs } = route;
   const named = Object.entries(answers).map(([status, answer]) => [
     status,
     response(Number(status), answer),
   ]);
   return {
-    ...(params === undefined ? {} : { 404: problem('There is no such thing') }),
+    ...(params === undefined || invalidAs !== undefined
+      ? {}
+      : { 404: problem('There is no such thing') }),
     ...(query === undefined && body === undefined ? {} : { 400: problem('It cannot be read') }),
     ...(body === undefined
       ? {}
       : {
           413: problem('The body is too large'),
           415: problem('The body is not JSON in UTF-8'),
-          422: problem('The body has invalid values; `errors` names them'),
+          ...(invalidAs === undefined
+            ? { 422: problem('The body has invalid values; `errors` names them') }
+            : {}),
         }),
     ...(isSecured && access !== 'open' ? DENIALS : {}),
     ...Object.fromEntries(named),

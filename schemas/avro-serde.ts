@@ -23,16 +23,19 @@ export interface AvroSerdeOptions {
   readonly registry: SchemaRegistry;
   /** For readers that need no more: of ordinary data only these fields are read. */
   readonly only?: readonly string[];
+  /** Default: `<topic>-key` or `<topic>-value`. */
+  readonly subject?: (topic: string, part: 'key' | 'value') => string;
 }
 
-/** The serde registers its schema as `<topic>-key` or `<topic>-value` when it is prepared. */
-export function avroSerde<T>({ schema, registry, only }: AvroSerdeOptions): Serde<T> {
-  return new AvroSerde<T>(schema, registry, only);
+/** The serde registers its schema under its subject when it is prepared. */
+export function avroSerde<T>(options: AvroSerdeOptions): Serde<T> {
+  return new AvroSerde<T>(options);
 }
 
 class AvroSerde<T> implements Serde<T> {
   readonly #schema: AvroSchema;
   readonly #registry: SchemaRegistry;
+  readonly #subject: NonNullable<AvroSerdeOptions['subject']>;
   readonly #type: AvroType;
   /** For ordinary data of our own schema; what they leave is avsc's. */
   readonly #read: FastReader | undefined;
@@ -43,16 +46,17 @@ class AvroSerde<T> implements Serde<T> {
   readonly #incompatible = new Map<number, unknown>();
   #schemaId = -1;
 
-  constructor(schema: AvroSchema, registry: SchemaRegistry, only?: readonly string[]) {
+  constructor({ schema, registry, only, subject }: AvroSerdeOptions) {
     this.#schema = schema;
     this.#registry = registry;
+    this.#subject = subject ?? ((topic, part) => `${topic}-${part}`);
     this.#type = parseSchema(schema);
     this.#read = compileReader(schema, only);
     this.#write = compileWriter(schema);
   }
 
   async prepare(topic: string, part: 'key' | 'value'): Promise<void> {
-    this.#schemaId = await this.#registry.register(`${topic}-${part}`, this.#schema);
+    this.#schemaId = await this.#registry.register(this.#subject(topic, part), this.#schema);
     this.#resolvers.set(this.#schemaId, null);
   }
 

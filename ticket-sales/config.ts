@@ -26,7 +26,7 @@ const NOT_OURS = new Set(['HTTP_PROXY', 'KAFKA_VERSION', 'KAFKA_HOME', 'KAFKA_OP
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return LOOPBACK.includes(hostInUrl(host)) || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

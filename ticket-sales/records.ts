@@ -12,6 +12,7 @@ import type { PaymentRequest, Refund, RefundRequest } from './domain/payment.ts'
 import type { Purchase } from './domain/purchase.ts';
 import type { Voucher } from './domain/voucher.ts';
 import { available, type Zone } from './domain/zone.ts';
+import type { ReadModelEntry } from './festival/read-model.ts';
 import type { EventZone } from './reports/report-stores.ts';
 import type { SalesBucket } from './reports/sales-timeline.ts';
 import { type SeatRecord, seatSerde } from './seat-store.ts';
@@ -68,6 +69,7 @@ export interface TicketSerdes {
   readonly event: Serde<EventDefinition>;
   readonly venue: Serde<Venue>;
   readonly customer: Serde<Customer>;
+  readonly festivalReadModel: Serde<ReadModelEntry>;
   readonly eventSales: Serde<EventSales>;
   readonly eventZone: Serde<EventZone>;
   readonly salesBucket: Serde<SalesBucket>;
@@ -95,6 +97,7 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     event: serde('event-defined'),
     venue: serde('venue-defined'),
     customer: serde('customer-defined'),
+    festivalReadModel: serde('festival-read-model'),
     eventSales: serde('event-sales'),
     eventZone: serde('event-zone'),
     salesBucket: serde('sales-bucket'),

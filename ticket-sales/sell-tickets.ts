@@ -3,6 +3,7 @@ import type { Serde } from '../schemas/serde.ts';
 import { stringSerde } from '../schemas/serdes.ts';
 import { passThroughProcessor } from '../topology/dsl/processors/stateless.ts';
 import type { Topology } from '../topology/topology.ts';
+import { addFestivalDoor, FESTIVAL_DOOR, type Festival } from './festival/festival-topology.ts';
 import { type TicketSerdes, TOPICS } from './records.ts';
 import { saleStores } from './sale-stores.ts';
 import { SINKS, TicketProcessor, type TicketProcessorOptions } from './ticket-processor.ts';
@@ -10,21 +11,29 @@ import { SINKS, TicketProcessor, type TicketProcessorOptions } from './ticket-pr
 export const SALE_NODE = 'tickets';
 const SOURCES = { commands: 'commands', payments: 'payments' } as const;
 
+export interface SaleOptions extends TicketProcessorOptions {
+  /** Present while an event is the festival, whose producers write to the same topics. */
+  readonly festival?: Festival | undefined;
+}
+
 export function sellTickets(
   topology: Topology,
   serdes: TicketSerdes,
-  options: TicketProcessorOptions,
+  options: SaleOptions,
 ): Topology {
-  const { commands, payments } = SOURCES;
+  const sources = [SOURCES.commands, SOURCES.payments];
+  const { festival } = options;
+  const read = festival?.serdes ?? serdes;
   topology
-    .addSource(source(commands, TOPICS.commands, serdes.command))
-    .addSource(source(payments, TOPICS.payments, serdes.payment))
-    .copartitionSources(commands, payments)
-    .addProcessor({
-      name: SALE_NODE,
-      supplier: () => new TicketProcessor(options),
-      parents: [commands, payments],
-    });
+    .addSource(source(SOURCES.commands, TOPICS.commands, read.command, festival))
+    .addSource(source(SOURCES.payments, TOPICS.payments, read.payment, festival))
+    .copartitionSources(...sources);
+  if (festival !== undefined) addFestivalDoor(topology, festival, sources, SALE_NODE);
+  topology.addProcessor({
+    name: SALE_NODE,
+    supplier: () => new TicketProcessor(options),
+    parents: festival === undefined ? sources : [FESTIVAL_DOOR],
+  });
   for (const store of saleStores(serdes, options.commandPartitions))
     topology.addStateStore(store, SALE_NODE);
   return topology
@@ -41,9 +50,15 @@ export function sellTickets(
     });
 }
 
-function source<V>(name: string, topic: string, valueSerde: Serde<V>) {
-  const keySerde = stringSerde;
-  return { name, topics: [topic], keySerde, valueSerde, nullKeys: false, nullValues: false };
+/** The festival's producers choose their keys, and may choose none. */
+function source<V>(
+  name: string,
+  topic: string,
+  valueSerde: Serde<V>,
+  festival: Festival | undefined,
+) {
+  const nullKeys = festival !== undefined;
+  return { name, topics: [topic], keySerde: stringSerde, valueSerde, nullKeys, nullValues: false };
 }
 
 function sink<V>(name: string, topic: string, valueSerde: Serde<V>) {

@@ -1,6 +1,8 @@
 /** What a stream thread loads: makes the topology anew, since functions cannot be posted to a worker. */
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
+import { festivalSerdes } from './festival/festival-records.ts';
+import type { FestivalOptions } from './festival/festival-topology.ts';
 import { ticketSerdes } from './records.ts';
 import { ticketTopology } from './ticket-topology.ts';
 
@@ -8,11 +10,16 @@ export interface TicketModuleArgument {
   readonly registryUrl: string;
   readonly registryBasicAuth: string | null;
   readonly commandPartitions: number;
+  /** null = no event is the festival. */
+  readonly festival: FestivalOptions | null;
 }
 
 export function createTicketTopology(argument: TicketModuleArgument): BuiltTopology {
-  const { registryUrl, registryBasicAuth, commandPartitions } = argument;
+  const { registryUrl, registryBasicAuth, commandPartitions, festival: options } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
-  const serdes = ticketSerdes(confluentRegistryClient({ url: registryUrl, ...auth }));
-  return ticketTopology(serdes, { commandPartitions }).build();
+  const registry = confluentRegistryClient({ url: registryUrl, ...auth });
+  const serdes = ticketSerdes(registry);
+  const festival =
+    options === null ? undefined : { options, serdes: festivalSerdes(registry, serdes) };
+  return ticketTopology(serdes, { commandPartitions, festival }).build();
 }

@@ -11,6 +11,8 @@ import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
 import { defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
 import { defineEvents } from './events-table.ts';
+import { addFestivalSinks, type Festival } from './festival/festival-topology.ts';
+import { defineReadModel } from './festival/read-model.ts';
 import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-topology.ts';
 import type { TicketSerdes } from './records.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
@@ -23,6 +25,7 @@ export interface TicketTopologyOptions {
   readonly reports?: ReportOptions;
   /** undefined = none are taken. */
   readonly orders?: OrdersOptions | undefined;
+  readonly festival?: Festival | undefined;
 }
 
 export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOptions): Topology {
@@ -30,10 +33,13 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   defineEvents(builder, serdes);
   defineVenues(builder, serdes);
   defineCustomers(builder, serdes);
+  const { festival } = options;
+  if (festival !== undefined) defineReadModel(builder, serdes.festivalReadModel);
   const topology = builder.build();
   const { orders } = options;
   sellTickets(topology, serdes, { ...options, progressSink: orders && PROGRESS_SINK });
   if (orders !== undefined) defineOrders(topology, serdes, orders);
   defineReports(topology, serdes, options.reports ?? DEFAULT_REPORTS, SINKS.inventory);
+  if (festival !== undefined) addFestivalSinks(topology, serdes, festival, SINKS.inventory);
   return topology;
 }

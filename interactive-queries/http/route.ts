@@ -43,6 +43,8 @@ export interface Route {
   readonly params?: Readonly<Record<string, TSchema>>;
   readonly query?: Readonly<Record<string, TSchema>>;
   readonly body?: TSchema;
+  /** Invalid values are answered with this, in the path, too. Default: 404 in the path, 422 in the body. */
+  readonly invalidAs?: 'malformed-request';
   /** Required and optional request headers, for the document. */
   readonly requestHeaders?: Readonly<
     Record<string, { readonly required: boolean; readonly about: string }>

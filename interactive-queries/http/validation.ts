@@ -15,11 +15,11 @@ const ajv = new Ajv2020({
 });
 
 export interface RouteChecks {
-  /** Throws 404: an id that cannot exist does not exist. */
+  /** Throws 404, an id that cannot exist does not exist, or what the route says. */
   params(params: Readonly<Record<string, string>>): void;
   /** Throws 400: repeated, unknown or malformed. */
   query(text: string): Readonly<Record<string, string>>;
-  /** Throws 422 with a pointer for each fault. */
+  /** Throws 422, or what the route says, with a pointer for each fault. */
   body(value: unknown): void;
 }
 
@@ -30,16 +30,21 @@ export function compileChecks(route: Route): RouteChecks {
   return {
     params: (values) => {
       for (const [name, validate] of params) {
-        if (!validate(values[name])) throw new Problem('not-found');
+        if (!validate(values[name])) throw invalidParameter(route, name);
       }
     },
     query: (text) => (text === '' ? NO_QUERY : checkQuery(new URLSearchParams(text), query)),
     body: (value) => {
       if (body === undefined || body(value)) return;
       const errors = (body.errors ?? []).slice(0, ERRORS_MAX).map(fieldError);
-      throw new Problem('validation-failed', { errors });
+      throw new Problem(route.invalidAs ?? 'validation-failed', { errors });
     },
   };
+}
+
+function invalidParameter({ invalidAs }: Route, name: string): Problem {
+  if (invalidAs === undefined) return new Problem('not-found');
+  return new Problem(invalidAs, { errors: [{ pointer: `{${name}}`, detail: 'is invalid' }] });
 }
 
 function compileEach(schemas: Readonly<Record<string, TSchema>>): Map<string, ValidateFunction> {

@@ -123,8 +123,14 @@ export function undocumented(
   return `${method} ${path} ${answer.status}: ${JSON.stringify(validate.errors)}`;
 }
 
+/** Those that the documents use. */
+const FORMATS = {
+  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+  uri: (text: string) => URL.canParse(text),
+};
+
 function compile(document: OpenApiDocument, schema: Json) {
-  const ajv = new Ajv2020({ strict: false, unicodeRegExp: true });
+  const ajv = new Ajv2020({ strict: false, unicodeRegExp: true, formats: FORMATS });
   ajv.addSchema({ $id: 'openapi.json', components: document.components });
   const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.json#/');
   return ajv.compile(JSON.parse(text) as Json);

@@ -10,6 +10,7 @@ import { CATALOG_STORES } from '../../ticket-sales/catalog/catalog-tables.ts';
 import type { CommandSender } from '../../ticket-sales/command-sender.ts';
 import { readConfig } from '../../ticket-sales/config.ts';
 import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/command.ts';
+import { READ_MODEL_STORE, READ_MODEL_TOPIC } from '../../ticket-sales/festival/read-model.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
@@ -26,6 +27,7 @@ const TABLES: ReadonlyMap<string, string> = new Map([
   [TOPICS.events, REPORT_STORES.events],
   [TOPICS.venues, CATALOG_STORES.venues],
   [TOPICS.customers, CATALOG_STORES.customers],
+  [READ_MODEL_TOPIC, READ_MODEL_STORE],
 ]);
 
 type Environment = Readonly<Record<string, string>>;

@@ -2,6 +2,7 @@
 import { systemClock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
 import type { Authenticate } from '../../interactive-queries/auth/access.ts';
 import { jwtAuthenticator } from '../../interactive-queries/auth/jwt-authenticator.ts';
 import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
@@ -17,6 +18,8 @@ import { catalogRoutes } from '../catalog/catalog-routes.ts';
 import type { CommandSender } from '../command-sender.ts';
 import { type AppConfig, peerEntries } from '../config.ts';
 import { DecisionWaiters } from '../decision-waiters.ts';
+import { festivalApi } from '../festival/festival-api.ts';
+import { READ_MODEL_TOPIC } from '../festival/read-model.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
@@ -78,7 +81,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   const customers = { topic: TOPICS.customers, serde: serdes.customer };
   const zones = new ZoneDirectory(streams, routing, peers);
   const onReplayed = ticketMetrics.replayed;
-  const routes = [
+  const own = [
     ...purchaseRoutes({
       streams,
       routing,
@@ -93,6 +96,12 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     ...eventRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
     ...catalogRoutes({ streams, routing, sender, venues, customers }),
+  ];
+  const readModel = { topic: READ_MODEL_TOPIC, serde: serdes.festivalReadModel };
+  const newKey = systemRandom.uuid;
+  const routes = [
+    ...own,
+    ...festivalApi(config, self, own, { streams, routing, sender, readModel, newKey }),
     ...storeRoutes({ streams, routing, access: ADMINS }),
     ...probeRoutes({ streams, isStopping: () => isStopping }),
   ];
