@@ -57,7 +57,10 @@ export class SaleModel {
     const reason = refusal(zone, quantity);
     const price = zone?.price ?? null;
     const isGranted = reason === 'none' && zone !== undefined;
-    if (isGranted) touch(zone, offset, timestampMs).sold += quantity;
+    if (isGranted) {
+      touch(zone, offset, timestampMs).sold += quantity;
+      zone.revenueMinor += quantity * (price?.amountMinor ?? 0);
+    }
     this.#settle({
       purchaseId,
       eventId,
@@ -84,6 +87,7 @@ export class SaleModel {
       this.deadLetters.push(offset);
     } else if (known.state === 'confirmed') {
       touch(zone, offset, timestampMs).sold -= known.quantity;
+      zone.revenueMinor -= known.price?.amountMinor ?? 0;
       this.#settle({
         ...known,
         state: 'cancelled',
