@@ -1,0 +1,256 @@
+/**
+ * A scripted evening, start to end: two events, ten zones, buyers who buy seats, pay, fail to pay,
+ * let holds expire, cancel and pay late, while the sale is killed again and again. At the end the
+ * auditor, the revenue query and the payment desk must agree to the cent. Exit 0 only when they do.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { type SaleProcess, saleProcess } from '../../test/kit/sale-process.ts';
+import { Gate } from '../gate.ts';
+import { JournalWriter } from '../kit/journal-writer.ts';
+import { progressBars } from '../kit/progress.ts';
+import { connectToSale, type SaleClient } from '../sale-client.ts';
+import { closeBooks, type EveningBooks, isSettled, purchasesOf } from './books.ts';
+import { type GuestSurroundings, patiently, type Visit, visit } from './guest.ts';
+import { PaymentDesk } from './payment-desk.ts';
+import { type Evening, planEvening } from './programme.ts';
+
+const HELP = `npm run demo -- [options]      an evening of two events, from the first buyer to the last refund
+
+  --buyers N      buyers                                         (20000)
+  --minutes M     in which they come                             (2)
+  --kills N       SIGKILLs of the sale meanwhile                 (6)
+  --hold-ms N     how long tickets are held for a buyer          (20000)
+  --seed N        the same evening again                         (1)
+  --brokers LIST  on this Kafka instead of the embedded broker   (KAFKA_BROKERS)
+  --keep          do not delete the folder of the evening
+
+Starts a sale of its own on free ports. Exit 0: the books, the revenue query and the auditor agree.
+`;
+
+const root = resolve(import.meta.dirname, '../..');
+const READY_WITHIN_MS = 120_000;
+const SETTLE_WITHIN_MS = 180_000;
+const AUDIT_PATIENCE_MS = 60_000;
+const AUDIT_NOT_VALID = 2;
+/** More than ever wait at once; a sale that is down makes them wait. */
+const GUESTS_MAX = 4_000;
+
+interface EveningRun {
+  readonly evening: Evening;
+  readonly sale: SaleProcess;
+  readonly client: SaleClient;
+  readonly desk: PaymentDesk;
+  readonly around: GuestSurroundings;
+  readonly journalFile: string;
+  readonly applicationId: string;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      buyers: { type: 'string', default: '20000' },
+      minutes: { type: 'string', default: '2' },
+      kills: { type: 'string', default: '6' },
+      'hold-ms': { type: 'string', default: '20000' },
+      seed: { type: 'string', default: '1' },
+      brokers: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const number = (option: 'buyers' | 'minutes' | 'kills' | 'hold-ms' | 'seed') => {
+    const value = Number(values[option]);
+    if (!Number.isFinite(value) || value < 0) throw new Error(`--${option} must be a number`);
+    return value;
+  };
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-evening-'));
+  const name = Date.now().toString(36);
+  const evening = planEvening({
+    buyers: number('buyers'),
+    seed: number('seed'),
+    holdMs: number('hold-ms'),
+    name,
+  });
+  const applicationId = `evening-${name}`;
+  const kafkaBrokers = values.brokers ?? process.env['KAFKA_BROKERS'];
+  const sale = await saleProcess({
+    directory: join(directory, 'sale'),
+    ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
+    env: {
+      STREAMS_APPLICATION_ID: applicationId,
+      STREAMS_SESSION_TIMEOUT_MS: '6000',
+      TICKETS_DEMO: 'false',
+      // The desk of the evening is the payment side.
+      PAYMENTS: 'off',
+      LOG_LEVEL: 'warn',
+    },
+  });
+  const stop = () => void sale.kill('SIGKILL').finally(() => process.exit(130));
+  process.once('SIGINT', stop);
+  try {
+    sale.start();
+    await sale.ready(READY_WITHIN_MS);
+    const { brokers, registryUrl, httpUrl } = sale;
+    const client = await connectToSale({ brokers, registryUrl, httpUrl }, READY_WITHIN_MS);
+    const desk = new PaymentDesk(client);
+    await desk.open();
+    const journalFile = join(directory, 'journal.ndjson');
+    const journal = new JournalWriter(journalFile);
+    const around = { httpUrl, desk, journal, name, holdMs: number('hold-ms') };
+    const run = { evening, sale, client, desk, around, journalFile, applicationId };
+    await openDoors(run);
+    const visits = await receive(run, number('minutes') * 60_000, number('kills'));
+    const books = await settle(run, visits);
+    journal.close();
+    await desk.close();
+    const verdict = await audited(run);
+    await client.close();
+    console.log(tableOf(evening, visits, books, verdict));
+    return books.problems.length === 0 && verdict === 'RIGHT' ? 0 : 1;
+  } finally {
+    await sale.kill('SIGTERM');
+    if (!values.keep) rmSync(directory, { recursive: true, force: true });
+    else console.error(`kept: ${directory}`);
+  }
+}
+
+async function openDoors({ evening, around: { httpUrl } }: EveningRun): Promise<void> {
+  const put = async (path: string, body: object) => {
+    const answer = await patiently(`${httpUrl}${path}`, 'PUT', body);
+    if (answer.status >= 300) {
+      throw new Error(`PUT ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }
+  };
+  for (const { eventId, name } of evening.events) await put(`/v1/events/${eventId}`, { name });
+  for (const { eventId, zoneId, body, voucher } of evening.zones) {
+    const path = `/v1/events/${eventId}/zones/${zoneId}`;
+    await put(path, body);
+    if (voucher === undefined) continue;
+    await put(`${path}/vouchers/${voucher}`, { percentOff: 50, amountOffMinor: 0, usesMax: 100 });
+  }
+}
+
+/** Resolves when every buyer has done what it meant to do. */
+async function receive(run: EveningRun, forMs: number, kills: number): Promise<Visit[]> {
+  const { evening, sale, around } = run;
+  const { buyers } = evening;
+  const visits: Visit[] = [];
+  const gate = new Gate(GUESTS_MAX);
+  const arriving = (async () => {
+    const beganMs = performance.now();
+    for (const [index, buyer] of buyers.entries()) {
+      const dueMs = beganMs + (index * forMs) / buyers.length;
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now());
+      await gate.enter();
+      gate.leaveAfter(visit(buyer, around).then((done) => visits.push(done)));
+    }
+    await gate.empty();
+  })();
+  const killing = killNowAndThen(sale, kills, forMs, () => visits.length >= buyers.length);
+  await progressBars.during('guests', buyers.length, () => visits.length, arriving);
+  await killing;
+  return visits;
+}
+
+async function killNowAndThen(
+  sale: SaleProcess,
+  kills: number,
+  forMs: number,
+  isOver: () => boolean,
+): Promise<void> {
+  for (let kill = 0; kill < kills && !isOver(); kill++) {
+    await sleep((forMs / (kills + 1)) * (0.7 + 0.6 * Math.random()));
+    await sale.kill('SIGKILL');
+    sale.start();
+    await sale.ready(READY_WITHIN_MS);
+  }
+}
+
+async function settle({ evening, client, desk, around }: EveningRun, visits: readonly Visit[]) {
+  const deadlineMs = performance.now() + SETTLE_WITHIN_MS;
+  for (;;) {
+    const purchases = await purchasesOf(client, evening);
+    const isOver = isSettled(purchases);
+    if (isOver || performance.now() > deadlineMs) {
+      const books = await closeBooks(around.httpUrl, evening, purchases, visits, desk.books());
+      const problems = isOver ? books.problems : ['not settled in time', ...books.problems];
+      return { ...books, problems };
+    }
+    await sleep(1_000);
+  }
+}
+
+/** `millrace audit` until the log is quiet. */
+async function audited(run: EveningRun): Promise<string> {
+  const deadlineMs = performance.now() + AUDIT_PATIENCE_MS;
+  for (;;) {
+    const isLast = performance.now() > deadlineMs;
+    const { exitCode, report } = await auditOnce(run, isLast);
+    if (exitCode === AUDIT_NOT_VALID && !isLast) {
+      await sleep(1_000);
+      continue;
+    }
+    if (exitCode !== 0) console.error(report);
+    return report.trim().split('\n').at(-1) ?? '';
+  }
+}
+
+async function auditOnce(
+  { sale, journalFile, applicationId }: EveningRun,
+  isSettledNow: boolean,
+): Promise<{ exitCode: number | null; report: string }> {
+  const args = [
+    ...['cli/main.ts', 'audit', '--live', '--journal', journalFile],
+    ...['--brokers', sale.brokers, '--registry', sale.registryUrl],
+    ...['--application-id', applicationId, ...(isSettledNow ? ['--settled'] : [])],
+  ];
+  const auditor = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
+  let report = '';
+  auditor.stdout.on('data', (text: Buffer) => {
+    report += text.toString();
+  });
+  const exitCode = await new Promise<number | null>((done) => auditor.once('close', done));
+  return { exitCode, report };
+}
+
+function tableOf(
+  evening: Evening,
+  visits: readonly Visit[],
+  books: EveningBooks,
+  verdict: string,
+): string {
+  const euros = (minor: number) => (minor / 100).toLocaleString('en', { minimumFractionDigits: 2 });
+  const { desk } = books;
+  const rows: [string, string | number][] = [
+    ['guests', visits.length],
+    ['zones', evening.zones.length],
+    ...[...books.states].sort().map(([state, count]): [string, number] => [state, count]),
+    ['turned away at the door', visits.filter(({ state }) => state === undefined).length],
+    ['tickets sold', books.ticketsSold],
+    ['payments taken', `${desk.payments}, EUR ${euros(desk.capturedMinor)}`],
+    ['given back', `${desk.refunds}, EUR ${euros(desk.refundedMinor)}`],
+    ['revenue by the topics', `EUR ${euros(books.revenueMinor)}`],
+    ['books', books.problems.length === 0 ? 'agree to the cent' : 'DO NOT AGREE'],
+    ['auditor', verdict],
+  ];
+  const table = rows.map(([what, value]) => `  ${what.padEnd(26)}${value}`).join('\n');
+  const problems = books.problems.slice(0, 20).map((problem) => `  PROBLEM ${problem}`);
+  return [table, ...problems].join('\n');
+}
+
+// Whatever the evening has open must not keep it from ending.
+process.exit(
+  await main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }),
+);
