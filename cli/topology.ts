@@ -1,5 +1,6 @@
 /** `millrace topology`: needs no broker and no registry. */
 import { ticketSerdes } from '../ticket-sales/records.ts';
+import { DEFAULT_REPORTS } from '../ticket-sales/reports/define-reports.ts';
 import { ticketTopology } from '../ticket-sales/ticket-topology.ts';
 
 export const TOPOLOGY_FORMATS = ['text', 'json', 'mermaid', 'dot'] as const;
@@ -8,6 +9,7 @@ export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): str
   const nobody = () => Promise.reject(new Error('a description needs no registry'));
   const description = ticketTopology(ticketSerdes({ register: nobody, schemaById: nobody }), {
     commandPartitions: 1,
+    reports: { ...DEFAULT_REPORTS, isIndexedByBuyer: true },
   }).describe();
   switch (format) {
     case 'text':

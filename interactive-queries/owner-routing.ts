@@ -20,7 +20,10 @@ export type LocalAnswer<V> = (
 ) => RouteResponse | Promise<RouteResponse>;
 
 /** Reads one partition's part. */
-export type Collect<T> = (store: ReadOnlyKeyValueStore<unknown, unknown>) => Promise<readonly T[]>;
+export type Collect<T> = (
+  store: ReadOnlyKeyValueStore<unknown, unknown>,
+  partition: number,
+) => Promise<readonly T[]>;
 
 export interface Gathered<T> {
   readonly items: readonly T[];
@@ -157,6 +160,20 @@ export class OwnerRouting {
     return joined;
   }
 
+  /**
+   * Reads another store of a partition that is being read: one of the same task, hence here, too. It
+   * may be a commit ahead of the first. Throws 503 when the task is leaving.
+   */
+  async alongside<V, T>(
+    storeName: string,
+    partition: number,
+    request: RouteRequest,
+    read: (store: ReadOnlyKeyValueStore<unknown, V>) => T | Promise<T>,
+  ): Promise<T> {
+    const { store } = await this.#local.open(storeName, partition, request);
+    return this.#local.read(storeName, () => read(store as ReadOnlyKeyValueStore<unknown, V>));
+  }
+
   /** Where everything is, is looked up before anything is begun: what throws here leaves nothing behind. */
   #parts<T>(storeName: string, request: RouteRequest, collect: Collect<T>): Promise<Part<T>>[] {
     const { streams, peers } = this.#options;
@@ -193,7 +210,7 @@ export class OwnerRouting {
     collect: Collect<T>,
   ): Promise<Part<T>> {
     const { store, position } = await this.#local.open(storeName, partition, request);
-    return { items: await this.#local.read(storeName, () => collect(store)), position };
+    return { items: await this.#local.read(storeName, () => collect(store, partition)), position };
   }
 
   async #collectFrom<T>(

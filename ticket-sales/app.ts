@@ -113,6 +113,11 @@ async function start(
     registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
     commandPartitions: (await kafka.partitionCount(TOPICS.commands)) ?? config.TICKETS_PARTITIONS,
     festival,
+    reports: {
+      bucketMs: config.TICKETS_SALES_BUCKET_MS,
+      timelineMs: config.TICKETS_SALES_RETENTION_MS,
+      isIndexedByBuyer: config.TICKETS_BUYER_QUERIES === 'on',
+    },
   };
   const streams = new KafkaStreams({
     topology: {

@@ -291,6 +291,19 @@ export const SETTINGS = {
     schema: listed(text.min(16, 'must have at least 16 characters each')).optional(),
     secret: true,
   },
+  TICKETS_BUYER_QUERIES: {
+    about:
+      'Whether purchases are indexed by buyer, for GET /v1/purchases: costs a second read of every outcome.',
+    schema: oneOf('on', 'off').default('on'),
+  },
+  TICKETS_SALES_BUCKET_MS: {
+    about: 'How long each stretch of the sales over time is, ms of log time.',
+    schema: whole(1_000, 86_400_000).default(60_000),
+  },
+  TICKETS_SALES_RETENTION_MS: {
+    about: 'How long a stretch of the sales over time is kept after its last change, ms.',
+    schema: whole(60_000, 315_360_000_000).default(2_592_000_000),
+  },
   HTTP_HOST: { about: 'Address the API listens on.', schema: text.default('127.0.0.1') },
   AUTH: {
     about:

@@ -4,22 +4,30 @@ import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { festivalSerdes } from './festival/festival-records.ts';
 import type { FestivalOptions } from './festival/festival-topology.ts';
 import { ticketSerdes } from './records.ts';
+import type { ReportOptions } from './reports/define-reports.ts';
 import { ticketTopology } from './ticket-topology.ts';
 
 export interface TicketModuleArgument {
   readonly registryUrl: string;
   readonly registryBasicAuth: string | null;
   readonly commandPartitions: number;
+  readonly reports: ReportOptions;
   /** null = no event is the festival. */
   readonly festival: FestivalOptions | null;
 }
 
 export function createTicketTopology(argument: TicketModuleArgument): BuiltTopology {
-  const { registryUrl, registryBasicAuth, commandPartitions, festival: options } = argument;
+  const {
+    registryUrl,
+    registryBasicAuth,
+    commandPartitions,
+    reports,
+    festival: options,
+  } = argument;
   const auth = registryBasicAuth === null ? {} : { basicAuth: registryBasicAuth };
   const registry = confluentRegistryClient({ url: registryUrl, ...auth });
   const serdes = ticketSerdes(registry);
   const festival =
     options === null ? undefined : { options, serdes: festivalSerdes(registry, serdes) };
-  return ticketTopology(serdes, { commandPartitions, festival }).build();
+  return ticketTopology(serdes, { commandPartitions, reports, festival }).build();
 }

@@ -6,6 +6,7 @@
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
  *   stock, by event -> event-zones, event-sales, sales-timeline, venue-events                   reports, off the sale's path
+ *   purchaseStatusUpdated -> buyer-purchases                                                    an index, if wanted
  */
 import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -15,6 +16,7 @@ import { addFestivalSinks, type Festival } from './festival/festival-topology.ts
 import { defineReadModel } from './festival/read-model.ts';
 import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-topology.ts';
 import type { TicketSerdes } from './records.ts';
+import { defineBuyerIndex } from './reports/buyer-index.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
 import { sellTickets } from './sell-tickets.ts';
 import { SINKS } from './ticket-processor.ts';
@@ -36,10 +38,11 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   const { festival } = options;
   if (festival !== undefined) defineReadModel(builder, serdes.festivalReadModel);
   const topology = builder.build();
-  const { orders } = options;
+  const { orders, reports = DEFAULT_REPORTS } = options;
   sellTickets(topology, serdes, { ...options, progressSink: orders && PROGRESS_SINK });
   if (orders !== undefined) defineOrders(topology, serdes, orders);
-  defineReports(topology, serdes, options.reports ?? DEFAULT_REPORTS, SINKS.inventory);
+  defineReports(topology, serdes, reports, SINKS.inventory);
+  if (reports.isIndexedByBuyer) defineBuyerIndex(topology, serdes.purchase);
   if (festival !== undefined) addFestivalSinks(topology, serdes, festival, SINKS.inventory);
   return topology;
 }

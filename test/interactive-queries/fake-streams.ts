@@ -191,10 +191,16 @@ export class FakeStreams implements QueryableStreams {
       approximateEntryCount: async () => guarded(() => values.size),
       async *range(options: RangeOptions<unknown> = {}) {
         const { prefix, limit = Number.POSITIVE_INFINITY } = options;
+        const [from, to] = [String(options.from ?? ''), String(options.to ?? '\u{10ffff}')];
         const entries = guarded(() => [...values.entries()]).sort(([a], [b]) =>
           String(a) < String(b) ? -1 : 1,
         );
-        const fitting = entries.filter(([key]) => String(key).startsWith(prefix?.toString() ?? ''));
+        const fitting = entries.filter(
+          ([key]) =>
+            String(key).startsWith(prefix?.toString() ?? '') &&
+            String(key) >= from &&
+            String(key) <= to,
+        );
         for (const [key, value] of fitting.slice(0, limit)) yield [key, value] as const;
       },
     };

@@ -13,6 +13,7 @@ import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/com
 import { READ_MODEL_STORE, READ_MODEL_TOPIC } from '../../ticket-sales/festival/read-model.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { BUYER_STORE } from '../../ticket-sales/reports/buyer-index.ts';
 import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
 import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { FakeStreams } from '../interactive-queries/fake-streams.ts';
@@ -160,7 +161,9 @@ export class FakeInstance {
       this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
     }
     for (const [topic, name] of TABLES) this.streams.addStore(name, { partitionCount, topic });
-    this.streams.addStore(REPORT_STORES.sales, { partitionCount });
+    for (const name of [...Object.values(REPORT_STORES), BUYER_STORE]) {
+      if (name !== REPORT_STORES.events) this.streams.addStore(name, { partitionCount });
+    }
     this.api = createTicketApi({
       config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env }).config,
       streams: this.streams,

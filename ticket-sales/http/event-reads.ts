@@ -7,12 +7,12 @@ import type { QueryableStreams } from '../../interactive-queries/queryable-strea
 import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { TicketCommand } from '../domain/command.ts';
-import type { EventDefinition, EventSales } from '../domain/event.ts';
+import type { EventDefinition } from '../domain/event.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { REPORT_STORES } from '../reports/report-stores.ts';
 import { STORES } from '../sale-stores.ts';
-import { eventView, salesView, zoneView } from './views.ts';
+import { eventView, zoneView } from './views.ts';
 
 export interface EventRoutesDeps {
   readonly streams: QueryableStreams;
@@ -22,8 +22,7 @@ export interface EventRoutesDeps {
   readonly events: TopicOf<EventDefinition>;
 }
 
-/** Lists are answered whole; paging comes with the need. */
-const EVENTS_PER_PARTITION_MAX = 1_000;
+/** The zones of an event are answered whole. */
 const ZONES_PER_PARTITION_MAX = 10_000;
 
 export function getEvent(
@@ -37,25 +36,6 @@ export function getEvent(
     if (found === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
     return jsonWithEtag(request, eventView(found));
   });
-}
-
-export async function listEvents(
-  deps: EventRoutesDeps,
-  request: RouteRequest,
-): Promise<RouteResponse> {
-  const { items, headers } = await deps.routing.gather(
-    REPORT_STORES.events,
-    request,
-    async (store) => {
-      const events = store as ReadOnlyKeyValueStore<unknown, EventDefinition>;
-      const views: object[] = [];
-      for await (const [, definition] of events.range({ limit: EVENTS_PER_PARTITION_MAX })) {
-        views.push(eventView(definition));
-      }
-      return views;
-    },
-  );
-  return jsonWithEtag(request, { items }, undefined, headers);
 }
 
 export async function listZones(
@@ -85,19 +65,5 @@ export function answerZone(
     const found = store.get(key);
     if (found === undefined) throw new Problem('not-found', { detail: 'there is no such zone' });
     return jsonWithEtag(request, view(found), `"${found.version}"`);
-  });
-}
-
-export function getSales(
-  deps: EventRoutesDeps,
-  request: RouteRequest,
-): RouteResponse | Promise<RouteResponse> {
-  const eventId = request.params['eventId']!;
-  const location = deps.streams.locateKey(REPORT_STORES.sales, Buffer.from(eventId));
-  return deps.routing.answer<EventSales>(REPORT_STORES.sales, location, request, (store) => {
-    const found = store.get(eventId);
-    if (found === undefined)
-      throw new Problem('not-found', { detail: 'no zone of such an event has been announced' });
-    return jsonWithEtag(request, salesView(found));
   });
 }

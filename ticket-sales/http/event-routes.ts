@@ -2,19 +2,11 @@
 import Type from 'typebox';
 import type { Route } from '../../interactive-queries/http/route.ts';
 import { readQuery } from '../../interactive-queries/positions.ts';
-import {
-  answerZone,
-  type EventRoutesDeps,
-  getEvent,
-  getSales,
-  listEvents,
-  listZones,
-} from './event-reads.ts';
+import { answerZone, type EventRoutesDeps, getEvent, listZones } from './event-reads.ts';
 import { putEvent, putZone } from './event-writes.ts';
 import { BUYERS, OPERATORS } from './roles.ts';
 import {
   eventRequestSchema,
-  eventSalesSchema,
   eventSchema,
   idSchema,
   inventorySchema,
@@ -47,19 +39,6 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
         ...unavailable,
       },
       handle: (request) => putEvent(deps, request),
-    },
-    {
-      method: 'GET',
-      path: '/v1/events',
-      operationId: 'listEvents',
-      summary: 'All events',
-      tag: 'events',
-      access: BUYERS,
-      answers: {
-        200: { about: 'The events', body: Type.Object({ items: Type.Array(eventSchema) }) },
-        ...unavailable,
-      },
-      handle: (request) => listEvents(deps, request),
     },
     {
       method: 'GET',
@@ -144,22 +123,6 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
         ...unavailable,
       },
       handle: (request) => answerZone(deps, request, inventoryView),
-    },
-    {
-      method: 'GET',
-      path: '/v1/events/{eventId}/sales',
-      operationId: 'getSales',
-      summary: 'Sums over the zones of an event',
-      tag: 'events',
-      access: OPERATORS,
-      params: event,
-      answers: {
-        200: { about: 'The sums', body: eventSalesSchema },
-        304: { about: 'Unchanged' },
-        404: { about: 'There is no such event, or no zone yet' },
-        ...unavailable,
-      },
-      handle: (request) => getSales(deps, request),
     },
   ];
 }

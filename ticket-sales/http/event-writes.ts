@@ -17,6 +17,7 @@ import type { Money } from '../domain/money.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import { answerZone, type EventRoutesDeps, getEvent } from './event-reads.ts';
 import { asGet, read } from './own-reads.ts';
+import { parseTime } from './times.ts';
 import { eventView, zoneView } from './views.ts';
 
 interface EventRequest extends Partial<Pick<EventDefinition, 'customers'>> {
@@ -70,14 +71,6 @@ async function mustExist(
   if ((await read(() => getVenue(deps, asked))) !== undefined) return;
   const errors = [{ pointer: '/venueId', detail: 'there is no such venue' }];
   throw new Problem('validation-failed', { errors });
-}
-
-/** Undefined for a time that does not exist: Date.parse takes 30 February for 2 March. */
-function parseTime(text: string): number | undefined {
-  const timeMs = Date.parse(text);
-  const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number];
-  const isDay = day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
-  return isDay && !Number.isNaN(timeMs) ? timeMs : undefined;
 }
 
 export async function putZone(

@@ -24,6 +24,7 @@ import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
+import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
 import { seatRoutes } from './seat-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
@@ -95,6 +96,12 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
+    ...reportRoutes({
+      streams,
+      routing,
+      bucketMs: config.TICKETS_SALES_BUCKET_MS,
+      isIndexed: config.TICKETS_BUYER_QUERIES === 'on',
+    }),
     ...catalogRoutes({ streams, routing, sender, venues, customers }),
   ];
   const readModel = { topic: READ_MODEL_TOPIC, serde: serdes.festivalReadModel };

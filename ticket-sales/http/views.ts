@@ -1,9 +1,10 @@
 /** What the API shows: plain JSON made from domain values, and the schemas of it. */
 import Type from 'typebox';
-import type { EventDefinition, EventSales } from '../domain/event.ts';
+import type { EventDefinition } from '../domain/event.ts';
 import { AMOUNT_MINOR_MAX, CURRENCY_PATTERN, type Money } from '../domain/money.ts';
 import { PURCHASE_STATES, type Purchase, REASONS } from '../domain/purchase.ts';
 import { available, CAPACITY_MAX, ID_PATTERN, QUANTITY_MAX, type Zone } from '../domain/zone.ts';
+import { TIME_PATTERN } from './times.ts';
 
 export const idSchema = Type.String({
   pattern: ID_PATTERN,
@@ -13,7 +14,7 @@ export const purchaseIdSchema = Type.String({
   pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
   description: 'UUID, lower case',
 });
-const timeSchema = Type.String({ description: 'RFC 3339, UTC' });
+export const timeSchema = Type.String({ description: 'RFC 3339, UTC' });
 export const textSchema = Type.String({
   minLength: 1,
   maxLength: 200,
@@ -59,12 +60,7 @@ export const eventRequestSchema = Type.Object(
   {
     name: textSchema,
     venueId: Type.Optional(idSchema),
-    startsAt: Type.Optional(
-      Type.String({
-        pattern:
-          '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$',
-      }),
-    ),
+    startsAt: Type.Optional(Type.String({ pattern: TIME_PATTERN })),
     customers: Type.Optional(customersSchema),
   },
   { additionalProperties: false },
@@ -105,27 +101,6 @@ export const eventSchema = Type.Object({
   startsAt: Type.Optional(timeSchema),
   customers: Type.Optional(customersSchema),
   zones: Type.Optional(Type.Array(zoneSchema)),
-});
-
-const amountSchema = Type.Object({
-  amountMinor: Type.Integer(),
-  currency: Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' }),
-});
-
-const sumsSchema = Type.Object({
-  zones: Type.Integer(),
-  capacity: Type.Integer(),
-  held: Type.Integer(),
-  sold: Type.Integer(),
-  revenue: Type.Array(amountSchema, {
-    description: 'prices of what is sold, fees included, by currency; none that is 0',
-  }),
-});
-
-export const eventSalesSchema = Type.Object({
-  eventId: idSchema,
-  venueId: Type.Optional(idSchema),
-  ...sumsSchema.properties,
 });
 
 export function purchaseView(purchase: Purchase): Record<string, unknown> {
@@ -169,19 +144,6 @@ export function eventView(event: EventDefinition): Record<string, unknown> {
   };
 }
 
-export function salesView(sales: EventSales): Record<string, unknown> {
-  const { eventId, venueId, zones, capacity, held, sold, revenue } = sales;
-  return {
-    eventId,
-    ...(venueId === null ? {} : { venueId }),
-    zones,
-    capacity,
-    held,
-    sold,
-    revenue: revenue.map(moneyView),
-  };
-}
-
-function moneyView(money: Money): Money {
+export function moneyView(money: Money): Money {
   return { amountMinor: money.amountMinor, currency: money.currency };
 }

@@ -20,11 +20,14 @@ export interface ReportOptions {
   /** How long each stretch of the timeline is, and how long it is kept after its last change. */
   readonly bucketMs: number;
   readonly timelineMs: number;
+  /** Whether the purchases of a buyer can be asked for: reads every outcome once more. */
+  readonly isIndexedByBuyer: boolean;
 }
 
 export const DEFAULT_REPORTS: ReportOptions = {
   bucketMs: 60_000,
   timelineMs: 30 * 24 * 60 * 60_000,
+  isIndexedByBuyer: false,
 };
 
 const STOCK_BY_EVENT = 'stock-by-event-repartition';
