@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { TopologyTestDriver } from '../../../runtime/topology-test-driver.ts';
 import type { AvroSchema, SchemaRegistry } from '../../../schemas/schema-registry.ts';
 import { bytesSerde, stringSerde } from '../../../schemas/serdes.ts';
-import type { CreateZoneCommand, TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import type { TicketCommand } from '../../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { purchaseIdFor } from '../../../ticket-sales/domain/purchase-id.ts';
 import type { Zone } from '../../../ticket-sales/domain/zone.ts';
@@ -13,6 +13,7 @@ import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/r
 import { STORES } from '../../../ticket-sales/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
 import { purchaseCommand } from '../domain/samples.ts';
+import { createZone, HOLD } from './festival-zones.ts';
 
 interface Sample {
   readonly value: { readonly purchaseId: string };
@@ -91,33 +92,6 @@ const pay = ({ hex }: Sample, key?: string | null) =>
 
 const purchaseOf = ({ value }: Sample) =>
   driver.getKeyValueStore<string, Purchase>(STORES.purchases).get(value.purchaseId.toLowerCase());
-
-function createZone(zoneId: string, changes: Partial<CreateZoneCommand> = {}): CreateZoneCommand {
-  return {
-    kind: 'createZone',
-    eventId: 'fest',
-    zoneId,
-    capacity: 5,
-    quantityMax: 10,
-    price: { amountMinor: 4_000, currency: 'EUR' },
-    terms: null,
-    blockedSeats: [],
-    ...changes,
-  };
-}
-
-const HOLD = {
-  checkout: 'hold',
-  holdMs: 600_000,
-  latePayment: 'refund',
-  customerMax: 0,
-  opensAtMs: null,
-  closesAtMs: null,
-  fees: null,
-  tiers: [],
-  layout: null,
-  notify: false,
-} as const;
 
 describe('PurchaseRequested in ticketPurchase', () => {
   beforeEach(async () => {
