@@ -135,7 +135,7 @@ class Tried {
 describe('the seats of a zone', () => {
   test('are what a grid searched seat by seat says, whatever is taken, freed, blocked and chosen', () => {
     fc.assert(
-      fc.property(layout, fc.array(step, { maxLength: 40 }), (size, steps) => {
+      fc.property(layout, fc.array(step, { maxLength: 40, size: 'max' }), (size, steps) => {
         const tried = new Tried(size);
         for (const each of steps) {
           if (each.kind === 'choose') tried.choose(each.size, each.placement);
@@ -154,7 +154,7 @@ describe('the seats of a zone', () => {
     fc.assert(
       fc.property(
         layout,
-        fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 60 }),
+        fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 60, size: 'max' }),
         (size, groups) => {
           const tried = new Tried(size);
           for (const count of groups) {
