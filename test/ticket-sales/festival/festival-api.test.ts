@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../../../ticket-sales/config.ts';
 import { ticketIdOf } from '../../../ticket-sales/festival/festival.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
+import { TokenIssuer } from '../../kit/token-issuer.ts';
 import { FakeSale } from '../fake-sale.ts';
 import { CONTRACT, type ContractAnswer, contractClient } from './contract-client.ts';
 
@@ -207,6 +208,55 @@ describe('two instances', () => {
     setImmediate(() => sale.decide());
     const answer = await other('purchaseStatus', { params: { purchaseId: String(purchaseId) } });
     expect(answer.status).toBe(200);
+  });
+});
+
+describe('with AUTH=jwt', () => {
+  let issuer: TokenIssuer;
+
+  beforeEach(async () => {
+    issuer = await TokenIssuer.start();
+    sale = await FakeSale.start(1, { ...ENV, ...issuer.env() });
+    ask = contractClient(`http://127.0.0.1:${sale.one.port}/festival/v1`);
+    const headers = await bearer('olga', 'operator');
+    const put = (path: string, body: object) => sale.one.ask('PUT', path, { headers, body });
+    await put('/v1/events/fest', { name: 'Festival' });
+    expect((await put('/v1/events/fest/zones/vip', { capacity: 3 })).status).toBe(201);
+  });
+
+  afterEach(() => issuer.stop());
+
+  async function bearer(subject: string, role: string): Promise<Record<string, string>> {
+    return { authorization: `Bearer ${await issuer.token(subject, [role])}` };
+  }
+
+  test('a buyer buys for himself and sees his own purchase; nobody else does', async () => {
+    const request = {
+      params: { ticketId: VIP },
+      body: { userId: USER, quantity: 1, ticketType: 'vip' },
+    };
+    expectProblem(await ask('purchaseTicket', request), 401);
+    const other = await bearer('bob', 'buyer');
+    expectProblem(await ask('purchaseTicket', { ...request, headers: other }), 403);
+    const headers = await bearer(USER, 'buyer');
+    const { purchaseId } = expectContract(
+      await ask('purchaseTicket', { ...request, headers }),
+      202,
+    );
+    const params = { purchaseId: String(purchaseId) };
+    expectContract(await ask('purchaseStatus', { params, headers }), 200);
+    expectProblem(await ask('purchaseStatus', { params, headers: other }), 404);
+  });
+
+  test('only operators load the read model', async () => {
+    const body = { ticketType: 'vip', availableCount: 1 };
+    const status = { purchaseId: STRANGE, status: 'FAILED' };
+    const buyer = await bearer(USER, 'buyer');
+    const operator = await bearer('olga', 'operator');
+    expectProblem(await ask('loadTicketInventory', { body, headers: buyer }), 403);
+    expectProblem(await ask('loadPurchaseStatus', { body: status, headers: buyer }), 403);
+    expectContract(await ask('loadTicketInventory', { body, headers: operator }), 201);
+    expectContract(await ask('loadPurchaseStatus', { body: status, headers: operator }), 201);
   });
 });
 
