@@ -15,6 +15,8 @@ import { festivalTopics } from './festival/festival-topology.ts';
 import { READ_MODEL_TOPIC } from './festival/read-model.ts';
 import { createTicketApi } from './http/ticket-api.ts';
 import { reachKafka } from './kafka-side.ts';
+import { ORDER_TOPICS, orderSerdes } from './orders/order-records.ts';
+import { orderTopics } from './orders/order-topology.ts';
 import { packageVersion } from './package-version.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
 import { reachRegistry, waitForRegistry } from './registry-side.ts';
@@ -88,14 +90,18 @@ async function start(
   });
   stops.push(() => producer.close());
   const festival = festivalOptions(config);
+  const takesOrders =
+    config.TICKETS_ORDERS === undefined ? kafkaSide.isEmbedded : config.TICKETS_ORDERS === 'on';
   const { TICKETS_PARTITIONS: partitions, STREAMS_REPLICATION_FACTOR: replicas } = config;
   await ensureTopics(kafka.admin, [
     ...ticketTopics(partitions, replicas),
+    ...(takesOrders ? orderTopics(partitions, replicas) : []),
     ...(festival === null ? [] : festivalTopics(festival, partitions, replicas)),
   ]);
   const registry = await reachRegistry(config, kafka, log, hooks, stops);
 
   const serdes = ticketSerdes(registry.registry);
+  const orders = takesOrders ? orderSerdes(registry.registry) : undefined;
   await waitForRegistry(hooks, registry.url, async () => {
     await serdes.command.prepare?.(TOPICS.commands, 'value');
     await serdes.event.prepare?.(TOPICS.events, 'value');
@@ -104,6 +110,8 @@ async function start(
     await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
+    await orders?.command.prepare?.(ORDER_TOPICS.orders, 'value');
+    await orders?.order.prepare?.(ORDER_TOPICS.orderStatus, 'value');
     if (festival !== null) await serdes.festivalReadModel.prepare?.(READ_MODEL_TOPIC, 'value');
   });
 
@@ -111,7 +119,10 @@ async function start(
   const argument: TicketModuleArgument = {
     registryUrl: registry.url,
     registryBasicAuth: config.SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO ?? null,
-    commandPartitions: (await kafka.partitionCount(TOPICS.commands)) ?? config.TICKETS_PARTITIONS,
+    commandPartitions: (await kafka.partitionCount(TOPICS.commands)) ?? partitions,
+    orderPartitions: takesOrders
+      ? ((await kafka.partitionCount(ORDER_TOPICS.orders)) ?? partitions)
+      : null,
     festival,
     reports: {
       bucketMs: config.TICKETS_SALES_BUCKET_MS,
@@ -157,7 +168,7 @@ async function start(
   });
 
   const sender = createCommandSender(kafka, producer);
-  const http = createTicketApi({ config, streams, sender, serdes, log, self, version });
+  const http = createTicketApi({ config, streams, sender, serdes, orders, log, self, version });
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();

@@ -166,6 +166,11 @@ export const SETTINGS = {
     about: 'Partitions of the topics that are created. Fixed for the life of an application id.',
     schema: whole(1, 1_024).default(8),
   },
+  TICKETS_ORDERS: {
+    about:
+      'Take orders of several lines, all or nothing: docs/orders.md. Unset: with the embedded broker only.',
+    schema: oneOf('on', 'off').optional(),
+  },
   TICKETS_DEMO: {
     about: 'Create a demo event at the start. Unset: with the embedded broker only.',
     allowed: 'true, false, 1, 0',

@@ -3,6 +3,7 @@ import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { festivalSerdes } from './festival/festival-records.ts';
 import type { FestivalOptions } from './festival/festival-topology.ts';
+import { orderSerdes } from './orders/order-records.ts';
 import { ticketSerdes } from './records.ts';
 import type { ReportOptions } from './reports/define-reports.ts';
 import { ticketTopology } from './ticket-topology.ts';
@@ -11,6 +12,8 @@ export interface TicketModuleArgument {
   readonly registryUrl: string;
   readonly registryBasicAuth: string | null;
   readonly commandPartitions: number;
+  /** How many the topic of orders has; null = none are taken. */
+  readonly orderPartitions: number | null;
   readonly reports: ReportOptions;
   /** null = no event is the festival. */
   readonly festival: FestivalOptions | null;
@@ -29,5 +32,7 @@ export function createTicketTopology(argument: TicketModuleArgument): BuiltTopol
   const serdes = ticketSerdes(registry);
   const festival =
     options === null ? undefined : { options, serdes: festivalSerdes(registry, serdes) };
-  return ticketTopology(serdes, { commandPartitions, reports, festival }).build();
+  const { orderPartitions: partitions } = argument;
+  const orders = partitions === null ? undefined : { serdes: orderSerdes(registry), partitions };
+  return ticketTopology(serdes, { commandPartitions, reports, orders, festival }).build();
 }

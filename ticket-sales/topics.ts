@@ -4,9 +4,12 @@ import type { Admin, TopicSpec } from '../kafka/ports.ts';
 import { TOPICS } from './records.ts';
 
 /** Log time decides (invariant 7): the broker stamps commands and payments when it appends them. */
-const LOG_TIME = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'LogAppendTime' } as const;
-const COMPACT = { 'cleanup.policy': 'compact' } as const;
-const DELETE = { 'cleanup.policy': 'delete' } as const;
+export const LOG_TIME = {
+  'cleanup.policy': 'delete',
+  'message.timestamp.type': 'LogAppendTime',
+} as const;
+export const COMPACT = { 'cleanup.policy': 'compact' } as const;
+export const DELETE = { 'cleanup.policy': 'delete' } as const;
 
 export function ticketTopics(partitions: number, replicationFactor: number): TopicSpec[] {
   const topic = (name: string, configs: Readonly<Record<string, string>>): TopicSpec => ({
@@ -35,8 +38,9 @@ export function ticketTopics(partitions: number, replicationFactor: number): Top
 /** Creates what is missing. Throws CONFIG_INVALID when a topic that exists cannot be used as it is. */
 export async function ensureTopics(admin: Admin, topics: readonly TopicSpec[]): Promise<void> {
   const { existing } = await admin.createTopics(topics);
-  for (const topic of [TOPICS.commands, TOPICS.payments]) {
-    if (existing.includes(topic)) await mustHaveLogTime(admin, topic);
+  for (const { name, configs } of topics) {
+    const isLogTime = configs['message.timestamp.type'] === 'LogAppendTime';
+    if (isLogTime && existing.includes(name)) await mustHaveLogTime(admin, name);
   }
 }
 

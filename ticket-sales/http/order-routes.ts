@@ -22,7 +22,8 @@ import type { CommandSender } from '../command-sender.ts';
 import { requestedOrder } from '../orders/decide-place-order.ts';
 import { orderIdFor } from '../orders/order.ts';
 import type { OrderCommand, PlaceOrderCommand } from '../orders/order-command.ts';
-import type { OrderWaiters } from '../orders/order-waiters.ts';
+import { ORDER_TOPICS, type OrderSerdes } from '../orders/order-records.ts';
+import { OrderWaiters } from '../orders/order-waiters.ts';
 import type { TopicOf } from '../records.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import { acceptedOrder, alreadyOver, decidedOrder, isOverView } from './order-answers.ts';
@@ -51,7 +52,22 @@ const preferHeader = {
   prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the zones' },
 };
 
-export function orderRoutes(deps: OrderRoutesDeps): Route[] {
+/** The routes, with whoever waits on them fed from what this instance commits. */
+export function orderApi(
+  deps: Omit<OrderRoutesDeps, 'waiters' | 'orders'>,
+  serdes: OrderSerdes,
+): Route[] {
+  const waiters = new OrderWaiters({ orderSerde: serdes.order, clock: deps.clock });
+  deps.streams.onCommitted(
+    [ORDER_TOPICS.orderStatus],
+    () => waiters.isAnybodyWaiting,
+    (notice) => waiters.onCommitted(notice),
+  );
+  const orders = { topic: ORDER_TOPICS.orders, serde: serdes.command };
+  return orderRoutes({ ...deps, waiters, orders });
+}
+
+function orderRoutes(deps: OrderRoutesDeps): Route[] {
   return [
     {
       method: 'POST',

@@ -20,9 +20,11 @@ import { type AppConfig, peerEntries } from '../config.ts';
 import { DecisionWaiters } from '../decision-waiters.ts';
 import { festivalApi } from '../festival/festival-api.ts';
 import { READ_MODEL_TOPIC } from '../festival/read-model.ts';
+import type { OrderSerdes } from '../orders/order-records.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
+import { orderApi } from './order-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
@@ -34,6 +36,8 @@ export interface TicketApiDeps {
   readonly streams: QueryableStreams;
   readonly sender: CommandSender;
   readonly serdes: TicketSerdes;
+  /** undefined = no orders are taken. */
+  readonly orders?: OrderSerdes | undefined;
   readonly log: Log;
   /** How other instances reach this one. */
   readonly self: HostInfo;
@@ -47,7 +51,7 @@ export interface TicketApi {
 }
 
 export function createTicketApi(deps: TicketApiDeps): TicketApi {
-  const { config, streams, sender, serdes, log, self, version } = deps;
+  const { config, streams, sender, serdes, orders, log, self, version } = deps;
   const clock = systemClock;
   const authenticate = authenticator(config, log);
   let isStopping = false;
@@ -103,6 +107,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       isIndexed: config.TICKETS_BUYER_QUERIES === 'on',
     }),
     ...catalogRoutes({ streams, routing, sender, venues, customers }),
+    ...(orders === undefined ? [] : orderApi({ streams, routing, sender, clock }, orders)),
   ];
   const readModel = { topic: READ_MODEL_TOPIC, serde: serdes.festivalReadModel };
   const newKey = systemRandom.uuid;

@@ -10,12 +10,14 @@
  * between them is as long as there are orders.
  */
 
+import type { TopicSpec } from '../../kafka/ports.ts';
 import type { Serde } from '../../schemas/serde.ts';
 import { stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { SALE_NODE } from '../sell-tickets.ts';
+import { COMPACT, DELETE, LOG_TIME } from '../topics.ts';
 import { ORDER_SINKS, ORDER_STORES, OrderProcessor } from './order-processor.ts';
 import { ORDER_TOPICS, type OrderSerdes } from './order-records.ts';
 
@@ -27,6 +29,18 @@ export interface OrdersOptions {
 
 /** The child of the sale that lines and payments of orders go to. */
 export const PROGRESS_SINK = 'order-progress';
+/** Log time decides of orders, too: the broker stamps their commands. */
+export function orderTopics(partitions: number, replicationFactor: number): readonly TopicSpec[] {
+  const topic = (name: string, configs: TopicSpec['configs']): TopicSpec => {
+    return { name, partitions, replicationFactor, configs };
+  };
+  return [
+    topic(ORDER_TOPICS.orders, LOG_TIME),
+    topic(ORDER_TOPICS.orderStatus, COMPACT),
+    topic(`${ORDER_TOPICS.orders}.dlq`, DELETE),
+  ];
+}
+
 const PROGRESS_TOPIC = 'order-progress-repartition';
 const NODES = { commands: 'order-commands', progress: 'order-progress-source', orders: 'orders' };
 
