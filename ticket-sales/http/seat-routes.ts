@@ -6,6 +6,8 @@ import { SEAT_PATTERN } from '../domain/seats/seat-name.ts';
 import { BUYERS, OPERATORS } from './roles.ts';
 import { getBestSeats, getSeats } from './seat-reads.ts';
 import {
+  BITMAP_ABOUT,
+  BITMAP_TYPE,
   bestSeatsSchema,
   blockedSeatsSchema,
   blockRequestSchema,
@@ -45,7 +47,7 @@ export function seatRoutes(deps: SeatRoutesDeps): Route[] {
       params: zone,
       query: readQuery,
       answers: {
-        200: { about: 'Every seat: free, held or sold, blocked', body: seatMapSchema },
+        200: { about: `Every seat; as ${BITMAP_TYPE}: ${BITMAP_ABOUT}`, body: seatMapSchema },
         304: { about: 'Unchanged' },
         ...noSeats,
         ...unavailable,

@@ -32,6 +32,28 @@ export function seatState(row: SeatRow | undefined, column: number): SeatState {
   return (row.blocked[word]! & bit) !== 0 ? 'blocked' : 'free';
 }
 
+/** Writes a byte per seat, as `codes` has it: a whole map is many times faster than seat by seat. */
+export function writeStates(
+  row: SeatRow,
+  columns: number,
+  codes: Readonly<Record<SeatState, number>>,
+  target: Uint8Array,
+  at: number,
+): void {
+  const { free, taken, blocked } = codes;
+  for (let word = 0, column = 0; column < columns; word++) {
+    let takenBits = row.taken[word]!;
+    let blockedBits = row.blocked[word]!;
+    const end = Math.min(column + WORD_BITS, columns);
+    for (; column < end; column++) {
+      target[at + column] =
+        (takenBits & 1) !== 0 ? taken : (blockedBits & 1) !== 0 ? blocked : free;
+      takenBits >>>= 1;
+      blockedBits >>>= 1;
+    }
+  }
+}
+
 /** The first free seat from this column on; `columns` when there is none. */
 export function nextFree(row: SeatRow | undefined, from: number, columns: number): number {
   return row === undefined ? Math.min(from, columns) : next(row, from, columns, FULL_WORD);
