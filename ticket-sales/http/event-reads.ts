@@ -26,7 +26,7 @@ export interface EventRoutesDeps {
 const ZONES_PER_PARTITION_MAX = 10_000;
 
 export function getEvent(
-  deps: EventRoutesDeps,
+  deps: Pick<EventRoutesDeps, 'streams' | 'routing'>,
   request: RouteRequest,
 ): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;

@@ -4,15 +4,20 @@
  * miss asks the owner. The topology decides all the same.
  */
 import { Problem } from '../../interactive-queries/http/problem.ts';
-import type { RouteRequest } from '../../interactive-queries/http/route.ts';
+import { changedRequest, type RouteRequest } from '../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import type { Peers } from '../../interactive-queries/peers.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
 import type { PurchaseCommand } from '../domain/command.ts';
 import { type Zone, zoneKey } from '../domain/zone.ts';
 import { STORES } from '../sale-stores.ts';
+import { getEvent } from './event-reads.ts';
+import { asGet, read } from './own-reads.ts';
 
 const KNOWN_MAX = 100_000;
+
+const UNKNOWN_EVENT = { detail: 'there is no such event', members: { reason: 'unknown_event' } };
+const UNKNOWN_ZONE = { detail: 'the event has no such zone', members: { reason: 'unknown_zone' } };
 
 type Found = Pick<Zone, 'quantityMax'> | 'absent' | 'unavailable';
 
@@ -51,10 +56,26 @@ export class ZoneDirectory {
     request: RouteRequest,
   ): Promise<number | undefined> {
     const found = await this.#ask(key, address, request);
-    if (found === 'absent') throw new Problem('not-found', { detail: 'unknown event or zone' });
+    if (found === 'absent') throw await this.#whatIsUnknown(address, request);
     if (found === 'unavailable') return undefined;
     if (this.#quantityMax.size < KNOWN_MAX) this.#quantityMax.set(key, found.quantityMax);
     return found.quantityMax;
+  }
+
+  /** The zone's partition knows zones only: of events, another one is to be asked. */
+  async #whatIsUnknown(
+    { eventId }: Pick<PurchaseCommand, 'eventId'>,
+    request: RouteRequest,
+  ): Promise<Problem> {
+    const deps = { streams: this.#streams, routing: this.#routing };
+    const asked = changedRequest(asGet(request, `/v1/events/${eventId}`), { params: { eventId } });
+    const isUnavailable = () => 'unavailable' as const;
+    const event = await read(() => getEvent(deps, asked)).catch(isUnavailable);
+    if (event === 'unavailable')
+      return new Problem('not-found', { detail: 'there is no such zone' });
+    return event === undefined
+      ? new Problem('not-found', UNKNOWN_EVENT)
+      : new Problem('not-found', UNKNOWN_ZONE);
   }
 
   async #ask(

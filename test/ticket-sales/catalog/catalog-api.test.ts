@@ -1,7 +1,7 @@
 /** Venues and customers over HTTP: who may define and see them, and what events make of them. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TOPICS } from '../../../ticket-sales/records.ts';
-import { FakeSale } from '../fake-sale.ts';
+import { FakeSale, partitionOf } from '../fake-sale.ts';
 
 let sale: FakeSale;
 
@@ -89,5 +89,32 @@ describe('a customer', () => {
       eventId: 'open',
       name: 'Open',
     });
+  });
+});
+
+describe('a purchase of what there is not', () => {
+  const buy = (eventId: string) =>
+    sale.one.ask('POST', '/v1/purchases', {
+      headers: { 'idempotency-key': 'k' },
+      body: { eventId, zoneId: 'roof', buyerId: 'ada', quantity: 1 },
+    });
+
+  test('is told whether it is the event or its zone that is unknown, and nothing is sent', async () => {
+    await put('/v1/events/ball', { name: 'Ball' });
+    const sent = sale.sent.length;
+    const zone = await buy('ball');
+    expect([zone.status, zone.body['reason']]).toEqual([404, 'unknown_zone']);
+    const event = await buy('feast');
+    expect([event.status, event.body['reason']]).toEqual([404, 'unknown_event']);
+    expect(sale.sent.length).toBe(sent);
+  });
+
+  test('is no more than not found while nobody can say what is defined', async () => {
+    const partition = partitionOf('feast');
+    const owner = sale.instanceOf('feast', true);
+    if (partitionOf('feast/roof') === partition) throw new Error('they must be apart');
+    owner.streams.restoring.set(partition, 5);
+    const { status, body } = await buy('feast');
+    expect([status, body['reason']]).toEqual([404, undefined]);
   });
 });

@@ -121,7 +121,7 @@ describe('a client made from the contract', () => {
 
   test('is told 400 while the zone of the type does not exist', async () => {
     const problem = expectProblem(await purchase({ ticketType: 'normal' }, NORMAL), 400);
-    expect(problem['detail']).toBe('unknown event or zone');
+    expect(problem['detail']).toBe('the event has no such zone');
   });
 
   test('is told 404 for what there is not', async () => {
