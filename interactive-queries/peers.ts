@@ -31,6 +31,8 @@ export interface ForwardOptions {
   readonly target?: string;
   /** Ask for these partitions only: the peer answers with its part of them, or 421. */
   readonly partitions?: readonly number[];
+  /** Posts this instead of getting. The owner must take it twice as once: it may have, without our hearing. */
+  readonly post?: { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> };
 }
 
 const HOP_HEADER = 'millrace-hop';
@@ -88,7 +90,7 @@ export class Peers {
   }
 
   /**
-   * GETs the target at the owner. Throws 503 owner-unavailable (not allowed, no answer, left alone),
+   * GETs the target at the owner (or POSTs to it). Throws 503 owner-unavailable (not allowed, no answer, left alone),
    * 503 rebalancing (not the owner any more) or 504 deadline-exceeded.
    */
   async forward(
@@ -109,7 +111,7 @@ export class Peers {
     }
     const url = `http://${name}${options.target ?? request.target}`;
     try {
-      const answer = await this.#get(url, request, options.partitions);
+      const answer = await this.#ask(url, request, options);
       this.#health.delete(name);
       onForwarded('answered');
       return asOwnersAnswer(answer);
@@ -127,10 +129,10 @@ export class Peers {
     }
   }
 
-  async #get(
+  async #ask(
     url: string,
     request: RouteRequest,
-    partitions: readonly number[] | undefined,
+    { partitions, post }: ForwardOptions,
   ): Promise<RouteResponse> {
     const { token, timeoutMs, passesAuthorization } = this.#options;
     const headers: Record<string, string> = { [HOP_HEADER]: '1' };
@@ -145,7 +147,11 @@ export class Peers {
     }
     const patienceMs = timeoutMs + waitSeconds(headers['prefer']) * 1_000;
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(patienceMs)]);
-    const answer = await fetch(url, { headers, signal, redirect: 'error' });
+    const sent =
+      post === undefined
+        ? { headers }
+        : { method: 'POST', headers: { ...headers, ...post.headers }, body: post.body };
+    const answer = await fetch(url, { ...sent, signal, redirect: 'error' });
     const body = await readBounded(answer);
     return { status: answer.status, headers: passedBack(answer.headers), body };
   }

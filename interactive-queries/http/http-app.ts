@@ -9,7 +9,7 @@ import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type Authenticate, type Caller, requireRole, TRUSTED, UNKNOWN } from '../auth/access.ts';
 import { HttpServer, type ServerLimits } from './http-server.ts';
-import { readJsonBody } from './json-body.ts';
+import { parseJson, readJsonBytes } from './json-body.ts';
 import { Problem, type ProblemSlug, retryAfter } from './problem.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
 import { compileChecks, type RouteChecks } from './validation.ts';
@@ -158,11 +158,14 @@ async function serve(
   checks.params(params);
   const query = checks.query(context.querystring);
   let body: unknown;
+  let bytes: Buffer | undefined;
   if (route.body !== undefined) {
-    body = await readJsonBody(context.req, options.bodyLimitBytes);
+    bytes = await readJsonBytes(context.req, options.bodyLimitBytes);
+    route.checkBytes?.(context.req.headers, bytes);
+    body = parseJson(bytes);
     checks.body(body);
   }
-  const request = new KoaRouteRequest(context, caller, params, query, body);
+  const request = new KoaRouteRequest(context, caller, params, query, body, bytes);
   const response = route.handle(request);
   state.response = response instanceof Promise ? await response : response;
 }
@@ -187,6 +190,7 @@ class KoaRouteRequest implements RouteRequest {
   readonly params: RouteRequest['params'];
   readonly query: RouteRequest['query'];
   readonly body: unknown;
+  readonly bodyBytes: Buffer | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(
@@ -195,12 +199,14 @@ class KoaRouteRequest implements RouteRequest {
     params: RouteRequest['params'],
     query: RouteRequest['query'],
     body: unknown,
+    bodyBytes: Buffer | undefined,
   ) {
     this.#context = context;
     this.caller = caller;
     this.params = params;
     this.query = query;
     this.body = body;
+    this.bodyBytes = bodyBytes;
   }
 
   get headers(): RouteRequest['headers'] {

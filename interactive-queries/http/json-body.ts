@@ -8,8 +8,11 @@ import { Problem } from './problem.ts';
 
 const DEPTH_MAX = 20;
 
-/** Throws a Problem: 400 malformed, 413 too large (the connection is then closed), 415 media type. */
-export async function readJsonBody(request: IncomingMessage, limitBytes: number): Promise<unknown> {
+/**
+ * The bytes of what says that it is JSON: parseJson reads them. Throws a Problem: 400 malformed, 413
+ * too large (the connection is then closed), 415 media type.
+ */
+export async function readJsonBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
   const declared = Number(length ?? 0);
   if (declared === 0 && encoding === undefined) throw malformed('the body is empty');
@@ -17,6 +20,11 @@ export async function readJsonBody(request: IncomingMessage, limitBytes: number)
   if (declared > limitBytes) throw tooLarge(limitBytes);
   const bytes = await readAll(request, limitBytes);
   if (bytes.length === 0) throw malformed('the body is empty');
+  return bytes;
+}
+
+/** Throws a 400 Problem. */
+export function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw malformed('the body is not UTF-8');
   return parseStrictly(bytes.toString('utf8'));
 }

@@ -16,6 +16,8 @@ export interface RouteRequest {
   readonly caller: Caller;
   /** Validated against the route's body schema. */
   readonly body: unknown;
+  /** The body as it came. */
+  readonly bodyBytes?: Buffer | undefined;
   /** Path and query as they came, for problem documents and forwarding. */
   readonly target: string;
   /** Aborts when the client goes away. */
@@ -43,6 +45,8 @@ export interface Route {
   readonly params?: Readonly<Record<string, TSchema>>;
   readonly query?: Readonly<Record<string, TSchema>>;
   readonly body?: TSchema;
+  /** Before anybody reads the body: throws what a wrong signature over its bytes is answered with. */
+  readonly checkBytes?: (headers: IncomingMessage['headers'], bytes: Buffer) => void;
   /** Invalid values are answered with this, in the path, too. Default: 404 in the path, 422 in the body. */
   readonly invalidAs?: 'malformed-request';
   /** Required and optional request headers, for the document. */
@@ -68,6 +72,7 @@ export function changedRequest(
     headers: request.headers,
     caller: request.caller,
     body: request.body,
+    bodyBytes: request.bodyBytes,
     target: request.target,
     ...changes,
     // Looked up only when somebody waits: making it costs.

@@ -32,7 +32,7 @@ import {
 export const JOB_STORES = { jobs: 'jobs', due: 'due' } as const;
 export const JOB_SINKS = { attempts: 'attempts', deadLetters: 'dead-letters' } as const;
 
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 200;
 const NO_LONGER = 'nobody does such jobs any more';
 
 export type JobInput<R> = JobRequest<R> | AttemptResult;
