@@ -121,10 +121,22 @@ describe('one instance', () => {
       ['application/json, application/octet-stream;q=0.5', 'application/json'],
       ['application/octet-stream;q=0', 'application/json'],
       ['*/*', 'application/json'],
+      ['text/html, application/xhtml+xml, */*;q=0.8', 'application/json'],
+      ['text/plain', 'text/plain'],
+      ['text/plain;q=0.5, application/octet-stream;q=0.6', 'application/octet-stream'],
       ['application/json;q=0.2, Application/Octet-Stream', 'application/octet-stream'],
     ])('of %j chooses %s', async (accept, type) => {
       const { answer } = await bitmapOf(sale.one, { accept });
       expect(answer.headers.get('content-type')).toContain(type);
+    });
+
+    test('is a page of plain text for who accepts text', async () => {
+      await take(['A2', 'A3']);
+      const headers = { accept: 'text/plain' };
+      const answer = await fetch(`http://127.0.0.1:${sale.one.port}${PATH}/seats`, { headers });
+      expect(await answer.text()).toBe(
+        'gala/hall, version 2\n14 free (.), 0 held and 2 sold (X), 2 blocked (#)\nA .XX...\nB ......\nC #....#\n',
+      );
     });
 
     test('is 404 for an unknown zone, and for one whose seats have no numbers', async () => {

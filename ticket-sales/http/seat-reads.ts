@@ -21,7 +21,7 @@ import { type SeatLayout, type Zone, zoneKey } from '../domain/zone.ts';
 import { STORES } from '../sale-stores.ts';
 import { type SeatRecord, StoredSeats, seatKeyPrefix } from '../seat-store.ts';
 import { asGet, read } from './own-reads.ts';
-import { BITMAP_TYPE, seatBitmap, seatMapView } from './seat-views.ts';
+import { seatForm } from './seat-views.ts';
 
 export interface SeatReadDeps {
   readonly streams: QueryableStreams;
@@ -51,34 +51,18 @@ export function getSeats(
   deps: SeatReadDeps,
   request: RouteRequest,
 ): RouteResponse | Promise<RouteResponse> {
-  const isBitmap = wantsBitmap(request.headers.accept);
+  const form = seatForm(request.headers.accept);
   return answerSeats(deps, request, async (here) => {
     const headers: Record<string, string> = { Vary: 'Accept' };
-    const tagOf = ({ version }: Zone) => (isBitmap ? `"${version}-bitmap"` : `"${version}"`);
-    if (here.isOwner && hasTag(request, tagOf(here.zone))) {
-      return { status: 304, headers: { ...headers, ETag: tagOf(here.zone) } };
+    const current = form.tagOf(here.zone.version);
+    if (here.isOwner && hasTag(request, current)) {
+      return { status: 304, headers: { ...headers, ETag: current } };
     }
     const { found: rows, zone } = await ofOneVersion(here, () => touchedRows(here));
-    const view = { zone, layout: here.layout, rows };
-    if (here.isOwner) headers['ETag'] = tagOf(zone);
-    headers['Content-Type'] = isBitmap ? BITMAP_TYPE : 'application/json';
-    const body = isBitmap ? seatBitmap(view) : JSON.stringify(seatMapView(view));
-    return { status: 200, headers, body };
+    if (here.isOwner) headers['ETag'] = form.tagOf(zone.version);
+    headers['Content-Type'] = form.mediaType;
+    return { status: 200, headers, body: form.write({ zone, layout: here.layout, rows }) };
   });
-}
-
-/** Asked for by name, and not less than JSON. */
-function wantsBitmap(accept: string | undefined): boolean {
-  const ranges = (accept ?? '')
-    .split(',')
-    .map((range) => range.split(';').map((part) => part.trim().toLowerCase()));
-  const quality = (type: string): number => {
-    const range = ranges.find(([name]) => name === type);
-    if (range === undefined) return 0;
-    const q = range.find((part) => part.startsWith('q='));
-    return q === undefined ? 1 : Number(q.slice(2));
-  };
-  return quality(BITMAP_TYPE) > 0 && quality(BITMAP_TYPE) >= quality('application/json');
 }
 
 type Placement = PurchaseOptions['placement'];

@@ -41,13 +41,16 @@ export function seatRoutes(deps: SeatRoutesDeps): Route[] {
       method: 'GET',
       path,
       operationId: 'getSeats',
-      summary: 'The seats of a zone; two bits per seat with `Accept: application/octet-stream`',
+      summary: 'The seats of a zone: JSON, two bits per seat, or text, by `Accept`',
       tag: 'seats',
       access: BUYERS,
       params: zone,
       query: readQuery,
       answers: {
-        200: { about: `Every seat; as ${BITMAP_TYPE}: ${BITMAP_ABOUT}`, body: seatMapSchema },
+        200: {
+          about: `Every seat. As text/plain: a line per row. As ${BITMAP_TYPE}: ${BITMAP_ABOUT}`,
+          body: seatMapSchema,
+        },
         304: { about: 'Unchanged' },
         ...noSeats,
         ...unavailable,

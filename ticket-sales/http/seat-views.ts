@@ -1,8 +1,8 @@
-/** A zone's seats as they are shown: a line of characters per row, or two bits per seat. Pure. */
+/** A zone's seats as they are shown: characters in JSON, two bits per seat, or plain text. Pure. */
 import Type from 'typebox';
 import { rowLetters, SEAT_PATTERN } from '../domain/seats/seat-name.ts';
 import { type SeatRow, type SeatState, writeStates } from '../domain/seats/seat-row.ts';
-import type { SeatLayout, Zone } from '../domain/zone.ts';
+import { available, type SeatLayout, type Zone } from '../domain/zone.ts';
 import { idSchema } from './views.ts';
 
 /** A zone with numbered seats, and the rows of it that were ever touched, of one moment. */
@@ -73,21 +73,89 @@ export const BITMAP_ABOUT =
   'big-endian rows (4 bytes), seats per row (4) and version (8), then two bits per seat, row by row, ' +
   'the first seat of a byte in its lowest bits: 0 free, 1 held or sold, 2 blocked';
 
-export function seatMapView({ zone, layout, rows }: SeatView): Record<string, unknown> {
-  const { eventId, zoneId, version } = zone;
-  const { columns } = layout;
-  const untouched = SIGNS.free.repeat(columns);
-  const line = Buffer.alloc(columns);
-  const lines = Array.from({ length: layout.rows }, (_, index) => {
-    const row = rows.get(index);
-    if (row === undefined) return { row: rowLetters(index), seats: untouched };
-    writeStates(row, columns, SIGN_CODES, line, 0);
-    return { row: rowLetters(index), seats: line.toString('latin1') };
-  });
-  return { eventId, zoneId, version, layout: { rows: layout.rows, columns }, rows: lines };
+/** One way to show a map. */
+export interface SeatForm {
+  readonly mediaType: string;
+  /** Bytes that differ have tags that differ. */
+  readonly tagOf: (version: number) => string;
+  readonly write: (view: SeatView) => string | Buffer;
 }
 
-export function seatBitmap({ zone, layout, rows }: SeatView): Buffer {
+const JSON_FORM: SeatForm = {
+  mediaType: 'application/json',
+  tagOf: (version) => `"${version}"`,
+  write: (view) => JSON.stringify(seatMapView(view)),
+};
+
+const FORMS: readonly SeatForm[] = [
+  JSON_FORM,
+  {
+    mediaType: BITMAP_TYPE,
+    tagOf: (version) => `"${version}-bitmap"`,
+    write: seatBitmap,
+  },
+  {
+    mediaType: 'text/plain; charset=utf-8',
+    tagOf: (version) => `"${version}-text"`,
+    write: seatText,
+  },
+];
+
+/** JSON, unless another one is asked for by name, and not less than JSON. */
+export function seatForm(accept: string | undefined): SeatForm {
+  const qualities = new Map<string, number>();
+  for (const range of (accept ?? '').toLowerCase().split(',')) {
+    const [name, ...parameters] = range.split(';').map((part) => part.trim());
+    const q = parameters.find((parameter) => parameter.startsWith('q='));
+    qualities.set(name!, q === undefined ? 1 : Number(q.slice(2)));
+  }
+  const qualityOf = ({ mediaType }: SeatForm) => qualities.get(mediaType.split(';')[0]!) ?? 0;
+  return FORMS.reduce((best, form) => {
+    const quality = qualityOf(form);
+    return quality > 0 && quality >= qualityOf(best) ? form : best;
+  }, JSON_FORM);
+}
+
+function seatMapView({ zone, layout, rows }: SeatView): object {
+  const { eventId, zoneId, version } = zone;
+  const lines = signsOfRows(layout, rows).map((seats, row) => ({ row: rowLetters(row), seats }));
+  return {
+    eventId,
+    zoneId,
+    version,
+    layout: { rows: layout.rows, columns: layout.columns },
+    rows: lines,
+  };
+}
+
+/** For people at a terminal. */
+function seatText({ zone, layout, rows }: SeatView): string {
+  const { eventId, zoneId, version, held, sold } = zone;
+  const width = rowLetters(layout.rows - 1).length;
+  const lines = signsOfRows(layout, rows).map(
+    (seats, row) => `${rowLetters(row).padStart(width)} ${seats}`,
+  );
+  const blocked = layout.rows * layout.columns - zone.capacity;
+  return [
+    `${eventId}/${zoneId}, version ${version}`,
+    `${available(zone)} free (${SIGNS.free}), ${held} held and ${sold} sold (${SIGNS.taken}), ${blocked} blocked (${SIGNS.blocked})`,
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function signsOfRows({ rows, columns }: SeatLayout, touched: SeatView['rows']): readonly string[] {
+  const untouched = SIGNS.free.repeat(columns);
+  const line = Buffer.alloc(columns);
+  return Array.from({ length: rows }, (_, index) => {
+    const row = touched.get(index);
+    if (row === undefined) return untouched;
+    writeStates(row, columns, SIGN_CODES, line, 0);
+    return line.toString('latin1');
+  });
+}
+
+function seatBitmap({ zone, layout, rows }: SeatView): Buffer {
   const { columns } = layout;
   const packedBytes = Math.ceil((layout.rows * columns) / SEATS_PER_BYTE);
   const states = Buffer.alloc(packedBytes * SEATS_PER_BYTE, BITS.free);
