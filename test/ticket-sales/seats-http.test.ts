@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { zoneKey } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
-import { type Answer, type FakeInstance, FakeSale } from './fake-sale.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
+import { type Answer, type FakeInstance, FakeSale, partitionOf } from './fake-sale.ts';
 
 const KEY = zoneKey('gala', 'hall');
 const PATH = '/v1/events/gala/zones/hall';
@@ -137,6 +138,29 @@ describe('one instance', () => {
       expect(await answer.text()).toBe(
         'gala/hall, version 2\n14 free (.), 0 held and 2 sold (X), 2 blocked (#)\nA .XX...\nB ......\nC #....#\n',
       );
+    });
+
+    test('belongs to one version of the zone, though somebody buys while it is read', async () => {
+      const { streams } = sale.one;
+      const openLocal = streams.openLocal.bind(streams);
+      const bought: string[][] = [['A1'], ['A2']];
+      streams.openLocal = async (storeName, partition) => {
+        const opened = await openLocal(storeName, partition);
+        if (storeName !== STORES.seats || opened.kind !== 'available') return opened;
+        const range: typeof opened.store.range = (options) => {
+          const seats = bought.shift();
+          if (seats !== undefined) {
+            void order(seats);
+            sale.decide();
+          }
+          return opened.store.range(options);
+        };
+        return { ...opened, store: { ...opened.store, range } };
+      };
+      const answer = await sale.one.ask('GET', `${PATH}/seats`);
+      expect(lines(answer)[0]).toBe('A XX....');
+      expect(answer.body['version']).toBe(3);
+      expect(answer.headers.get('etag')).toBe('"3"');
     });
 
     test('is 404 for an unknown zone, and for one whose seats have no numbers', async () => {
@@ -278,5 +302,25 @@ describe('two instances', () => {
     const body = { seats: ['A2'] };
     expect((await other.ask('POST', `${PATH}/seats/block`, { body })).status).toBe(200);
     expect(lines(await owner.ask('GET', `${PATH}/seats`))[0]).toBe('A X#....');
+  });
+
+  test('a standby that may answer draws what it has, without a tag: no version holds for both stores', async () => {
+    await take(['A1']);
+    const [owner, other] = [sale.instanceOf(KEY, true), sale.instanceOf(KEY, false)];
+    const partition = partitionOf(KEY);
+    for (const store of [STORES.zones, STORES.seats]) {
+      for (const key of [KEY, `${KEY}/00001`]) {
+        const value = owner.streams.valueOf(store, partition, key);
+        if (value !== undefined) other.streams.put(store, partition, key, value);
+      }
+    }
+    other.streams.followed.set(partition, 3);
+    const answer = await other.ask('GET', `${PATH}/seats?consistency=any`);
+    expect([answer.headers.get('served-role'), answer.headers.get('etag')]).toEqual([
+      'standby',
+      null,
+    ]);
+    expect(lines(answer)[0]).toBe('A X.....');
+    expect((await other.ask('GET', `${PATH}/seats`)).headers.get('served-role')).toBe('active');
   });
 });
