@@ -51,6 +51,7 @@ const PASSED_BACK = [
   'served-by',
   'served-role',
   'decided-by',
+  'request-digest',
   'preference-applied',
   'age',
   'www-authenticate',

@@ -18,6 +18,7 @@ export const PROBLEMS = {
   'sold-out': { status: 409, title: 'Not enough tickets are left' },
   'sale-closed': { status: 409, title: 'The sale is closed' },
   rejected: { status: 409, title: 'The purchase was rejected' },
+  'hold-expired': { status: 409, title: 'The hold has ended' },
   'already-final': { status: 409, title: 'The purchase cannot change any more' },
   'precondition-failed': { status: 412, title: 'The resource has changed' },
   'too-large': { status: 413, title: 'The body is too large' },

@@ -488,7 +488,7 @@ describe('one instance', () => {
       [{ capacity: -1 }],
       [{ capacity: '5' }],
       [{ capacity: 1e9 }],
-      [{ capacity: 5, checkout: 'hold' }],
+      [{ capacity: 5, checkout: 'later' }],
       [{ capacity: 5, price: { amountMinor: -1, currency: 'EUR' } }],
       [{ capacity: 5, price: { amountMinor: 1, currency: 'eur' } }],
       [{ capacity: 5, quantityMax: 0 }],

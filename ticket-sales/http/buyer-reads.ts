@@ -6,8 +6,8 @@ import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { BUYER_STORE, buyerPrefix, placeOf } from '../reports/buyer-index.ts';
 import { pageAnswer, pageOf, pageRange } from './paging.ts';
+import { purchaseView } from './purchase-views.ts';
 import { mayActFor, OPERATORS } from './roles.ts';
-import { purchaseView } from './views.ts';
 
 export interface BuyerReadsDeps {
   readonly routing: OwnerRouting;

@@ -12,7 +12,8 @@ import { type Zone, zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { REPORT_STORES } from '../reports/report-stores.ts';
 import { STORES } from '../sale-stores.ts';
-import { eventView, zoneView } from './views.ts';
+import { eventView } from './views.ts';
+import { zoneView } from './zone-views.ts';
 
 export interface EventRoutesDeps {
   readonly streams: QueryableStreams;

@@ -3,18 +3,17 @@ import Type from 'typebox';
 import type { Route } from '../../interactive-queries/http/route.ts';
 import { readQuery } from '../../interactive-queries/positions.ts';
 import { answerZone, type EventRoutesDeps, getEvent, listZones } from './event-reads.ts';
-import { putEvent, putZone } from './event-writes.ts';
+import { putEvent } from './event-writes.ts';
 import { BUYERS, OPERATORS } from './roles.ts';
+import { eventRequestSchema, eventSchema, idSchema } from './views.ts';
 import {
-  eventRequestSchema,
-  eventSchema,
-  idSchema,
   inventorySchema,
   inventoryView,
   zoneRequestSchema,
   zoneSchema,
   zoneView,
-} from './views.ts';
+} from './zone-views.ts';
+import { putZone } from './zone-writes.ts';
 
 const event = { eventId: idSchema };
 const zone = { eventId: idSchema, zoneId: idSchema };

@@ -1,8 +1,8 @@
 /**
- * What operators define: events and zones. Each write is looked up first, sent once, and answered with
+ * What operators define of events. Each write is looked up first, sent once, and answered with
  * what the state says afterwards, so that a repeated request is told the same.
  */
-import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
+import { Problem } from '../../interactive-queries/http/problem.ts';
 import {
   changedRequest,
   type RouteRequest,
@@ -10,15 +10,11 @@ import {
 } from '../../interactive-queries/http/route.ts';
 import { positionAfter } from '../../interactive-queries/positions.ts';
 import { getVenue } from '../catalog/catalog-routes.ts';
-import type { CreateZoneCommand } from '../domain/command.ts';
-import { isSameZone } from '../domain/decide-zone.ts';
 import type { EventDefinition } from '../domain/event.ts';
-import type { Money } from '../domain/money.ts';
-import { type Zone, zoneKey } from '../domain/zone.ts';
-import { answerZone, type EventRoutesDeps, getEvent } from './event-reads.ts';
+import { type EventRoutesDeps, getEvent } from './event-reads.ts';
 import { asGet, read } from './own-reads.ts';
-import { parseTime } from './times.ts';
-import { eventView, zoneView } from './views.ts';
+import { timeOrNull } from './times.ts';
+import { eventView } from './views.ts';
 
 interface EventRequest extends Partial<Pick<EventDefinition, 'customers'>> {
   readonly name: string;
@@ -32,11 +28,7 @@ export async function putEvent(
 ): Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
   const body = request.body as EventRequest;
-  const startsAtMs = body.startsAt === undefined ? null : parseTime(body.startsAt);
-  if (startsAtMs === undefined) {
-    const errors = [{ pointer: '/startsAt', detail: 'is not a time' }];
-    throw new Problem('validation-failed', { errors });
-  }
+  const startsAtMs = timeOrNull(body.startsAt, '/startsAt');
   const wanted: EventDefinition = {
     eventId,
     name: body.name,
@@ -71,53 +63,6 @@ async function mustExist(
   if ((await read(() => getVenue(deps, asked))) !== undefined) return;
   const errors = [{ pointer: '/venueId', detail: 'there is no such venue' }];
   throw new Problem('validation-failed', { errors });
-}
-
-export async function putZone(
-  deps: EventRoutesDeps,
-  request: RouteRequest,
-): Promise<RouteResponse> {
-  const { eventId, zoneId } = request.params as { eventId: string; zoneId: string };
-  const body = request.body as { capacity: number; quantityMax?: number; price?: Money };
-  const wanted = {
-    capacity: body.capacity,
-    quantityMax: body.quantityMax ?? 10,
-    price: body.price ?? null,
-    terms: null,
-  };
-  const target = `/v1/events/${eventId}/zones/${zoneId}`;
-  if ((await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)))) === undefined) {
-    throw new Problem('not-found', { detail: 'there is no such event' });
-  }
-  const existing = await read(() => answerZone(deps, asGet(request, target), zoneView));
-  if (existing !== undefined) return { status: 200, body: sameZone(existing, wanted) };
-  const sent = await deps.sender.send(deps.commands, zoneKey(eventId, zoneId), {
-    kind: 'createZone',
-    eventId,
-    zoneId,
-    ...wanted,
-    blockedSeats: [],
-  });
-  const created = await read(() =>
-    answerZone(deps, asGet(request, target, positionAfter(deps.commands.topic, sent)), zoneView),
-  );
-  if (created === undefined) throw new Problem('outcome-unknown', retryAfter(1));
-  return { status: 201, headers: { Location: target }, body: sameZone(created, wanted) };
-}
-
-function sameZone(
-  view: Record<string, unknown>,
-  wanted: Pick<CreateZoneCommand, 'capacity' | 'quantityMax' | 'price' | 'terms'>,
-) {
-  const zone = {
-    capacity: view['capacity'],
-    quantityMax: view['quantityMax'],
-    price: view['price'] ?? null,
-    terms: null,
-  } as Zone;
-  if (!isSameZone(zone, wanted))
-    throw new Problem('conflict', { detail: 'the zone exists with other properties' });
-  return view;
 }
 
 function isSame(

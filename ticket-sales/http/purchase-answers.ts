@@ -1,8 +1,11 @@
 /** What a purchase is answered with: accepted, decided, or the problem that its reason is. Pure. */
 import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
 import type { RouteResponse } from '../../interactive-queries/http/route.ts';
+import { positionAfter } from '../../interactive-queries/positions.ts';
+import type { SentRecord } from '../../kafka/ports.ts';
 import type { PurchaseCommand } from '../domain/command.ts';
 import type { Purchase } from '../domain/purchase.ts';
+import { requestDigest } from '../domain/request-digest.ts';
 
 /** Where the command of this request stands in the log; undefined when the broker did not say. */
 export interface CommandPlace {
@@ -12,7 +15,7 @@ export interface CommandPlace {
   readonly record: string | undefined;
 }
 
-type Request = Pick<PurchaseCommand, 'buyerId' | 'quantity' | 'purchaseId'>;
+type Request = Pick<PurchaseCommand, 'buyerId' | 'quantity' | 'purchaseId' | 'options'>;
 
 /** A purchase of which nothing is known but its command. */
 export function requestedPurchase(command: PurchaseCommand): Purchase {
@@ -39,6 +42,23 @@ export function recordName(topic: string, partition: number, offset: number): st
   return `${topic}-${partition}@${offset}`;
 }
 
+export function placeOf(topic: string, sent: SentRecord): CommandPlace {
+  return {
+    positionAfter: positionAfter(topic, sent),
+    record: sent.offset < 0 ? undefined : recordName(topic, sent.partition, sent.offset),
+  };
+}
+
+/** A body that was made here or came from a peer. */
+export function asView(body: unknown): Record<string, unknown> | undefined {
+  try {
+    const isText = typeof body === 'string' || Buffer.isBuffer(body);
+    return (isText ? JSON.parse(String(body)) : body) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
 export function acceptedAnswer(
   purchaseId: string,
   view: Record<string, unknown>,
@@ -51,26 +71,39 @@ export function acceptedAnswer(
   };
 }
 
+/** A purchase as it was read, here or at its owner. */
+export interface Decided {
+  readonly view: Readonly<Record<string, unknown>>;
+  /** Of what it asked for beyond a number of tickets. */
+  readonly digest: string | undefined;
+}
+
 /**
  * 201 with the purchase; throws the problem that its reason is, or 422 when it answers another
  * request under the same key.
  */
 export function decidedAnswer(
-  view: Record<string, unknown>,
+  answered: Decided,
   request: Request,
   place: CommandPlace,
-  isReplayed: boolean,
+  more: { readonly isReplayed: boolean; readonly alternatives: readonly string[] },
 ): RouteResponse {
-  if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId) {
-    throw duplicateConflict(request.purchaseId);
-  }
+  const { view } = answered;
+  if (!isAnswerTo(answered, request)) throw duplicateConflict(request.purchaseId);
   const headers = {
     ...headersOf(request.purchaseId, place),
     'Preference-Applied': 'wait',
-    ...(isReplayed ? { 'Idempotency-Replayed': 'true' } : {}),
+    ...(more.isReplayed ? { 'Idempotency-Replayed': 'true' } : {}),
   };
-  if (view['state'] === 'rejected') throw rejection(view['reason'], request.purchaseId, headers);
+  if (view['state'] === 'rejected') throw rejection(view, more.alternatives, headers);
   return { status: 201, headers, body: view };
+}
+
+function isAnswerTo({ view, digest }: Decided, request: Request): boolean {
+  if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId) return false;
+  // One that was refused before it reached its zone does not know what else it asked for.
+  const isUnknown = digest === undefined && view['state'] === 'rejected';
+  return isUnknown || (digest ?? null) === requestDigest(request.options);
 }
 
 function headersOf(purchaseId: string, { positionAfter }: CommandPlace): Record<string, string> {
@@ -81,11 +114,12 @@ function headersOf(purchaseId: string, { positionAfter }: CommandPlace): Record<
 }
 
 function rejection(
-  reason: unknown,
-  purchaseId: string,
+  { reason, purchaseId, lostSeats }: Decided['view'],
+  alternatives: readonly string[],
   headers: Readonly<Record<string, string>>,
 ): Problem {
-  const options = { members: { reason, purchaseId }, headers };
+  const seats = lostSeats === undefined ? {} : { lostSeats, alternatives };
+  const options = { members: { reason, purchaseId, ...seats }, headers };
   switch (reason) {
     case 'sold_out':
       return new Problem('sold-out', options);

@@ -12,8 +12,8 @@ import { partitionOfPurchase } from '../domain/purchase-id.ts';
 import { STORES } from '../sale-stores.ts';
 import { recordName } from './purchase-answers.ts';
 import type { PurchaseRoutesDeps } from './purchase-routes.ts';
+import { purchaseView } from './purchase-views.ts';
 import { mayActFor } from './roles.ts';
-import { purchaseView } from './views.ts';
 
 /** Throws 404 when its owner does not know it and nobody else does; 503 while that cannot be told. */
 export async function readPurchase(
@@ -37,7 +37,11 @@ export async function readPurchase(
       const purchase = store.get(purchaseId) ?? (await deciding);
       if (purchase === undefined || !isFor(request, purchase)) return { status: 404 };
       const decidedBy = recordName(deps.commands.topic, partition, purchase.commandOffset);
-      return jsonWithEtag(request, purchaseView(purchase), undefined, { 'Decided-By': decidedBy });
+      const digest = purchase.checkout?.requestDigest ?? null;
+      return jsonWithEtag(request, purchaseView(purchase), undefined, {
+        'Decided-By': decidedBy,
+        ...(digest === null ? {} : { 'Request-Digest': digest }),
+      });
     },
   );
   if (answer.status !== 404) {

@@ -6,21 +6,14 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { forbidden } from '../../interactive-queries/auth/access.ts';
-import { Problem } from '../../interactive-queries/http/problem.ts';
-import {
-  changedRequest,
-  type Route,
-  type RouteRequest,
-  type RouteResponse,
-} from '../../interactive-queries/http/route.ts';
+import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { type Peers, waitSeconds } from '../../interactive-queries/peers.ts';
-import { positionAfter, readQuery } from '../../interactive-queries/positions.ts';
+import { readQuery } from '../../interactive-queries/positions.ts';
 import type {
   PartitionLocation,
   QueryableStreams,
 } from '../../interactive-queries/queryable-streams.ts';
-import type { SentRecord } from '../../kafka/ports.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { DecisionWaiters } from '../decision-waiters.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
@@ -31,15 +24,27 @@ import { STORES } from '../sale-stores.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import {
   acceptedAnswer,
+  asView,
   type CommandPlace,
+  type Decided,
   decidedAnswer,
+  placeOf,
   recordName,
   requestedPurchase,
   unlessAmbiguous,
 } from './purchase-answers.ts';
+import { cancelPurchase, extendHold } from './purchase-changes.ts';
 import { readPurchase } from './purchase-reads.ts';
+import {
+  type PurchaseBody,
+  purchaseRequestSchema,
+  purchaseSchema,
+  purchaseView,
+  wantedOf,
+} from './purchase-views.ts';
 import { BUYERS, mayActFor } from './roles.ts';
-import { purchaseIdSchema, purchaseRequestSchema, purchaseSchema, purchaseView } from './views.ts';
+import { seatAlternatives } from './seat-reads.ts';
+import { purchaseIdSchema } from './views.ts';
 import type { ZoneDirectory } from './zone-directory.ts';
 
 export interface PurchaseRoutesDeps {
@@ -120,39 +125,59 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       params: { purchaseId: purchaseIdSchema },
       requestHeaders: preferHeader,
       answers: {
-        200: { about: 'Cancelled', body: purchaseSchema },
+        200: { about: 'Released, or cancelled and refunded', body: purchaseSchema },
         202: { about: 'Accepted, not decided yet', body: purchaseSchema },
         404: { about: 'There is no such purchase' },
-        409: { about: 'It cannot be cancelled in its state' },
+        409: { about: 'It cannot be given back in its state' },
         503: { about: 'Not accepted, or unknown; retry' },
       },
       handle: (request) => cancelPurchase(deps, request),
     },
+    {
+      method: 'POST',
+      path: '/v1/purchases/{purchaseId}/extension',
+      operationId: 'extendHold',
+      summary: 'Let a hold begin anew, once',
+      tag: 'purchases',
+      access: BUYERS,
+      params: { purchaseId: purchaseIdSchema },
+      requestHeaders: preferHeader,
+      answers: {
+        200: { about: 'Extended, now or before', body: purchaseSchema },
+        202: { about: 'Accepted, not decided yet', body: purchaseSchema },
+        404: { about: 'There is no such purchase' },
+        409: { about: 'It is not held, or its hold has expired' },
+        503: { about: 'Not accepted, or unknown; retry' },
+      },
+      handle: (request) => extendHold(deps, request),
+    },
   ];
 }
-
-type PurchaseRequest = Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'buyerId' | 'quantity'>;
 
 async function requestPurchase(
   deps: PurchaseRoutesDeps,
   request: RouteRequest,
 ): Promise<RouteResponse> {
-  const body = request.body as PurchaseRequest;
-  if (!mayActFor(request.caller, body.buyerId)) {
+  const body = request.body as PurchaseBody;
+  const { eventId, zoneId, buyerId } = body;
+  if (!mayActFor(request.caller, buyerId)) {
     throw forbidden('a buyer buys for himself: buyerId must be the sub of the token');
   }
   const idempotencyKey = idempotencyKeyOf(request);
-  await deps.zones.check(body, request);
-  const purchaseId = purchaseIdFor({ ...body, idempotencyKey });
+  const wanted = wantedOf(body);
+  await deps.zones.check({ eventId, zoneId, quantity: wanted.quantity }, request);
+  const purchaseId = purchaseIdFor({ buyerId, eventId, zoneId, idempotencyKey });
   const requestedAtMs = deps.clock.nowMs();
   const command: PurchaseCommand = {
     kind: 'purchase',
     purchaseId,
+    eventId,
+    zoneId,
+    buyerId,
     requestedAtMs,
-    ...body,
-    options: null,
+    ...wanted,
   };
-  const key = zoneKey(body.eventId, body.zoneId);
+  const key = zoneKey(eventId, zoneId);
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   const deciding =
@@ -165,12 +190,14 @@ async function requestPurchase(
     deps.waiters.forget(purchaseId);
     throw unlessAmbiguous(cause, purchaseId);
   });
-  const place = placeOf(deps, sent);
+  const place = placeOf(deps.commands.topic, sent);
   if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, command, place);
   const purchase = await deciding;
   if (purchase === undefined) return acceptedAnswer(purchaseId, purchaseView(pending), place);
   const decidedBy = recordName(deps.commands.topic, sent.partition, purchase.commandOffset);
-  return decided(deps, purchaseView(purchase), command, place, decidedBy);
+  const digest = purchase.checkout?.requestDigest ?? undefined;
+  const answered = { view: purchaseView(purchase), decidedBy, digest };
+  return decided(deps, request, answered, command, place);
 }
 
 /** The owner announces the decision there: one hop, as the purchase's own resource with Prefer: wait. */
@@ -191,81 +218,24 @@ async function waitAtOwner(
     return acceptedAnswer(purchaseId, pending, place);
   }
   deps.waiters.forget(purchaseId);
-  return decided(deps, view, command, place, answer?.headers?.['decided-by']);
+  const decidedBy = answer?.headers?.['decided-by'];
+  const digest = answer?.headers?.['request-digest'];
+  return decided(deps, request, { view, decidedBy, digest }, command, place);
 }
 
-function decided(
+async function decided(
   deps: PurchaseRoutesDeps,
-  view: Record<string, unknown>,
+  request: RouteRequest,
+  answered: Decided & { readonly decidedBy: string | undefined },
   command: PurchaseCommand,
   place: CommandPlace,
-  decidedBy: string | undefined,
-): RouteResponse {
+): Promise<RouteResponse> {
+  const { view, decidedBy } = answered;
   const isKnown = decidedBy !== undefined && place.record !== undefined;
   const isReplayed = isKnown && decidedBy !== place.record;
   if (isReplayed) deps.onReplayed();
-  return decidedAnswer(view, command, place, isReplayed);
-}
-
-async function cancelPurchase(
-  deps: PurchaseRoutesDeps,
-  request: RouteRequest,
-): Promise<RouteResponse> {
-  const headers = { ...request.headers, 'if-none-match': undefined };
-  const now = await readPurchase(
-    deps,
-    changedRequest(request, { query: {}, headers: { ...headers, prefer: undefined } }),
-  );
-  const view = now.status === 200 ? asView(now.body) : undefined;
-  if (view === undefined) return now;
-  if (view['state'] === 'cancelled') return { status: 200, body: view };
-  // What is requested is decided before its cancellation is: the log orders them.
-  if (view['state'] !== 'confirmed' && view['state'] !== 'requested') throw alreadyFinal(view);
-  const [purchaseId, eventId, zoneId] = [
-    view['purchaseId'] as string,
-    view['eventId'] as string,
-    view['zoneId'] as string,
-  ];
-  const command = { kind: 'cancel', purchaseId, eventId, zoneId } as const;
-  const sent = await deps.sender
-    .send(deps.commands, zoneKey(eventId, zoneId), command)
-    .catch((cause: unknown) => {
-      throw unlessAmbiguous(cause, purchaseId);
-    });
-  const place = placeOf(deps, sent);
-  const minPosition = place.positionAfter;
-  if (minPosition === undefined || waitSeconds(request.headers['prefer']) === 0) {
-    return acceptedAnswer(purchaseId, view, place);
-  }
-  const target = `${request.target}?minPosition=${encodeURIComponent(minPosition)}`;
-  const later = changedRequest(request, { query: { minPosition }, headers, target });
-  const answer = await readPurchase(deps, later).catch(() => undefined);
-  const after = answer?.status === 200 ? asView(answer.body) : undefined;
-  if (after === undefined) return acceptedAnswer(purchaseId, view, place);
-  if (after['state'] !== 'cancelled') throw alreadyFinal(after);
-  return { status: 200, headers: { 'Store-Position': minPosition }, body: after };
-}
-
-function alreadyFinal(view: Record<string, unknown>): Problem {
-  const { state, reason, purchaseId } = view;
-  const members = { state, purchaseId, ...(reason === undefined ? {} : { reason }) };
-  return new Problem('already-final', { detail: `the purchase is ${state}`, members });
-}
-
-function placeOf(deps: PurchaseRoutesDeps, sent: SentRecord): CommandPlace {
-  const { topic } = deps.commands;
-  return {
-    positionAfter: positionAfter(topic, sent),
-    record: sent.offset < 0 ? undefined : recordName(topic, sent.partition, sent.offset),
-  };
-}
-
-/** A body that was made here or came from a peer. */
-function asView(body: unknown): Record<string, unknown> | undefined {
-  try {
-    const isText = typeof body === 'string' || Buffer.isBuffer(body);
-    return (isText ? JSON.parse(String(body)) : body) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
+  const lost = view['lostSeats'] as readonly string[] | undefined;
+  const alternatives =
+    lost === undefined ? [] : await seatAlternatives(deps, request, command, lost);
+  return decidedAnswer(answered, command, place, { isReplayed, alternatives });
 }

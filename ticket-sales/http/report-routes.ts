@@ -4,6 +4,7 @@ import type { Route } from '../../interactive-queries/http/route.ts';
 import { readQuery } from '../../interactive-queries/positions.ts';
 import { type BuyerReadsDeps, listPurchases } from './buyer-reads.ts';
 import { nextCursorSchema, pageQuery } from './paging.ts';
+import { purchaseSchema } from './purchase-views.ts';
 import {
   getEventInventory,
   getSales,
@@ -21,7 +22,7 @@ import {
 } from './report-views.ts';
 import { BUYERS, OPERATORS } from './roles.ts';
 import { TIME_PATTERN } from './times.ts';
-import { eventSchema, idSchema, purchaseSchema } from './views.ts';
+import { eventSchema, idSchema } from './views.ts';
 
 const event = { eventId: idSchema };
 const unavailable = { 503: { about: 'The state is not available now' } };

@@ -4,7 +4,8 @@ import type { EventSales } from '../domain/event.ts';
 import { CURRENCY_PATTERN } from '../domain/money.ts';
 import type { EventZone } from '../reports/report-stores.ts';
 import type { SalesBucket } from '../reports/sales-timeline.ts';
-import { idSchema, inventorySchema, moneyView, timeSchema } from './views.ts';
+import { idSchema, moneyView, timeSchema } from './views.ts';
+import { inventorySchema } from './zone-views.ts';
 
 const amountSchema = Type.Object({
   amountMinor: Type.Integer(),

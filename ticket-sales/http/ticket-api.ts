@@ -28,6 +28,7 @@ import { orderApi } from './order-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
+import { saleRoutes } from './sale-routes.ts';
 import { seatRoutes } from './seat-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
@@ -99,6 +100,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...saleRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
     ...reportRoutes({
       streams,
