@@ -18,6 +18,7 @@ import { reachKafka } from './kafka-side.ts';
 import { ORDER_TOPICS, orderSerdes } from './orders/order-records.ts';
 import { orderTopics } from './orders/order-topology.ts';
 import { packageVersion } from './package-version.ts';
+import { callbackSecrets } from './payments/callback-secrets.ts';
 import { TOPICS, ticketSerdes } from './records.ts';
 import { reachRegistry, waitForRegistry } from './registry-side.ts';
 import { startServicesBeside } from './services-beside.ts';
@@ -110,6 +111,7 @@ async function start(
     await serdes.purchase.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.outcome.prepare?.(TOPICS.purchaseStatus, 'value');
     await serdes.inventory.prepare?.(TOPICS.inventory, 'value');
+    await serdes.payment.prepare?.(TOPICS.payments, 'value');
     await orders?.command.prepare?.(ORDER_TOPICS.orders, 'value');
     await orders?.order.prepare?.(ORDER_TOPICS.orderStatus, 'value');
     if (festival !== null) await serdes.festivalReadModel.prepare?.(READ_MODEL_TOPIC, 'value');
@@ -168,7 +170,17 @@ async function start(
   });
 
   const sender = createCommandSender(kafka, producer);
-  const http = createTicketApi({ config, streams, sender, serdes, orders, log, self, version });
+  const http = createTicketApi({
+    config,
+    streams,
+    sender,
+    serdes,
+    orders,
+    callbackSecrets: callbackSecrets(config),
+    log,
+    self,
+    version,
+  });
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();

@@ -21,14 +21,15 @@ import { DecisionWaiters } from '../decision-waiters.ts';
 import { festivalApi } from '../festival/festival-api.ts';
 import { READ_MODEL_TOPIC } from '../festival/read-model.ts';
 import type { OrderSerdes } from '../orders/order-records.ts';
+import { reportPayment } from '../payments/report-payment.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
 import { orderApi } from './order-routes.ts';
+import { paymentRoutes } from './payment-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
-import { saleRoutes } from './sale-routes.ts';
 import { seatRoutes } from './seat-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
@@ -39,6 +40,8 @@ export interface TicketApiDeps {
   readonly serdes: TicketSerdes;
   /** undefined = no orders are taken. */
   readonly orders?: OrderSerdes | undefined;
+  /** What payment providers sign with. Default: as configured, or none, and no callback is believed. */
+  readonly callbackSecrets?: readonly string[];
   readonly log: Log;
   /** How other instances reach this one. */
   readonly self: HostInfo;
@@ -100,13 +103,21 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
-    ...saleRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
     ...reportRoutes({
       streams,
       routing,
       bucketMs: config.TICKETS_SALES_BUCKET_MS,
       isIndexed: config.TICKETS_BUYER_QUERIES === 'on',
+    }),
+    ...paymentRoutes({
+      streams,
+      routing,
+      peers,
+      waiters,
+      report: reportPayment(sender, serdes),
+      secrets: deps.callbackSecrets ?? config.PAYMENT_CALLBACK_SECRETS ?? [],
+      clock,
     }),
     ...catalogRoutes({ streams, routing, sender, venues, customers }),
     ...(orders === undefined ? [] : orderApi({ streams, routing, sender, clock }, orders)),
