@@ -4,7 +4,7 @@ import { unreachable } from '../base/assert.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import type { Serde } from '../schemas/serde.ts';
-import type { Customer, Venue } from './domain/catalog.ts';
+import type { Customer, Venue, VenueMentions } from './domain/catalog.ts';
 import type { PaymentUpdate, PurchaseCommand, TicketCommand } from './domain/command.ts';
 import type { EventDefinition, EventSales } from './domain/event.ts';
 import type { NotificationRequest } from './domain/notification.ts';
@@ -22,6 +22,7 @@ export const TOPICS = {
   events: 'eventDefined',
   venues: 'venueDefined',
   customers: 'customerDefined',
+  unknownVenues: 'unknownVenue',
   purchaseStatus: 'purchaseStatusUpdated',
   inventory: 'inventoryUpdated',
   payments: 'paymentStatusUpdate',
@@ -69,6 +70,7 @@ export interface TicketSerdes {
   readonly event: Serde<EventDefinition>;
   readonly venue: Serde<Venue>;
   readonly customer: Serde<Customer>;
+  readonly venueMentions: Serde<VenueMentions>;
   readonly festivalReadModel: Serde<ReadModelEntry>;
   readonly eventSales: Serde<EventSales>;
   readonly eventZone: Serde<EventZone>;
@@ -97,6 +99,7 @@ export function ticketSerdes(registry: SchemaRegistry): TicketSerdes {
     event: serde('event-defined'),
     venue: serde('venue-defined'),
     customer: serde('customer-defined'),
+    venueMentions: serde('venue-mentions'),
     festivalReadModel: serde('festival-read-model'),
     eventSales: serde('event-sales'),
     eventZone: serde('event-zone'),

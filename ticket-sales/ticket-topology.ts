@@ -5,12 +5,14 @@
  *   ticketOrder, the sale's progress -> orders -> ticketPurchase, orderStatusUpdated            sagas, one key per order
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
+ *   events by venue -> unknown-venues -> unknownVenue                                           while nobody defines them
  *   stock, by event -> event-zones, event-sales, sales-timeline, venue-events                   reports, off the sale's path
  *   purchaseStatusUpdated -> buyer-purchases                                                    an index, if wanted
  */
 import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
-import { defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
+import { CATALOG_STORES, defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
+import { VENUE_WATCH, watchVenues } from './catalog/unknown-venues.ts';
 import { defineEvents } from './events-table.ts';
 import { addFestivalSinks, type Festival } from './festival/festival-topology.ts';
 import { defineReadModel } from './festival/read-model.ts';
@@ -32,12 +34,13 @@ export interface TicketTopologyOptions {
 
 export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOptions): Topology {
   const builder = new StreamsBuilder();
-  defineEvents(builder, serdes);
-  defineVenues(builder, serdes);
+  watchVenues(defineEvents(builder, serdes), defineVenues(builder, serdes), serdes);
   defineCustomers(builder, serdes);
   const { festival } = options;
   if (festival !== undefined) defineReadModel(builder, serdes.festivalReadModel);
   const topology = builder.build();
+  // One task per partition for venues and customers together: each of them is little work.
+  topology.connectProcessorAndStateStores(VENUE_WATCH, CATALOG_STORES.customers);
   const { orders, reports = DEFAULT_REPORTS } = options;
   sellTickets(topology, serdes, { ...options, progressSink: orders && PROGRESS_SINK });
   if (orders !== undefined) defineOrders(topology, serdes, orders);

@@ -25,6 +25,7 @@ export function ticketTopics(partitions: number, replicationFactor: number): Top
     topic(TOPICS.events, COMPACT),
     topic(TOPICS.venues, COMPACT),
     topic(TOPICS.customers, COMPACT),
+    topic(TOPICS.unknownVenues, COMPACT),
     topic(TOPICS.purchaseStatus, COMPACT),
     topic(TOPICS.inventory, COMPACT),
     topic(TOPICS.paymentRequests, DELETE),

@@ -2,14 +2,16 @@
  * Venues and customers over HTTP. A PUT replaces what is there and is answered with what the table
  * says afterwards; definitions are small and change rarely, so nobody is told of a conflict.
  */
+import Type from 'typebox';
 import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
 import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { positionAfter, readQuery } from '../../interactive-queries/positions.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
+import type { ReadOnlyKeyValueStore } from '../../stores/state-store.ts';
 import type { CommandSender } from '../command-sender.ts';
-import type { Customer, Venue } from '../domain/catalog.ts';
+import type { Customer, Venue, VenueMentions } from '../domain/catalog.ts';
 import { asGet, read } from '../http/own-reads.ts';
 import { BUYERS, mayActFor, OPERATORS } from '../http/roles.ts';
 import { idSchema } from '../http/views.ts';
@@ -19,10 +21,13 @@ import {
   customerRequestSchema,
   customerSchema,
   customerView,
+  venueMentionsSchema,
   venueRequestSchema,
   venueSchema,
   venueView,
 } from './catalog-views.ts';
+
+const UNKNOWN_PER_PARTITION_MAX = 1_000;
 
 export interface CatalogReads {
   readonly streams: QueryableStreams;
@@ -36,7 +41,7 @@ export interface CatalogRoutesDeps extends CatalogReads {
 }
 
 export function catalogRoutes(deps: CatalogRoutesDeps): Route[] {
-  return [...venueRoutes(deps), ...customerRoutes(deps)];
+  return [...venueRoutes(deps), unknownVenuesRoute(deps), ...customerRoutes(deps)];
 }
 
 const unavailable = { 503: { about: 'The state is not available now' } };
@@ -78,6 +83,36 @@ function venueRoutes(deps: CatalogRoutesDeps): Route[] {
       handle: (request) => getVenue(deps, request),
     },
   ];
+}
+
+function unknownVenuesRoute({ routing }: CatalogRoutesDeps): Route {
+  return {
+    method: 'GET',
+    path: '/v1/unknown-venues',
+    operationId: 'listUnknownVenues',
+    summary: 'Venues that events name and nobody has defined',
+    tag: 'catalog',
+    access: OPERATORS,
+    answers: {
+      200: { about: 'The venues', body: Type.Object({ items: Type.Array(venueMentionsSchema) }) },
+      ...unavailable,
+    },
+    handle: async (request) => {
+      const { items, headers } = await routing.gather(
+        CATALOG_STORES.unknownVenues,
+        request,
+        async (store) => {
+          const mentions = store as ReadOnlyKeyValueStore<unknown, VenueMentions>;
+          const found: VenueMentions[] = [];
+          for await (const [, mention] of mentions.range({ limit: UNKNOWN_PER_PARTITION_MAX })) {
+            found.push(mention);
+          }
+          return found;
+        },
+      );
+      return jsonWithEtag(request, { items }, undefined, headers);
+    },
+  };
 }
 
 function customerRoutes(deps: CatalogRoutesDeps): Route[] {

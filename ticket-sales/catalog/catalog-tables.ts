@@ -9,7 +9,11 @@ import type { StreamsBuilder } from '../../topology/streams-builder.ts';
 import type { Customer, Venue } from '../domain/catalog.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 
-export const CATALOG_STORES = { venues: 'venues', customers: 'customers' } as const;
+export const CATALOG_STORES = {
+  venues: 'venues',
+  customers: 'customers',
+  unknownVenues: 'unknown-venues',
+} as const;
 
 export function defineVenues(builder: StreamsBuilder, serdes: TicketSerdes): KTable<string, Venue> {
   return builder.table(TOPICS.venues, {

@@ -20,6 +20,11 @@ export const venueSchema = Type.Object({
   address: Type.Optional(Type.String()),
 });
 
+export const venueMentionsSchema = Type.Object({
+  venueId: idSchema,
+  events: Type.Array(idSchema),
+});
+
 export const customerRequestSchema = Type.Object(
   { name: textSchema, email: emailSchema },
   { additionalProperties: false },

@@ -6,6 +6,12 @@ export interface Venue {
   readonly address: string | null;
 }
 
+/** The events that name a venue. */
+export interface VenueMentions {
+  readonly venueId: string;
+  readonly events: readonly string[];
+}
+
 /** Somebody who is registered to buy: `customerId` is the `buyerId` of purchases. */
 export interface Customer {
   readonly customerId: string;
