@@ -65,10 +65,10 @@ function isSameRequest(
   );
 }
 
-/** One that was refused before it reached its zone does not know what else it asked for. */
+/** One that was refused may not know what else it asked for: refused it stays. */
 function isSameDigest({ checkout, state }: Purchase, digest: string | null): boolean {
-  if (checkout === null) return digest === null || state === 'rejected';
-  return checkout.requestDigest === digest;
+  const known = checkout === null ? null : checkout.requestDigest;
+  return known === digest || (known === null && state === 'rejected');
 }
 
 export function isOfZone(purchase: Purchase, { eventId, zoneId }: ZoneAddress): boolean {
