@@ -161,6 +161,7 @@ export class FakeInstance {
       this.streams.addStore(name, { partitionCount, topic: TOPICS.commands });
     }
     for (const [topic, name] of TABLES) this.streams.addStore(name, { partitionCount, topic });
+    this.streams.addStore(CATALOG_STORES.unknownVenues, { partitionCount });
     for (const name of [...Object.values(REPORT_STORES), BUYER_STORE]) {
       if (name !== REPORT_STORES.events) this.streams.addStore(name, { partitionCount });
     }

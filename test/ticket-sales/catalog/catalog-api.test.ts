@@ -1,7 +1,8 @@
 /** Venues and customers over HTTP: who may define and see them, and what events make of them. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CATALOG_STORES } from '../../../ticket-sales/catalog/catalog-tables.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
-import { FakeSale, partitionOf } from '../fake-sale.ts';
+import { type FakeInstance, FakeSale, partitionOf } from '../fake-sale.ts';
 
 let sale: FakeSale;
 
@@ -117,4 +118,15 @@ describe('a purchase of what there is not', () => {
     const { status, body } = await buy('feast');
     expect([status, body['reason']]).toEqual([404, undefined]);
   });
+});
+
+test('operators are told of venues that events name and nobody defined, wherever they are known', async () => {
+  const [one, other] = sale.instances as [FakeInstance, FakeInstance];
+  const attic = { venueId: 'attic', events: ['ball'] };
+  const cellar = { venueId: 'cellar', events: ['feast', 'walk'] };
+  one.streams.put(CATALOG_STORES.unknownVenues, 0, 'attic', attic);
+  other.streams.put(CATALOG_STORES.unknownVenues, 1, 'cellar', cellar);
+  const { status, body } = await one.ask('GET', '/v1/unknown-venues');
+  expect(status).toBe(200);
+  expect(body['items']).toEqual([attic, cellar]);
 });
