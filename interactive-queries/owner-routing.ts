@@ -174,6 +174,11 @@ export class OwnerRouting {
     return this.#local.read(storeName, () => read(store as ReadOnlyKeyValueStore<unknown, V>));
   }
 
+  /** A read of another store than the one that answers: it may meet schemas of its own. */
+  read<T>(storeName: string, read: () => T | Promise<T>): T | Promise<T> {
+    return this.#local.read(storeName, read);
+  }
+
   /** Where everything is, is looked up before anything is begun: what throws here leaves nothing behind. */
   #parts<T>(storeName: string, request: RouteRequest, collect: Collect<T>): Promise<Part<T>>[] {
     const { streams, peers } = this.#options;

@@ -190,6 +190,12 @@ describe('a read of one partition', () => {
     here.streams.nextReadError = new UnknownSchemaError(7);
     expect((await here.read(0)).body).toBe('"A"');
     expect(resolved).toEqual([7]);
+    let looks = 0;
+    const read = here.routing.read('letters', () => {
+      if (++looks < 3) throw new UnknownSchemaError(looks);
+      return looks;
+    });
+    expect([await read, resolved]).toEqual([3, [7, 1, 2]]);
   });
 });
 

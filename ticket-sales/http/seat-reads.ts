@@ -34,6 +34,8 @@ interface SeatsHere {
   readonly zone: Zone;
   readonly layout: SeatLayout;
   readonly seats: ReadOnlyKeyValueStore<unknown, SeatRecord>;
+  /** What reads the seats goes through it. */
+  readonly readSeats: <T>(look: () => T | Promise<T>) => T | Promise<T>;
   /** Throws 404 when the zone is gone. */
   readonly zoneNow: () => Zone;
   /** A standby's stores follow their logs each on its own: no version holds for both. */
@@ -139,7 +141,9 @@ function answerSeats(
       throw new Problem('not-found', { detail: 'the seats of this zone have no numbers' });
     }
     const seats = await openSeats(streams, location.partition);
-    return answer({ key, zone: zoneNow(), layout, seats, zoneNow, isOwner: role === 'active' });
+    const readSeats = <T>(look: () => T | Promise<T>) => routing.read(STORES.seats, look);
+    const isOwner = role === 'active';
+    return answer({ key, zone: zoneNow(), layout, seats, readSeats, zoneNow, isOwner });
   });
 }
 
@@ -161,7 +165,7 @@ async function ofOneVersion<T>(
   const versionNow = async () => here.zoneNow().version;
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
     const zone = here.zoneNow();
-    const [found, version] = await Promise.all([look(), versionNow()]);
+    const [found, version] = await Promise.all([here.readSeats(look), versionNow()]);
     if (!here.isOwner || version === zone.version) return { found, zone };
   }
   throw new Problem('rebalancing', { ...retryAfter(1), detail: 'the zone changes too fast' });
