@@ -1,7 +1,8 @@
 /**
  * Which input of a task comes next: the one with the smallest timestamp, so that inputs are joined
- * in the order of log time. An empty input is waited for: always while the log is known to have more
- * of it, else for `maxTaskIdleMs` (-1: never at all). A parked one is not waited for.
+ * in the order of log time. An empty input is waited for: always while the log has more of it, or may
+ * have, because it has not been looked at since the last seek; else for `maxTaskIdleMs` (-1: never at
+ * all). A parked one is not waited for.
  */
 import type { Clock } from '../../base/clock.ts';
 import type { RecordQueue } from './record-queue.ts';

@@ -75,9 +75,9 @@ export class RecordQueue {
     return Math.max(0, this.#endOffset - this.#position);
   }
 
-  /** True when the log is known to have more than what is buffered. */
+  /** True while the log may have more than what is buffered: nothing is known of it, or that it has. */
   get isBehind(): boolean {
-    return this.#fetchPosition < this.#endOffset;
+    return this.#endOffset < 0 || this.#fetchPosition < this.#endOffset;
   }
 
   /** Starts over at `offset`: everything buffered is forgotten. */
@@ -93,6 +93,7 @@ export class RecordQueue {
     this.#failure = undefined;
     this.#position = offset;
     this.#fetchPosition = offset;
+    this.#endOffset = -1;
     this.#leaderEpoch = leaderEpoch;
     this.#fetchLeaderEpoch = leaderEpoch;
   }

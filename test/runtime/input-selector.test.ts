@@ -43,6 +43,8 @@ const at = (...timestampsMs: number[]) =>
     ),
   ]);
 
+const AT_ITS_END = fetched('any', [], 0);
+
 test('the input with the smallest timestamp comes first', () => {
   const { left, right, next } = rig(-1);
   left.add(at(10, 30));
@@ -56,9 +58,19 @@ test('the input with the smallest timestamp comes first', () => {
 });
 
 test('an empty input is not waited for once it is known to be at its end', () => {
-  const { left, next } = rig(0);
+  const { left, right, next } = rig(0);
   left.add(at(10));
+  expect(next()).toBeUndefined();
+  right.add(AT_ITS_END);
   expect(next()).toBe('left');
+});
+
+test('nothing is known of an input after a seek, so that it is waited for again', () => {
+  const { left, right, next } = rig(0);
+  left.add(at(10));
+  right.add(AT_ITS_END);
+  right.seek(0, -1);
+  expect(next()).toBeUndefined();
 });
 
 test('an empty input of which the log has more is waited for, unless idling is off', () => {
@@ -76,8 +88,9 @@ test('an empty input of which the log has more is waited for, unless idling is o
 });
 
 test('an empty input at its end is waited for as long as idling may take', () => {
-  const { left, next, clock } = rig(100);
+  const { left, right, next, clock } = rig(100);
   left.add(at(10));
+  right.add(AT_ITS_END);
   expect(next()).toBeUndefined();
   clock.advance(99);
   expect(next()).toBeUndefined();
