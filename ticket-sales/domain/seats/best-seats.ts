@@ -2,26 +2,32 @@
  * Which seats a group gets. Side by side in one row, and of all places where that is possible:
  *
  * B1. one that leaves no seat alone between taken ones, if there is any such place;
- * B2. in the gap that it fills best: exactly if possible, else in the smallest (by gap-sizes.ts' class);
+ * B2. in the gap that it fills best: exactly if possible, else of the smallest class (gap-sizes.ts);
  * B3. in the front-most row, there nearest to the middle, there the lower numbers;
  * B4. at the edge of its gap nearer to the middle, so that what is left stays together. A row that is
  *     all free is begun in its middle, unless that leaves a seat alone.
+ *
+ * The summaries tell which row has the best gap for a group below EXACT_MAX, and that row alone is
+ * read. Larger groups, whose gaps they do not tell apart, look at the front-most rows that have room.
  *
  * Where no place is large enough, a group that may be split takes the largest gaps there are, whole,
  * until the rest of it fits into one: the fewest parts possible.
  */
 import type { SeatLayout } from '../zone.ts';
-import { gapSizes, putRow, rowWithGap } from './gap-index.ts';
+import { gapsOfZone, putRow, rowWithRoom, rowWithSize } from './gap-index.ts';
 import {
   classesFrom,
-  exactSize,
-  largestClass,
+  EXACT_MAX,
+  SIZE_CLASSES,
   sizeBit,
   sizeClass,
   smallestClass,
 } from './gap-sizes.ts';
 import { DraftRecords, type SeatReads } from './seat-records.ts';
 import { changedRow, nextFree, nextUnavailable, untouchedRow } from './seat-row.ts';
+
+/** Of the rows that have room for a large group. */
+export const ROWS_LOOKED_AT = 100;
 
 /** Free seats side by side. */
 export interface SeatRun {
@@ -36,13 +42,13 @@ export function bestAdjacent(
   layout: SeatLayout,
   count: number,
 ): SeatRun | undefined {
-  if (count > layout.columns) return undefined;
-  const fitting = classesFrom(gapSizes(records, layout), sizeClass(count));
-  if (fitting === 0) return undefined;
-  return (
-    bestOf(records, layout, count, fitting, (left) => left !== 1) ??
-    bestOf(records, layout, count, fitting & sizeBit(count + 1), (left) => left === 1)
-  );
+  const { sizes, longest } = gapsOfZone(records, layout);
+  if (longest < count) return undefined;
+  if (count >= EXACT_MAX) return bestForLarge(records, layout, count);
+  const fitting = classesFrom(sizes, sizeClass(count));
+  const good = fitting & ~sizeBit(count + 1);
+  const row = rowWithSize(records, layout, 1 << smallestClass(good === 0 ? fitting : good), 0);
+  return row < 0 ? undefined : bestOfRow(records, layout, row, count)?.run;
 }
 
 /** undefined when there are not so many free seats. */
@@ -56,7 +62,7 @@ export function fewestRuns(
   const draft = new DraftRecords(records);
   const runs: SeatRun[] = [];
   for (let rest = count; rest > 0; ) {
-    const run = bestAdjacent(draft, layout, rest) ?? largestGap(draft, layout);
+    const run = bestAdjacent(draft, layout, rest) ?? longestGap(draft, layout);
     if (run === undefined) return undefined;
     const row = draft.row(run.row) ?? untouchedRow(run.row, layout.columns);
     putRow(draft, layout, run.row, changedRow(row, 'take', columnsOf(run)));
@@ -70,26 +76,21 @@ export function columnsOf({ column, count }: SeatRun): readonly number[] {
   return Array.from({ length: count }, (_, index) => column + index);
 }
 
-/** The smallest class first, in it the front-most row: the rows read are those that can have it. */
-function bestOf(
-  records: SeatReads,
-  layout: SeatLayout,
-  count: number,
-  classes: number,
-  mayLeave: (seats: number) => boolean,
-): SeatRun | undefined {
-  for (let rest = classes; rest !== 0; rest &= rest - 1) {
-    const gapClass = smallestClass(rest);
-    const size = exactSize(gapClass);
-    if (size !== undefined && !mayLeave(size - count)) continue;
-    const bit = 1 << gapClass;
-    let row = rowWithGap(records, layout, bit, 0);
-    for (; row >= 0; row = rowWithGap(records, layout, bit, row + 1)) {
-      const run = bestOfRow(records, layout, row, count, gapClass, mayLeave);
-      if (run !== undefined) return run;
-    }
+function bestForLarge(records: SeatReads, layout: SeatLayout, count: number): SeatRun | undefined {
+  let best: Place | undefined;
+  let row = rowWithRoom(records, layout, count, 0);
+  for (let looked = 0; row >= 0 && looked < ROWS_LOOKED_AT; looked++) {
+    const place = bestOfRow(records, layout, row, count);
+    if (place !== undefined && (best === undefined || place.rank < best.rank)) best = place;
+    row = rowWithRoom(records, layout, count, row + 1);
   }
-  return undefined;
+  return best?.run;
+}
+
+interface Place {
+  readonly run: SeatRun;
+  /** Of its gap: the lower the better. */
+  readonly rank: number;
 }
 
 function bestOfRow(
@@ -97,23 +98,32 @@ function bestOfRow(
   { columns }: SeatLayout,
   row: number,
   count: number,
-  gapClass: number,
-  mayLeave: (seats: number) => boolean,
-): SeatRun | undefined {
+): Place | undefined {
   const seats = records.row(row);
   let best = -1;
+  let bestRank = Infinity;
+  let bestOff = Infinity;
   for (let start = nextFree(seats, 0, columns); start < columns; ) {
     const end = nextUnavailable(seats, start, columns);
-    const size = end - start;
-    if (size >= count && sizeClass(size) === gapClass && mayLeave(size - count)) {
+    const rank = rankOf(end - start, count);
+    if (rank <= bestRank && rank < Infinity) {
       const column = placeInGap(start, end, count, columns);
-      if (best < 0 || offMiddle(column, count, columns) < offMiddle(best, count, columns)) {
+      const off = offMiddle(column, count, columns);
+      if (rank < bestRank || off < bestOff) {
         best = column;
+        bestRank = rank;
+        bestOff = off;
       }
     }
     start = nextFree(seats, end, columns);
   }
-  return best < 0 ? undefined : { row, column: best, count };
+  return best < 0 ? undefined : { run: { row, column: best, count }, rank: bestRank };
+}
+
+/** Filled exactly, then by class; with one seat left alone only where nothing else is left. */
+function rankOf(size: number, count: number): number {
+  if (size <= count) return size === count ? -1 : Infinity;
+  return size === count + 1 ? SIZE_CLASSES : sizeClass(size);
 }
 
 function placeInGap(start: number, end: number, count: number, columns: number): number {
@@ -130,35 +140,25 @@ function offMiddle(column: number, count: number, columns: number): number {
   return Math.abs(2 * column + count - columns);
 }
 
-/** The largest there is, in the front-most row that has one; undefined when no seat is free. */
-function largestGap(records: SeatReads, layout: SeatLayout): SeatRun | undefined {
-  const sizes = gapSizes(records, layout);
-  if (sizes === 0) return undefined;
-  const gapClass = largestClass(sizes);
-  const bit = 1 << gapClass;
-  const exact = exactSize(gapClass);
-  let largest: SeatRun | undefined;
-  let row = rowWithGap(records, layout, bit, 0);
-  for (; row >= 0; row = rowWithGap(records, layout, bit, row + 1)) {
-    const run = largestOfRow(records, layout, row);
-    if (largest === undefined || run.count > largest.count) largest = run;
-    if (exact !== undefined) break;
-  }
-  return largest;
+/** The longest there is, in the front-most row that has one; undefined when no seat is free. */
+function longestGap(records: SeatReads, layout: SeatLayout): SeatRun | undefined {
+  const { longest } = gapsOfZone(records, layout);
+  const row = longest === 0 ? -1 : rowWithRoom(records, layout, longest, 0);
+  return row < 0 ? undefined : longestOfRow(records, layout, row);
 }
 
 /** Of those of one size the one nearest to the middle. */
-function largestOfRow(records: SeatReads, { columns }: SeatLayout, row: number): SeatRun {
+function longestOfRow(records: SeatReads, { columns }: SeatLayout, row: number): SeatRun {
   const seats = records.row(row);
-  let largest: SeatRun = { row, column: 0, count: 0 };
+  let longest: SeatRun = { row, column: 0, count: 0 };
   for (let start = nextFree(seats, 0, columns); start < columns; ) {
     const end = nextUnavailable(seats, start, columns);
     const count = end - start;
     const isNearer =
-      count === largest.count &&
-      offMiddle(start, count, columns) < offMiddle(largest.column, count, columns);
-    if (count > largest.count || isNearer) largest = { row, column: start, count };
+      count === longest.count &&
+      offMiddle(start, count, columns) < offMiddle(longest.column, count, columns);
+    if (count > longest.count || isNearer) longest = { row, column: start, count };
     start = nextFree(seats, end, columns);
   }
-  return largest;
+  return longest;
 }

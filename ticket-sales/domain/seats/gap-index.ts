@@ -1,61 +1,85 @@
 /**
- * Which rows have gaps of which sizes: a word per row, and above that a word per block of rows that
- * has what any of its rows has. Finding the front-most row with a gap of some size looks at some
- * hundred words at most, whatever the zone's size, and a change rewrites two short lists at most.
+ * Which rows have gaps of which sizes: a word and a number per row, and above that the same per block of
+ * rows, for all of its rows together. Finding the front-most row with a gap of some size looks at some
+ * hundred of them at most, whatever the zone's size; a change rewrites two short lists at most.
  */
 import type { SeatLayout } from '../zone.ts';
-import { classesFrom, sizeBit, sizeClass } from './gap-sizes.ts';
+import { sizeBit } from './gap-sizes.ts';
 import type { GapSummary, SeatReads, SeatRecords } from './seat-records.ts';
 import { nextFree, nextUnavailable, type SeatRow } from './seat-row.ts';
 
 export const BLOCK_ROWS = 128;
 
-/** Sizes of gaps that there are in the zone. */
-export function gapSizes(records: SeatReads, layout: SeatLayout): number {
-  const blocks = records.zoneGaps();
-  if (blocks === undefined) return sizeBit(layout.columns);
-  let sizes = 0;
-  for (const ofBlock of blocks.sizes) sizes |= ofBlock;
-  return sizes;
+/** Of a row, a block of rows or a zone. */
+export interface Gaps {
+  readonly sizes: number;
+  readonly longest: number;
 }
 
-/** The front-most row from this one on that has a gap of this size; -1 when there is none. */
-export function rowWithGap(
+/** What of the summaries must be there. */
+type Wanted = 'sizes' | 'longest';
+
+export function gapsOfZone(records: SeatReads, layout: SeatLayout): Gaps {
+  const blocks = records.zoneGaps();
+  return blocks === undefined ? gapsOfUntouched(layout) : allTogether(blocks);
+}
+
+/** The front-most row from this one on that has a gap of a size that is in the word; -1 = none. */
+export function rowWithSize(
   records: SeatReads,
   layout: SeatLayout,
-  bit: number,
+  sizes: number,
   from: number,
 ): number {
-  const untouched = sizeBit(layout.columns);
-  const blocks = records.zoneGaps();
+  return findRow(records, layout, from, 'sizes', (ofRow) => (ofRow & sizes) !== 0);
+}
+
+/** The front-most row from this one on that has so many free seats side by side; -1 = none. */
+export function rowWithRoom(
+  records: SeatReads,
+  layout: SeatLayout,
+  count: number,
+  from: number,
+): number {
+  return findRow(records, layout, from, 'longest', (ofRow) => ofRow >= count);
+}
+
+/** What a block does not have none of its rows has. */
+function findRow(
+  records: SeatReads,
+  layout: SeatLayout,
+  from: number,
+  what: Wanted,
+  fits: (value: number) => boolean,
+): number {
+  const untouched = fits(gapsOfUntouched(layout)[what]);
+  const blocks = records.zoneGaps()?.[what];
   for (let block = Math.floor(from / BLOCK_ROWS); block * BLOCK_ROWS < layout.rows; block++) {
-    if (((blocks === undefined ? untouched : blocks.sizes[block]!) & bit) === 0) continue;
+    if (!(blocks === undefined ? untouched : fits(blocks[block]!))) continue;
     const first = block * BLOCK_ROWS;
     const end = Math.min(first + BLOCK_ROWS, layout.rows);
-    const rows = records.blockGaps(block);
+    const rows = records.blockGaps(block)?.[what];
     for (let row = Math.max(first, from); row < end; row++) {
-      if (((rows === undefined ? untouched : rows.sizes[row - first]!) & bit) !== 0) return row;
+      if (rows === undefined ? untouched : fits(rows[row - first]!)) return row;
     }
   }
   return -1;
 }
 
 /**
- * Tells of rows near each other whether they may have a gap of so many seats. Each block is read once:
+ * Tells of rows near each other which have so many free seats side by side. Each block is read once:
  * for one search, not to be kept.
  */
-export function gapFinder(
+export function roomFinder(
   records: SeatReads,
   layout: SeatLayout,
   count: number,
 ): (row: number) => boolean {
-  const untouched = sizeBit(layout.columns);
   const blocks = new Map<number, GapSummary | undefined>();
   return (row) => {
     const block = Math.floor(row / BLOCK_ROWS);
     if (!blocks.has(block)) blocks.set(block, records.blockGaps(block));
-    const sizes = blocks.get(block)?.sizes[row % BLOCK_ROWS] ?? untouched;
-    return classesFrom(sizes, sizeClass(count)) !== 0;
+    return (blocks.get(block)?.longest[row % BLOCK_ROWS] ?? layout.columns) >= count;
   };
 }
 
@@ -69,41 +93,55 @@ export function putRow(
   records.putRow(row, value);
   const block = Math.floor(row / BLOCK_ROWS);
   const rowsOfBlock = Math.min(BLOCK_ROWS, layout.rows - block * BLOCK_ROWS);
-  const rows = replaced(
-    records.blockGaps(block) ?? untouchedGaps(rowsOfBlock, layout),
-    row % BLOCK_ROWS,
-    sizesOf(value, layout.columns),
-  );
+  const before = records.blockGaps(block) ?? untouchedSummary(rowsOfBlock, layout);
+  const rows = replaced(before, row % BLOCK_ROWS, gapsOfRow(value, layout.columns));
   if (rows === undefined) return;
   records.putBlockGaps(block, rows);
-  let sizes = 0;
-  for (const ofRow of rows.sizes) sizes |= ofRow;
-  const blocks = replaced(
-    records.zoneGaps() ?? untouchedGaps(Math.ceil(layout.rows / BLOCK_ROWS), layout),
-    block,
-    sizes,
-  );
+  const blocksOfZone = Math.ceil(layout.rows / BLOCK_ROWS);
+  const zone = records.zoneGaps() ?? untouchedSummary(blocksOfZone, layout);
+  const blocks = replaced(zone, block, allTogether(rows));
   if (blocks !== undefined) records.putZoneGaps(blocks);
 }
 
-function untouchedGaps(count: number, { columns }: SeatLayout): GapSummary {
-  return { sizes: new Array<number>(count).fill(sizeBit(columns)) };
-}
-
 /** undefined when it is so already. */
-function replaced(summary: GapSummary, at: number, sizes: number): GapSummary | undefined {
-  if (summary.sizes[at] === sizes) return undefined;
-  const copy = summary.sizes.slice();
-  copy[at] = sizes;
-  return { sizes: copy };
+function replaced(summary: GapSummary, at: number, gaps: Gaps): GapSummary | undefined {
+  if (summary.sizes[at] === gaps.sizes && summary.longest[at] === gaps.longest) return undefined;
+  const [sizes, longest] = [summary.sizes.slice(), summary.longest.slice()];
+  sizes[at] = gaps.sizes;
+  longest[at] = gaps.longest;
+  return { sizes, longest };
 }
 
-function sizesOf(row: SeatRow, columns: number): number {
+function allTogether(summary: GapSummary): Gaps {
   let sizes = 0;
+  let longest = 0;
+  for (let at = 0; at < summary.sizes.length; at++) {
+    sizes |= summary.sizes[at]!;
+    longest = Math.max(longest, summary.longest[at]!);
+  }
+  return { sizes, longest };
+}
+
+function gapsOfUntouched({ columns }: SeatLayout): Gaps {
+  return { sizes: sizeBit(columns), longest: columns };
+}
+
+function untouchedSummary(count: number, layout: SeatLayout): GapSummary {
+  const { sizes, longest } = gapsOfUntouched(layout);
+  return {
+    sizes: new Array<number>(count).fill(sizes),
+    longest: new Array<number>(count).fill(longest),
+  };
+}
+
+function gapsOfRow(row: SeatRow, columns: number): Gaps {
+  let sizes = 0;
+  let longest = 0;
   for (let start = nextFree(row, 0, columns); start < columns; ) {
     const end = nextUnavailable(row, start, columns);
     sizes |= sizeBit(end - start);
+    longest = Math.max(longest, end - start);
     start = nextFree(row, end, columns);
   }
-  return sizes;
+  return { sizes, longest };
 }

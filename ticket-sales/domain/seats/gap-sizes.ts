@@ -4,7 +4,8 @@
  * then 32 to 63, and so on by doubling, and the last is 1,024 and more.
  */
 export const SIZE_CLASSES = 31;
-const EXACT_MAX = 24;
+/** Gaps up to this size are told apart. */
+export const EXACT_MAX = 24;
 /** Class of 32 to 63, whose logarithm is 5. */
 const DOUBLING_OFFSET = 20;
 
@@ -12,11 +13,6 @@ export function sizeClass(size: number): number {
   if (size <= EXACT_MAX) return size - 1;
   if (size < 32) return EXACT_MAX;
   return Math.min(31 - Math.clz32(size) + DOUBLING_OFFSET, SIZE_CLASSES - 1);
-}
-
-/** The size that all gaps of the class have; undefined when they differ. */
-export function exactSize(sizeClass: number): number | undefined {
-  return sizeClass < EXACT_MAX ? sizeClass + 1 : undefined;
 }
 
 /** The word that says: a gap of this size. */
@@ -32,9 +28,4 @@ export function classesFrom(sizes: number, from: number): number {
 /** The smallest class of a word that is not 0. */
 export function smallestClass(sizes: number): number {
   return 31 - Math.clz32(sizes & -sizes);
-}
-
-/** The largest class of a word that is not 0. */
-export function largestClass(sizes: number): number {
-  return 31 - Math.clz32(sizes);
 }

@@ -4,7 +4,7 @@
  */
 import type { SeatLayout } from '../zone.ts';
 import type { SeatRun } from './best-seats.ts';
-import { gapFinder, gapSizes } from './gap-index.ts';
+import { gapsOfZone, roomFinder } from './gap-index.ts';
 import type { Seat } from './seat-name.ts';
 import type { SeatReads } from './seat-records.ts';
 import { nextFree, nextUnavailable } from './seat-row.ts';
@@ -37,7 +37,7 @@ export function nearestSeats(
     row: Math.round(lost.reduce((sum, { row }) => sum + row, 0) / count),
     halves: Math.round((2 * lost.reduce((sum, { column }) => sum + column, 0)) / count) + 1,
   };
-  if (gapSizes(records, layout) === 0) return [];
+  if (gapsOfZone(records, layout).longest === 0) return [];
   const together = nearestRuns(records, layout, middle, count, 1);
   if (together.length > 0) return together;
   const apart = nearestRuns(records, layout, middle, 1, count);
@@ -53,12 +53,12 @@ function nearestRuns(
   count: number,
   most: number,
 ): readonly Near[] {
-  const hasGap = gapFinder(records, layout, count);
+  const hasRoom = roomFinder(records, layout, count);
   let nearest: readonly Near[] = [];
   for (const row of rowsAround(middle.row, layout.rows)) {
     const farthest = nearest.length < most ? Number.POSITIVE_INFINITY : nearest.at(-1)!.distance;
     if (rowDistance(row, middle) >= farthest) break;
-    if (!hasGap(row)) continue;
+    if (!hasRoom(row)) continue;
     const runs = runsOfRow(records, layout, row, middle, count, most);
     nearest = [...nearest, ...runs].sort((a, b) => a.distance - b.distance).slice(0, most);
   }

@@ -5,11 +5,14 @@
 import type { SeatRow } from './seat-row.ts';
 
 /**
- * The sizes of gaps, a word for each of several rows, or for each of several blocks of rows: searches
- * read these first and then only the rows that can have what they want.
+ * What gaps there are in each of several rows, or in each of several blocks of rows: searches read
+ * these first, and then only a row that has what they want.
  */
 export interface GapSummary {
+  /** A word each: the sizes of gaps (gap-sizes.ts). */
   readonly sizes: readonly number[];
+  /** Seats of the longest gap of each. */
+  readonly longest: readonly number[];
 }
 
 export interface SeatReads {

@@ -60,6 +60,7 @@ export class NaiveSeats {
       });
     const rank = ({ gap, column }: (typeof places)[number]) => [
       gap.count - count === 1 ? 1 : 0,
+      gap.count === count ? 0 : 1,
       SIZES.findIndex((size) => gap.count < size),
       gap.row,
       Math.abs(column + count / 2 - this.columns / 2),

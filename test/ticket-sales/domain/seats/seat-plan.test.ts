@@ -1,6 +1,7 @@
 /** Whatever happens to the seats of a zone, against a grid that is searched seat by seat. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ROWS_LOOKED_AT } from '../../../../ticket-sales/domain/seats/best-seats.ts';
 import { changeSeats, SeatPlan } from '../../../../ticket-sales/domain/seats/seat-plan.ts';
 import type { SeatLayout } from '../../../../ticket-sales/domain/zone.ts';
 import { NaiveSeats, nameOf, placeOf } from './naive-seats.ts';
@@ -220,6 +221,28 @@ describe('a group', () => {
     expect(apart.choose(3, 'adjacent')).toBeUndefined();
     expect(apart.choose(3, 'adjacent_or_split')).toEqual(['A4', 'A5', 'A7']);
     expect(apart.choose(7, 'any')).toBeUndefined();
+  });
+});
+
+describe('a large group', () => {
+  const hall = (row: number) => {
+    const tried = new Tried({ rows: ROWS_LOOKED_AT + 10, columns: 30 });
+    const taken = [25, 26, 27, 28, 29].map((column) => nameOf(row, column));
+    tried.change('take', taken);
+    return tried.plan.choose(25, 'adjacent')?.[0];
+  };
+
+  test('gets the gap that it fills, among the rows in front that have room', () => {
+    expect(hall(ROWS_LOOKED_AT - 1)).toBe(nameOf(ROWS_LOOKED_AT - 1, 0));
+    expect(hall(ROWS_LOOKED_AT)).toBe('A3');
+  });
+
+  test('is seated in the last row, if there is room only there', () => {
+    const tried = new Tried({ rows: 1_000, columns: 30 });
+    for (let row = 0; row < 999; row++) tried.change('take', [nameOf(row, 14)]);
+    tried.records.rowsRead = 0;
+    expect(tried.plan.choose(29, 'adjacent')?.[0]).toBe(nameOf(999, 0));
+    expect(tried.records.rowsRead).toBe(1);
   });
 });
 
