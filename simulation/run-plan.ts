@@ -17,6 +17,8 @@ export interface RunPlan {
   readonly sessionTimeoutMs: number;
   readonly engine: StreamsOptions;
   readonly broker: Readonly<Record<string, string>>;
+  /** The broker's clock never jumps. */
+  readonly isLogTimeSteady: boolean;
 }
 
 interface Size {
@@ -63,7 +65,10 @@ const OFTEN_CLEANED_MS = 300;
 const RARELY_CLEANED_MS = 30_000;
 const REAPER_INTERVAL = 'transaction.abort.timed.out.transaction.cleanup.interval.ms';
 
-export function drawPlan(world: World, { applicationId, config }: Scenario): RunPlan {
+export function drawPlan(
+  world: World,
+  { applicationId, config, isLogTimeSteady = false }: Scenario,
+): RunPlan {
   const size = drawSize(world);
   world.count(`size ${size.name}`);
   const sessionTimeoutMs =
@@ -76,6 +81,7 @@ export function drawPlan(world: World, { applicationId, config }: Scenario): Run
     sessionTimeoutMs,
     engine: { ...drawn, ...config, applicationId, stateDir: '/state' },
     broker: brokerConfig(world, sessionTimeoutMs),
+    isLogTimeSteady,
   };
 }
 

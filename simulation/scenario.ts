@@ -19,6 +19,8 @@ export interface Scenario {
   readonly topics: readonly TopicSpec[];
   /** Options that all runs share; of those not given some are drawn from the seed. */
   readonly config?: Partial<StreamsOptions>;
+  /** The broker's clock never jumps: where what is checked depends on the times in the log. */
+  readonly isLogTimeSteady?: boolean;
   /** Once per run, before anything happens. */
   begin(run: SimulatedRun): Workload;
   /** Called in every life of every instance, to look at it from inside. */

@@ -277,6 +277,7 @@ export class FaultProgram {
     const processes = [this.#broker.process, ...this.#engines.map(({ process }) => process)];
     const process = this.#world.oneOf(processes);
     if (process === undefined) return;
+    if (process === this.#broker.process && this.#plan.isLogTimeSteady) return;
     this.#world.count('clock jumped');
     process.skewMs += this.#world.pick(-20_000, 20_000);
   }

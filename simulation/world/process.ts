@@ -4,7 +4,8 @@ import { type Random, seededRandom } from '../../base/random.ts';
 import type { ScheduledEvent } from './event-heap.ts';
 import type { World } from './world.ts';
 
-const EPOCH_MS = 1_700_000_000_000;
+/** What clocks show when a run begins. */
+export const EPOCH_MS = 1_700_000_000_000;
 /** A turn of the event loop, and the shortest time in which anything happens. */
 const TURN_MS = 0.02;
 

@@ -1,17 +1,23 @@
 /**
- * `npm run simulate -- --seeds N [--from S] [--threads T]` or `--seed S [--trace] [--mutant NAME]`.
+ * `npm run simulate -- --seeds N [--from S] [--threads T]` or `--seed S [--trace] [--mutant NAME]`,
+ * of the sale or, by `--scenario NAME`, of another one.
  * One line per failing seed, with the command that replays it; the last line is the tally. Exit 0 only
  * when no seed failed, and, with enough seeds to say, everything that must happen sometimes did.
  */
 import { SEEDS_TO_JUDGE, SOMETIMES } from '../../simulation/faults/sometimes.ts';
 import { runSeeds } from '../../simulation/run-seeds.ts';
+import type { Scenario } from '../../simulation/scenario.ts';
+import { simulate } from '../../simulation/simulate.ts';
+import { chores } from './chores/scenario.ts';
 import { commandLine } from './command-line.ts';
+import { holds } from './holds/scenario.ts';
 import { mutantNamed, simulateMutant } from './mutants.ts';
-import { simulate } from './simulate.ts';
+import { sale } from './simulate.ts';
 
 const HELP = `npm run simulate -- [options]
 
-  --seeds N       so many runs of the sale                     (1000; 10000 before a release)
+  --scenario NAME sale, holds (with payments and seats) or chores (punctuators)  (sale)
+  --seeds N       so many runs                                 (1000; 10000 before a release)
   --from S        the first seed                               (1)
   --threads N     workers                                      (one for each core)
   --seed S        one run only
@@ -20,6 +26,7 @@ const HELP = `npm run simulate -- [options]
 `;
 
 const values = commandLine(HELP, {
+  scenario: { type: 'string', default: 'sale' },
   seeds: { type: 'string' },
   from: { type: 'string', default: '1' },
   seed: { type: 'string' },
@@ -30,6 +37,18 @@ const values = commandLine(HELP, {
 
 const PROGRESS_MS = 10_000;
 
+const SCENARIOS: Readonly<Record<string, { readonly scenario: Scenario; readonly file: string }>> =
+  {
+    sale: { scenario: sale, file: './simulate.ts' },
+    holds: { scenario: holds, file: './holds/scenario.ts' },
+    chores: { scenario: chores, file: './chores/scenario.ts' },
+  };
+const chosen = SCENARIOS[values.scenario];
+if (chosen === undefined) {
+  throw new Error(`no scenario ${values.scenario}; there are ${Object.keys(SCENARIOS).join(', ')}`);
+}
+const { scenario, file } = chosen;
+
 function tell(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -38,7 +57,7 @@ async function one(seed: number): Promise<boolean> {
   const options = { seed, ...(values.trace ? { trace: tell } : {}) };
   const run =
     values.mutant === undefined
-      ? simulate(options)
+      ? simulate(scenario, options)
       : simulateMutant(mutantNamed(values.mutant), options);
   const { violations, traceHash, events } = await run;
   for (const violation of violations) tell(`VIOLATION ${violation}`);
@@ -59,9 +78,10 @@ function vacuity(metTooSeldom: readonly string[] | undefined): string {
 async function many(seeds: number, from: number): Promise<boolean> {
   const began = performance.now();
   let [done, toldAt] = [0, began];
-  const scenario = { module: new URL('./simulate.ts', import.meta.url), export: 'sale' };
+  const named = { module: new URL(file, import.meta.url), export: values.scenario };
+  const replay = values.scenario === 'sale' ? '' : `--scenario ${values.scenario} `;
   const threads = values.threads === undefined ? {} : { threads: Number(values.threads) };
-  const { passed, failed, events, counters, metTooSeldom } = await runSeeds(scenario, {
+  const { passed, failed, events, counters, metTooSeldom } = await runSeeds(named, {
     seeds,
     from,
     ...threads,
@@ -69,7 +89,7 @@ async function many(seeds: number, from: number): Promise<boolean> {
       done++;
       if (violations.length > 0) {
         tell(`FAILED seed ${seed}: ${violations[0]?.split('\n')[0]}`);
-        tell(`  npm run simulate -- --seed ${seed} --trace`);
+        tell(`  npm run simulate -- ${replay}--seed ${seed} --trace`);
       }
       if (performance.now() - toldAt < PROGRESS_MS) return;
       toldAt = performance.now();

@@ -31,11 +31,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...STATE_MUTANTS,
 ];
 
-/** Asked for, and not possible yet: told aloud at every run. */
-export const NOT_PLANTED: readonly { readonly what: string; readonly why: string }[] = [
-  { what: "a hold expired by the host's clock", why: 'there are no holds yet' },
-];
-
 /** Throws when there is none of that name. */
 export function mutantNamed(name: string): Mutant {
   const mutant = MUTANTS.find((each) => each.name === name);

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { commandLine } from './command-line.ts';
 import type { MutantVerdict } from './mutant-worker.ts';
-import { MUTANTS, mutantNamed, NOT_PLANTED } from './mutants.ts';
+import { MUTANTS, mutantNamed } from './mutants.ts';
 
 const PROGRESS_MS = 30_000;
 
@@ -66,7 +66,6 @@ const progress = setInterval(() => {
 }, PROGRESS_MS);
 await Promise.all(Array.from({ length: availableParallelism() }, run));
 clearInterval(progress);
-for (const { what, why } of NOT_PLANTED) tell(`NOT PLANTED: ${what}: ${why}`);
 if (survivors.length > 0) tell(`survivors: ${survivors.join(', ')}`);
 if (unsoundSeeds.size > 0) tell(`FAILED without any bug: seeds ${[...unsoundSeeds].join(', ')}`);
 tell(`${killed} passed, ${survivors.length} failed`);

@@ -5,10 +5,10 @@ import type { Disk } from '../../../embedded-kafka/ports.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
 import type { KeyValueStore } from '../../../stores/state-store.ts';
 import { STORES } from '../../../ticket-sales/sale-stores.ts';
-import type { Processor, ProcessorContext } from '../../../topology/processor.ts';
-import type { BuiltTopology } from '../../../topology/sub-topology.ts';
 import { chores } from '../chores/scenario.ts';
+import { holds } from '../holds/scenario.ts';
 import type { Mutant } from '../mutants.ts';
+import { withContext } from './ticket-context.ts';
 
 function storing(change: (store: BytesStore) => BytesStore): Mutant['mutation'] {
   return () => ({
@@ -66,37 +66,13 @@ type Stores = (
 
 /** The ticket processor, with another view of its stores; `change` is called once per life of a process. */
 function processing(change: () => Stores): Mutant['mutation'] {
-  return () => ({ topology: (topology) => withStores(topology, change()) });
-}
-
-function withStores(topology: BuiltTopology, stores: Stores): BuiltTopology {
-  const changed = (processor: Processor): Processor => ({
-    init: (context) => processor.init?.(contextWith(context, stores)),
-    process: (record) => processor.process(record),
-    flush: () => processor.flush?.(),
-    close: () => processor.close?.(),
-  });
-  return {
-    ...topology,
-    subTopologies: topology.subTopologies.map((subTopology) => ({
-      ...subTopology,
-      nodes: subTopology.nodes.map((node) =>
-        node.kind === 'processor' && node.name === 'tickets'
-          ? { ...node, supplier: () => changed(node.supplier()) }
-          : node,
-      ),
-    })),
-  };
-}
-
-function contextWith(context: ProcessorContext, stores: Stores): ProcessorContext {
-  return new Proxy(context, {
-    get(target, name) {
-      if (name === 'getStateStore') {
-        return (store: string) => stores(target.getStateStore(store), target.taskId);
-      }
-      const value = Reflect.get(target, name, target) as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
+  return () => ({
+    topology: (topology) => {
+      const stores = change();
+      return withContext(topology, (context) => ({
+        getStateStore: ((store: string) =>
+          stores(context.getStateStore(store), context.taskId)) as never,
+      }));
     },
   });
 }
@@ -222,6 +198,12 @@ function nameOf(directory: string, key: Buffer): string {
   return `${directory} ${key.toString('latin1')}`;
 }
 
+/** The time of the task's partition is what the machine's clock says, which jumps. */
+const hostClock: Mutant['mutation'] = () => ({
+  topology: (topology, process) =>
+    withContext(topology, () => ({ currentStreamTimeMs: () => process.clock.nowMs() })),
+});
+
 export const STATE_MUTANTS: readonly Mutant[] = [
   {
     name: 'reads-lag',
@@ -273,5 +255,11 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     name: 'broker-never-syncs',
     what: 'the broker acknowledges before fdatasync',
     mutation: () => ({ disk: unsynced }),
+  },
+  {
+    name: 'host-clock',
+    what: "a hold expired by the host's clock",
+    scenario: holds,
+    mutation: hostClock,
   },
 ];
