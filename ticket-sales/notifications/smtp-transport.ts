@@ -1,7 +1,7 @@
 /**
  * Mails by SMTP. The only file that names nodemailer.
  *
- * A mail can have arrived only once its text has been asked for (the server has answered DATA): what
+ * A mail can have arrived only once its bytes were asked for (the server has answered DATA): what
  * fails before is tried again, what fails later without the server's word is in doubt.
  */
 import { Readable } from 'node:stream';
@@ -31,32 +31,48 @@ export function smtpTransport({ url, timeoutMs }: SmtpOptions): MailTransport {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+  /** Message-IDs whose bytes were asked for: after DATA, and not before. */
+  const asked = new Set<string>();
+  transporter.use('stream', (mail, done) => {
+    const { message, data } = mail;
+    const open = message.createReadStream.bind(message);
+    message.createReadStream = () =>
+      lazily(
+        () => open(),
+        () => asked.add(String(data.messageId)),
+      );
+    done();
+  });
   return {
-    send: async ({ messageId, from, to, subject, text }) => {
-      let isTextAsked = false;
-      const body = new Readable({
-        read() {
-          isTextAsked = true;
-          this.push(text, 'utf8');
-          this.push(null);
-        },
-      });
+    send: async (mail) => {
       try {
-        await transporter.sendMail({ messageId, from, to, subject, text: body });
+        await transporter.sendMail({ ...mail });
       } catch (error) {
-        throw ofError(error, isTextAsked);
+        throw ofError(error, asked.has(mail.messageId));
+      } finally {
+        asked.delete(mail.messageId);
       }
     },
     close: async () => transporter.close(),
   };
 }
 
-function ofError(error: unknown, isTextAsked: boolean): Error {
+/** A stream that is not even begun before somebody reads it. */
+function lazily(open: () => Readable, onBegun: () => void): Readable {
+  return Readable.from(
+    (async function* () {
+      onBegun();
+      yield* open();
+    })(),
+  );
+}
+
+function ofError(error: unknown, isAsked: boolean): Error {
   const { responseCode, message } = error as { responseCode?: number; message: string };
   // The server's own word: 4xx = later, 5xx = never.
   if (responseCode !== undefined) {
     return responseCode >= 500 ? new JobRefused(message, { cause: error }) : (error as Error);
   }
-  if (!isTextAsked) return error as Error;
+  if (!isAsked) return error as Error;
   return new JobUncertain(`${message}: it may have been accepted`, { cause: error });
 }
