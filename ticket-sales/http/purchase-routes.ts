@@ -235,7 +235,11 @@ async function decided(
   const isReplayed = isKnown && decidedBy !== place.record;
   if (isReplayed) deps.onReplayed();
   const lost = view['lostSeats'] as readonly string[] | undefined;
+  // For the whole group: the seats that it could still have are not for it alone.
+  const named = command.options?.seats ?? [];
   const alternatives =
-    lost === undefined ? [] : await seatAlternatives(deps, request, command, lost);
+    lost === undefined || named.length === 0
+      ? []
+      : await seatAlternatives(deps, request, command, named);
   return decidedAnswer(answered, command, place, { isReplayed, alternatives });
 }
