@@ -280,6 +280,49 @@ describe('one instance', () => {
   });
 });
 
+describe('POST /v1/purchases with seats', () => {
+  beforeEach(async () => {
+    sale = await FakeSale.start(2, { PEER_ALLOW: '127.0.0.1' });
+    await openHall();
+  });
+
+  let purchases = 0;
+  const buy = (instance: FakeInstance, seats: unknown, zoneId = 'hall') =>
+    instance.ask('POST', '/v1/purchases', {
+      headers: { 'idempotency-key': `k${purchases++}`, prefer: 'wait=5' },
+      body: { eventId: 'gala', zoneId, buyerId: 'ada', seats },
+    });
+
+  test('offers as many seats as were asked for, near them, wherever the zone is owned', async () => {
+    await take(['B3']);
+    for (const isOwner of [true, false]) {
+      const { status, body } = await buy(sale.instanceOf(KEY, isOwner), ['B3', 'B4']);
+      expect(status).toBe(409);
+      expect(body).toMatchObject({ reason: 'seat_taken', lostSeats: ['B3'] });
+      expect(body['alternatives']).toEqual(['B4', 'B5']);
+    }
+  });
+
+  test('offers nothing where nothing is left', async () => {
+    await take(['A1', 'A2', 'A3', 'A4', 'A5', 'A6']);
+    await take(['B1', 'B2', 'B3', 'B4', 'B5', 'B6']);
+    await take(['C1', 'C2', 'C3', 'C4', 'C5', 'C6']);
+    const { status, body } = await buy(sale.one, ['B3', 'B4']);
+    expect([status, body['lostSeats'], body['alternatives']]).toEqual([409, ['B3', 'B4'], []]);
+  });
+
+  test.each([[['\uff211']], [['a1']], [['A1', 'A1']], [[]], [['D1']], [['A7']]])(
+    'is 422 for %j',
+    async (seats) => {
+      expect((await buy(sale.one, seats)).status).toBe(422);
+    },
+  );
+
+  test('is 422 where seats have no numbers', async () => {
+    expect((await buy(sale.one, ['A1'], 'floor')).status).toBe(422);
+  });
+});
+
 describe('two instances', () => {
   beforeEach(async () => {
     sale = await FakeSale.start(2, { PEER_ALLOW: '127.0.0.1' });
