@@ -133,6 +133,10 @@ function rejection(
       const errors = [{ pointer: '/quantity', detail: 'is over the limit of this zone' }];
       return new Problem('validation-failed', { ...options, errors });
     }
+    case 'invalid_command': {
+      const errors = [{ pointer: '', detail: 'asks for seats that this zone does not have' }];
+      return new Problem('validation-failed', { ...options, errors });
+    }
     default:
       return new Problem('rejected', options);
   }
