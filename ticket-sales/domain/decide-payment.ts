@@ -211,7 +211,9 @@ function refunded(
   const settled = { ...refund, refundedAtMs: place.nowMs };
   if (purchase === undefined) return { kind: 'unclaimed', consequences: { refund: settled } };
   const checkout = purchase.checkout ?? NO_CHECKOUT;
-  const refundedMinor = checkout.refundedMinor + paidFor(purchase, update);
+  // What came before the purchase did was never counted for it.
+  const isCounted = refund.reason !== 'unknown_purchase';
+  const refundedMinor = checkout.refundedMinor + (isCounted ? paidFor(purchase, update) : 0);
   const isAll = purchase.state === 'cancelled' && refundedMinor === checkout.paidMinor;
   const next: Purchase = {
     ...purchase,
