@@ -4,8 +4,9 @@
  * B1. one that leaves no seat alone between taken ones, if there is any such place;
  * B2. in the gap that it fills best: exactly if possible, else of the smallest class (gap-sizes.ts);
  * B3. in the front-most row, there nearest to the middle, there the lower numbers;
- * B4. at the edge of its gap nearer to the middle, so that what is left stays together. A row that is
- *     all free is begun in its middle, unless that leaves a seat alone.
+ * B4. at the edge of its gap nearer to the middle, so that what is left stays together. A gap with nobody
+ *     at its ends (a whole row, or what lies between blocked seats) is begun as near to the row's middle
+ *     as it can be, unless that leaves a seat alone.
  *
  * The summaries tell which row has the best gap for a group below EXACT_MAX, and that row alone is
  * read. Larger groups, whose gaps they do not tell apart, look at the front-most rows that have room.
@@ -24,7 +25,14 @@ import {
   smallestClass,
 } from './gap-sizes.ts';
 import { DraftRecords, type SeatReads } from './seat-records.ts';
-import { changedRow, nextFree, nextUnavailable, untouchedRow } from './seat-row.ts';
+import {
+  changedRow,
+  nextFree,
+  nextUnavailable,
+  type SeatRow,
+  seatState,
+  untouchedRow,
+} from './seat-row.ts';
 
 /** Of the rows that have room for a large group. */
 export const ROWS_LOOKED_AT = 100;
@@ -107,7 +115,7 @@ function bestOfRow(
     const end = nextUnavailable(seats, start, columns);
     const rank = rankOf(end - start, count);
     if (rank <= bestRank && rank < Infinity) {
-      const column = placeInGap(start, end, count, columns);
+      const column = placeInGap(seats, start, end, count, columns);
       const off = offMiddle(column, count, columns);
       if (rank < bestRank || off < bestOff) {
         best = column;
@@ -126,11 +134,19 @@ function rankOf(size: number, count: number): number {
   return size === count + 1 ? SIZE_CLASSES : sizeClass(size);
 }
 
-function placeInGap(start: number, end: number, count: number, columns: number): number {
+function placeInGap(
+  seats: SeatRow | undefined,
+  start: number,
+  end: number,
+  count: number,
+  columns: number,
+): number {
   const last = end - count;
-  if (end - start === columns) {
-    const middle = last >> 1;
-    if (middle !== 1 && last - middle !== 1) return middle;
+  const isTaken = (column: number) =>
+    column >= 0 && column < columns && seatState(seats, column) === 'taken';
+  if (!isTaken(start - 1) && !isTaken(end)) {
+    const middle = Math.min(Math.max((columns - count) >> 1, start), last);
+    if (middle - start !== 1 && last - middle !== 1) return middle;
   }
   return offMiddle(last, count, columns) < offMiddle(start, count, columns) ? last : start;
 }

@@ -53,10 +53,12 @@ export class NaiveSeats {
       .filter((gap) => gap.count >= count)
       .flatMap((gap) => {
         const ends = [gap.column, gap.column + gap.count - count];
-        const left = gap.count - count;
-        const middle = Math.floor(left / 2);
-        const fromMiddle = gap.count === this.columns && middle !== 1 && left - middle !== 1;
-        return (fromMiddle ? [gap.column + middle] : ends).map((column) => ({ gap, column }));
+        const centre = Math.floor((this.columns - count) / 2);
+        const middle = Math.min(Math.max(centre, ends[0]!), ends[1]!);
+        const alone = [middle - ends[0]!, ends[1]! - middle].includes(1);
+        const neighbours = [gap.column - 1, gap.column + gap.count];
+        const isBegun = neighbours.some((column) => this.grid[gap.row]![column] === 'X');
+        return (isBegun || alone ? ends : [middle]).map((column) => ({ gap, column }));
       });
     const rank = ({ gap, column }: (typeof places)[number]) => [
       gap.count - count === 1 ? 1 : 0,

@@ -186,8 +186,10 @@ describe('the seats of a zone', () => {
 describe('a group', () => {
   const rowOf = (text: string) => {
     const tried = new Tried({ rows: 2, columns: text.length });
-    const taken = [...text].flatMap((cell, c) => (cell === 'X' ? [nameOf(0, c)] : []));
-    if (taken.length > 0) tried.change('take', taken);
+    const those = (wanted: string) =>
+      [...text].flatMap((cell, c) => (cell === wanted ? [nameOf(0, c)] : []));
+    if (text.includes('X')) tried.change('take', those('X'));
+    if (text.includes('#')) tried.change('block', those('#'));
     tried.change(
       'block',
       Array.from(text, (_, c) => nameOf(1, c)),
@@ -197,6 +199,12 @@ describe('a group', () => {
 
   test('begins an empty row in its middle', () => {
     expect(rowOf('..........').choose(4, 'adjacent')).toEqual(['A4', 'A5', 'A6', 'A7']);
+  });
+
+  test('begins in the middle of a row with blocked corners, or beside the aisle', () => {
+    expect(rowOf('#........#').choose(4, 'adjacent')).toEqual(['A4', 'A5', 'A6', 'A7']);
+    expect(rowOf('....##....').choose(2, 'adjacent')).toEqual(['A3', 'A4']);
+    expect(rowOf('#.......X.').choose(3, 'adjacent')).toEqual(['A6', 'A7', 'A8']);
   });
 
   test('sits down beside those who are there, towards the middle', () => {
