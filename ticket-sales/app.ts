@@ -93,7 +93,9 @@ async function start(
   const festival = festivalOptions(config);
   const takesOrders =
     config.TICKETS_ORDERS === undefined ? kafkaSide.isEmbedded : config.TICKETS_ORDERS === 'on';
-  const { TICKETS_PARTITIONS: partitions, STREAMS_REPLICATION_FACTOR: replicas } = config;
+  const { TICKETS_PARTITIONS, STREAMS_REPLICATION_FACTOR: replicas } = config;
+  // Topics that come with a newer version are joined with those that are there.
+  const partitions = (await kafka.partitionCount(TOPICS.commands)) ?? TICKETS_PARTITIONS;
   await ensureTopics(kafka.admin, [
     ...ticketTopics(partitions, replicas),
     ...(takesOrders ? orderTopics(partitions, replicas) : []),
