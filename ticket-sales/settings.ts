@@ -171,6 +171,11 @@ export const SETTINGS = {
       'Take orders of several lines, all or nothing: docs/orders.md. Unset: with the embedded broker only.',
     schema: oneOf('on', 'off').optional(),
   },
+  TICKETS_INTAKE: {
+    about:
+      'Serve events for registered customers only, or with a limit per customer: docs/intake.md. Unset: with the embedded broker only.',
+    schema: oneOf('on', 'off').optional(),
+  },
   TICKETS_DEMO: {
     about: 'Create a demo event at the start. Unset: with the embedded broker only.',
     allowed: 'true, false, 1, 0',

@@ -3,6 +3,7 @@ import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { festivalSerdes } from './festival/festival-records.ts';
 import type { FestivalOptions } from './festival/festival-topology.ts';
+import { intakeSerdes } from './intake/intake-records.ts';
 import { orderSerdes } from './orders/order-records.ts';
 import { ticketSerdes } from './records.ts';
 import type { ReportOptions } from './reports/define-reports.ts';
@@ -14,6 +15,8 @@ export interface TicketModuleArgument {
   readonly commandPartitions: number;
   /** How many the topic of orders has; null = none are taken. */
   readonly orderPartitions: number | null;
+  /** How many the topic of the intake has; null = there is none. */
+  readonly intakePartitions: number | null;
   readonly reports: ReportOptions;
   /** null = no event is the festival. */
   readonly festival: FestivalOptions | null;
@@ -32,7 +35,11 @@ export function createTicketTopology(argument: TicketModuleArgument): BuiltTopol
   const serdes = ticketSerdes(registry);
   const festival =
     options === null ? undefined : { options, serdes: festivalSerdes(registry, serdes) };
-  const { orderPartitions: partitions } = argument;
-  const orders = partitions === null ? undefined : { serdes: orderSerdes(registry), partitions };
-  return ticketTopology(serdes, { commandPartitions, reports, orders, festival }).build();
+  const orders = inPartitions(argument.orderPartitions, () => orderSerdes(registry));
+  const intake = inPartitions(argument.intakePartitions, () => intakeSerdes(registry));
+  return ticketTopology(serdes, { commandPartitions, reports, orders, intake, festival }).build();
+}
+
+function inPartitions<S>(partitions: number | null, serdes: () => S) {
+  return partitions === null ? undefined : { serdes: serdes(), partitions };
 }

@@ -28,7 +28,7 @@ import type { PurchaseDecision } from './domain/decide-purchase.ts';
 import { decideZone } from './domain/decide-zone.ts';
 import type { NotificationRequest } from './domain/notification.ts';
 import type { PaymentRequest, RefundRequest } from './domain/payment.ts';
-import type { Purchase } from './domain/purchase.ts';
+import type { Checkout, Purchase } from './domain/purchase.ts';
 import { isPurchaseId } from './domain/purchase-id.ts';
 import { isId, type Zone, zoneKey } from './domain/zone.ts';
 import { HoldExpiry } from './hold-expiry.ts';
@@ -62,6 +62,8 @@ export interface TicketProcessorOptions {
   readonly commandPartitions: number;
   /** The child that is told of lines and payments of orders; undefined = there are no orders. */
   readonly progressSink?: string | undefined;
+  /** The child that hears of purchases that came through the intake; undefined = there is none. */
+  readonly intakeSink?: string | undefined;
 }
 
 export class TicketProcessor
@@ -196,13 +198,17 @@ export class TicketProcessor
     }
     const { purchase } = decision;
     this.#forward(purchase.purchaseId, purchase, nowMs, SINKS.purchaseStatus);
-    if (purchase.checkout !== null) this.#tellOrder(purchase, purchase.checkout.orderId, nowMs);
+    if (purchase.checkout !== null) this.#tellWhoAsked(purchase, purchase.checkout, nowMs);
   }
 
-  #tellOrder(purchase: Purchase, orderId: string | null, nowMs: number): void {
-    const { progressSink } = this.#options;
-    if (orderId === null || progressSink === undefined) return;
-    this.#forward(orderId, { kind: 'line', purchase }, nowMs, progressSink);
+  #tellWhoAsked(purchase: Purchase, { orderId, viaIntake }: Checkout, nowMs: number): void {
+    const { progressSink, intakeSink } = this.#options;
+    if (orderId !== null && progressSink !== undefined) {
+      this.#forward(orderId, { kind: 'line', purchase }, nowMs, progressSink);
+    }
+    if (viaIntake && intakeSink !== undefined) {
+      this.#forward(purchase.buyerId, purchase, nowMs, intakeSink);
+    }
   }
 
   #change(key: string, zone: Zone | undefined, command: ZoneCommand, place: LogPlace): void {

@@ -3,6 +3,7 @@
  *
  *   ticketPurchase -> tickets (zones, purchases) -> purchaseStatusUpdated, inventoryUpdated     one hop, by zone
  *   ticketOrder, the sale's progress -> orders -> ticketPurchase, orderStatusUpdated            sagas, one key per order
+ *   purchaseIntake, outcomes         -> intake -> ticketPurchase                                limits per event, one key per buyer
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
  *   events by venue -> unknown-venues -> unknownVenue                                           while nobody defines them
@@ -16,6 +17,7 @@ import { VENUE_WATCH, watchVenues } from './catalog/unknown-venues.ts';
 import { defineEvents } from './events-table.ts';
 import { addFestivalSinks, type Festival } from './festival/festival-topology.ts';
 import { defineReadModel } from './festival/read-model.ts';
+import { defineIntake, INTAKE_SINK, type IntakeOptions } from './intake/intake-topology.ts';
 import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-topology.ts';
 import type { TicketSerdes } from './records.ts';
 import { defineBuyerIndex } from './reports/buyer-index.ts';
@@ -29,6 +31,8 @@ export interface TicketTopologyOptions {
   readonly reports?: ReportOptions;
   /** undefined = none are taken. */
   readonly orders?: OrdersOptions | undefined;
+  /** undefined = nobody counts what a buyer has of an event. */
+  readonly intake?: IntakeOptions | undefined;
   readonly festival?: Festival | undefined;
 }
 
@@ -41,9 +45,12 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   const topology = builder.build();
   // One task per partition for venues and customers together: each of them is little work.
   topology.connectProcessorAndStateStores(VENUE_WATCH, CATALOG_STORES.customers);
-  const { orders, reports = DEFAULT_REPORTS } = options;
-  sellTickets(topology, serdes, { ...options, progressSink: orders && PROGRESS_SINK });
+  const { orders, intake, reports = DEFAULT_REPORTS } = options;
+  const progressSink = orders && PROGRESS_SINK;
+  const intakeSink = intake && INTAKE_SINK;
+  sellTickets(topology, serdes, { ...options, progressSink, intakeSink });
   if (orders !== undefined) defineOrders(topology, serdes, orders);
+  if (intake !== undefined) defineIntake(topology, serdes, intake);
   defineReports(topology, serdes, reports, SINKS.inventory);
   if (reports.isIndexedByBuyer) defineBuyerIndex(topology, serdes.purchase);
   if (festival !== undefined) addFestivalSinks(topology, serdes, festival, SINKS.inventory);

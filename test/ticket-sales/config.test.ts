@@ -108,6 +108,7 @@ describe('the configuration', () => {
     STREAMS_REPLICATION_FACTOR: ['-1', -1, '-2'],
     TICKETS_PARTITIONS: ['1024', 1024, '0'],
     TICKETS_ORDERS: ['on', 'on', 'yes'],
+    TICKETS_INTAKE: ['off', 'off', 'no'],
     TICKETS_DEMO: ['0', false, 'yes'],
     TICKETS_BUYER_QUERIES: ['off', 'off', 'maybe'],
     TICKETS_SALES_BUCKET_MS: ['5000', 5_000, '999'],

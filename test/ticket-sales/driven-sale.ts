@@ -28,6 +28,7 @@ export const NO_OPTIONS: PurchaseOptions = {
   placement: 'any',
   voucher: null,
   orderId: null,
+  viaIntake: false,
 };
 const START_MS = 1_700_000_000_000;
 

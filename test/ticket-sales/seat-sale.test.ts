@@ -181,7 +181,7 @@ async function take(evening: Evening, each: Step): Promise<void> {
         buyerId: 'ada',
         quantity: each.kind === 'named' ? seats.length : each.quantity,
         requestedAtMs: 1,
-        options: { ...options, voucher: null, orderId: null },
+        options: { ...options, voucher: null, orderId: null, viaIntake: false },
       });
     }
     case 'cancel':

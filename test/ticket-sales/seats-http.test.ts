@@ -53,7 +53,7 @@ async function order(seats: readonly string[], buyerId = 'ada'): Promise<void> {
     buyerId,
     quantity: seats.length,
     requestedAtMs: 1,
-    options: { seats, placement: 'any', voucher: null, orderId: null },
+    options: { seats, placement: 'any', voucher: null, orderId: null, viaIntake: false },
   });
 }
 

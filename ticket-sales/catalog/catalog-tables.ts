@@ -9,6 +9,9 @@ import type { StreamsBuilder } from '../../topology/streams-builder.ts';
 import type { Customer, Venue } from '../domain/catalog.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 
+/** The node that reads the customers' topic: what is keyed by buyer is copartitioned with it. */
+export const CUSTOMERS_SOURCE = 'customer-definitions-source';
+
 export const CATALOG_STORES = {
   venues: 'venues',
   customers: 'customers',

@@ -28,6 +28,8 @@ export interface PurchaseOptions {
   readonly voucher: string | null;
   /** The order it is a line of: held, whatever the zone does, until the order confirms or gives it up. */
   readonly orderId: string | null;
+  /** It came through the intake, which counts what the buyer has of the event and hears of it. */
+  readonly viaIntake: boolean;
 }
 
 /** Gives the tickets back: a hold is released, a confirmed purchase is cancelled and refunded. */

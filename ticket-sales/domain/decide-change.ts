@@ -15,6 +15,7 @@ import type {
 } from './command.ts';
 import { type Cause, type Decided, decided } from './consequences.ts';
 import { isOfZone, outcome, type PurchaseDecision } from './decide-purchase.ts';
+import { NO_CHECKOUT } from './decide-request.ts';
 import type { ZoneFacts } from './facts.ts';
 import { type Refund, type RefundReason, refundIdFor } from './payment.ts';
 import { type Checkout, type Purchase, REASONS } from './purchase.ts';
@@ -96,7 +97,8 @@ export function decideRejection(
   if (reason === 'none' || !REASONS.includes(reason)) {
     return { kind: 'refused', why: 'the reason is not one of the known ones' };
   }
-  const purchase = outcome(command, place, { state: 'rejected', reason });
+  const checkout = { ...NO_CHECKOUT, viaIntake: true };
+  const purchase = outcome(command, place, { state: 'rejected', reason, checkout });
   if (zone === undefined) return { kind: 'decided', purchase };
   const cause = { nowMs: place.nowMs, commandOffset: place.offset };
   return decided(zone, undefined, purchase, cause, facts);

@@ -25,9 +25,12 @@ export function decideRequest(
   if (previous !== undefined) return decidedBefore(previous, command);
   const cause = { nowMs: place.nowMs, commandOffset: place.offset };
   const digest = requestDigest(command.options);
-  // An order hears of its lines by this id, of those that are refused, too.
-  const orderId = command.options?.orderId ?? null;
-  const checkout = digest === null ? null : { ...NO_CHECKOUT, orderId, requestDigest: digest };
+  // Orders and the intake hear of what is refused, too.
+  const { orderId, viaIntake } = command.options ?? NO_OPTIONS;
+  const checkout =
+    digest === null && !viaIntake
+      ? null
+      : { ...NO_CHECKOUT, orderId, requestDigest: digest, viaIntake };
   if (zone === undefined) {
     const reason = command.quantity < 1 ? 'invalid_command' : 'unknown_zone';
     const purchase = outcome(command, place, { state: 'rejected', reason, checkout });
@@ -57,6 +60,7 @@ export const NO_CHECKOUT: Checkout = {
   refundedMinor: 0,
   paymentOffset: -1,
   requestDigest: null,
+  viaIntake: false,
 };
 
 type Verdict =
@@ -67,7 +71,13 @@ type Verdict =
       readonly voucher: Voucher | undefined;
     };
 
-const NO_OPTIONS: PurchaseOptions = { seats: [], placement: 'any', voucher: null, orderId: null };
+const NO_OPTIONS: PurchaseOptions = {
+  seats: [],
+  placement: 'any',
+  voucher: null,
+  orderId: null,
+  viaIntake: false,
+};
 
 function judge(zone: Zone, command: PurchaseCommand, nowMs: number, facts: ZoneFacts): Verdict {
   const options = command.options ?? NO_OPTIONS;
@@ -138,7 +148,7 @@ function granted(
   digest: string | null,
 ): Purchase {
   const { price, feesMinor, discountMinor }: Quote = quote(zone, command.quantity, voucher);
-  const orderId = command.options?.orderId ?? null;
+  const { orderId, viaIntake } = command.options ?? NO_OPTIONS;
   // Nobody would ever pay what costs nothing: it is sold at once, unless an order has to agree.
   const mustBePaid = zone.terms?.checkout === 'hold' && price !== null && price.amountMinor > 0;
   const isHeld = orderId !== null || mustBePaid;
@@ -155,6 +165,7 @@ function granted(
       feesMinor,
       discountMinor,
       requestDigest: digest,
+      viaIntake,
     },
   });
 }

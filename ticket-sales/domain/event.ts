@@ -8,6 +8,8 @@ export interface EventDefinition {
   readonly startsAtMs: number | null;
   /** `registered`: only customers that are defined may buy. */
   readonly customers: 'anyone' | 'registered';
+  /** Tickets of one buyer in all zones together; 0 = no limit. */
+  readonly customerMax: number;
 }
 
 export interface EventSales {

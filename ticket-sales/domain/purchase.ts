@@ -29,6 +29,7 @@ export const REASONS = [
   'duplicate_conflict',
   'invalid_command',
   'invalid_voucher',
+  'unknown_customer',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -81,4 +82,6 @@ export interface Checkout {
   readonly paymentOffset: number;
   /** Of what was asked for beyond a number of tickets: the same request has the same; null = nothing. */
   readonly requestDigest: string | null;
+  /** It came through the intake. */
+  readonly viaIntake: boolean;
 }

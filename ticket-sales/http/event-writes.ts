@@ -16,7 +16,7 @@ import { asGet, read } from './own-reads.ts';
 import { timeOrNull } from './times.ts';
 import { eventView } from './views.ts';
 
-interface EventRequest extends Partial<Pick<EventDefinition, 'customers'>> {
+interface EventRequest extends Partial<Pick<EventDefinition, 'customers' | 'customerMax'>> {
   readonly name: string;
   readonly venueId?: string;
   readonly startsAt?: string;
@@ -35,6 +35,7 @@ export async function putEvent(
     venueId: body.venueId ?? null,
     startsAtMs,
     customers: body.customers ?? 'anyone',
+    customerMax: body.customerMax ?? 0,
   };
   const existing = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
   if (existing !== undefined) {

@@ -22,6 +22,7 @@ import { zoneKey } from '../domain/zone.ts';
 import type { TopicOf } from '../records.ts';
 import { STORES } from '../sale-stores.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
+import type { IntakeDoor } from './intake-door.ts';
 import {
   acceptedAnswer,
   asView,
@@ -55,10 +56,15 @@ export interface PurchaseRoutesDeps {
   readonly sender: CommandSender;
   readonly commands: TopicOf<TicketCommand>;
   readonly zones: ZoneDirectory;
+  /** undefined = every purchase goes straight to its zone. */
+  readonly intake?: IntakeDoor | undefined;
   readonly clock: Clock;
   /** Told when a request turns out to have been decided before. */
   readonly onReplayed: () => void;
 }
+
+/** Through the intake: where the zone's own record will stand is not known yet. */
+const NOWHERE: CommandPlace = { positionAfter: undefined, record: undefined };
 
 const preferHeader = {
   prefer: { required: false, about: 'wait=N waits up to N seconds (at most 30) for the decision' },
@@ -186,15 +192,22 @@ async function requestPurchase(
       : undefined;
   const pending = requestedPurchase(command);
   deps.waiters.expect(pending);
-  const sent = await deps.sender.send(deps.commands, key, command).catch((cause: unknown) => {
+  const wanting = deps.intake?.wants(eventId, request);
+  const isWanted = wanting instanceof Promise ? await wanting : wanting;
+  const intake = isWanted === true ? deps.intake?.topic : undefined;
+  const sending =
+    intake === undefined
+      ? deps.sender.send(deps.commands, key, command)
+      : deps.sender.send(intake, buyerId, command);
+  const sent = await sending.catch((cause: unknown) => {
     deps.waiters.forget(purchaseId);
     throw unlessAmbiguous(cause, purchaseId);
   });
-  const place = placeOf(deps.commands.topic, sent);
+  const place = intake === undefined ? placeOf(deps.commands.topic, sent) : NOWHERE;
   if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, command, place);
   const purchase = await deciding;
   if (purchase === undefined) return acceptedAnswer(purchaseId, purchaseView(pending), place);
-  const decidedBy = recordName(deps.commands.topic, sent.partition, purchase.commandOffset);
+  const decidedBy = recordName(deps.commands.topic, location.partition, purchase.commandOffset);
   const digest = purchase.checkout?.requestDigest ?? undefined;
   const answered = { view: purchaseView(purchase), decidedBy, digest };
   return decided(deps, request, answered, command, place);

@@ -103,7 +103,13 @@ export function wantedOf(body: PurchaseBody): Pick<PurchaseCommand, 'quantity' |
     const detail = 'needs one of quantity, seats and bestAdjacent';
     throw new Problem('validation-failed', { errors: [{ pointer: '', detail }] });
   }
-  const plain: PurchaseOptions = { seats: [], placement: 'any', voucher, orderId: null };
+  const plain: PurchaseOptions = {
+    seats: [],
+    placement: 'any',
+    voucher,
+    orderId: null,
+    viaIntake: false,
+  };
   if (seats !== undefined) return { quantity: seats.length, options: { ...plain, seats } };
   if (bestAdjacent !== undefined) {
     const placement = bestAdjacent.allowSplit === true ? 'adjacent_or_split' : 'adjacent';

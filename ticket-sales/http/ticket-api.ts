@@ -25,11 +25,13 @@ import { reportPayment } from '../payments/report-payment.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
+import { IntakeDoor } from './intake-door.ts';
 import { orderApi } from './order-routes.ts';
 import { paymentRoutes } from './payment-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
 import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
+import { saleRoutes } from './sale-routes.ts';
 import { seatRoutes } from './seat-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
@@ -40,6 +42,8 @@ export interface TicketApiDeps {
   readonly serdes: TicketSerdes;
   /** undefined = no orders are taken. */
   readonly orders?: OrderSerdes | undefined;
+  /** Whether purchases of events that ask for it go through the intake. */
+  readonly hasIntake?: boolean;
   /** What payment providers sign with. Default: as configured, or none, and no callback is believed. */
   readonly callbackSecrets?: readonly string[];
   readonly log: Log;
@@ -99,10 +103,13 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       sender,
       commands,
       zones,
+      intake:
+        deps.hasIntake === true ? new IntakeDoor({ streams, routing, commands, clock }) : undefined,
       clock,
       onReplayed,
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...saleRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
     ...reportRoutes({
       streams,

@@ -2,7 +2,7 @@
 import Type from 'typebox';
 import type { EventDefinition } from '../domain/event.ts';
 import { AMOUNT_MINOR_MAX, CURRENCY_PATTERN, type Money } from '../domain/money.ts';
-import { ID_PATTERN } from '../domain/zone.ts';
+import { CAPACITY_MAX, ID_PATTERN } from '../domain/zone.ts';
 import { writtenTimeSchema } from './times.ts';
 
 export const idSchema = Type.String({
@@ -28,6 +28,11 @@ export const moneySchema = Type.Object(
   { additionalProperties: false },
 );
 
+const customerMaxSchema = Type.Integer({
+  minimum: 1,
+  maximum: CAPACITY_MAX,
+  description: 'tickets of one buyer in all zones together; default: no limit',
+});
 const customersSchema = Type.Enum(['anyone', 'registered'], {
   description: 'registered: only customers that are defined may buy; default anyone',
 });
@@ -38,6 +43,7 @@ export const eventRequestSchema = Type.Object(
     venueId: Type.Optional(idSchema),
     startsAt: Type.Optional(writtenTimeSchema),
     customers: Type.Optional(customersSchema),
+    customerMax: Type.Optional(customerMaxSchema),
   },
   { additionalProperties: false },
 );
@@ -48,6 +54,7 @@ export const eventSchema = Type.Object({
   venueId: Type.Optional(idSchema),
   startsAt: Type.Optional(timeSchema),
   customers: Type.Optional(customersSchema),
+  customerMax: Type.Optional(customerMaxSchema),
 });
 
 export const amountSchema = Type.Object({
@@ -62,6 +69,7 @@ export function eventView(event: EventDefinition): Record<string, unknown> {
     ...(event.venueId === null ? {} : { venueId: event.venueId }),
     ...(event.startsAtMs === null ? {} : { startsAt: new Date(event.startsAtMs).toISOString() }),
     ...(event.customers === 'anyone' ? {} : { customers: event.customers }),
+    ...(event.customerMax === 0 ? {} : { customerMax: event.customerMax }),
   };
 }
 

@@ -96,7 +96,7 @@ function purchaseOf(order: Order, line: OrderLine, requestedAtMs: number): Purch
     buyerId,
     quantity,
     requestedAtMs,
-    options: { seats, placement, voucher, orderId },
+    options: { seats, placement, voucher, orderId, viaIntake: false },
   };
 }
 

@@ -209,17 +209,20 @@ export class Customers {
     const voucher = this.#chance(0.2) ? VOUCHER : null;
     const layout = terms?.layout ?? null;
     if (layout === null) {
-      return voucher === null ? null : { seats: [], placement: 'any', voucher, orderId: null };
+      return voucher === null
+        ? null
+        : { seats: [], placement: 'any', voucher, orderId: null, viaIntake: false };
     }
     const placement = (['any', 'adjacent', 'adjacent_or_split'] as const)[
       pick(this.#run.random, 0, 2)
     ]!;
-    if (this.#chance(0.5)) return { seats: [], placement, voucher, orderId: null };
+    if (this.#chance(0.5))
+      return { seats: [], placement, voucher, orderId: null, viaIntake: false };
     const row = pick(this.#run.random, 0, layout.rows - 1);
     const column = pick(this.#run.random, 0, layout.columns - 1);
     const seats = [seatName(row, column)];
     if (this.#chance(0.5) && column + 1 < layout.columns) seats.push(seatName(row, column + 1));
-    return { seats, placement: 'any', voucher, orderId: null };
+    return { seats, placement: 'any', voucher, orderId: null, viaIntake: false };
   }
 
   #zone(index: number): CreateZoneCommand {

@@ -36,6 +36,7 @@ async function defineEvent(eventId: string, venueId: string | null): Promise<voi
     venueId,
     startsAtMs: null,
     customers: 'anyone',
+    customerMax: 0,
   });
 }
 

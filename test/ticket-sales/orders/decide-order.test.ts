@@ -55,7 +55,10 @@ describe('placing an order', () => {
       buyerId: 'ada',
       quantity: 2,
       requestedAtMs: 900_000,
-      options: { seats: [], placement: 'any', voucher: null, orderId: ORDER_ID },
+      options: {
+        ...{ seats: [], placement: 'any', voucher: null },
+        ...{ orderId: ORDER_ID, viaIntake: false },
+      },
     });
     expect(balcony?.options).toMatchObject({ seats: ['A1', 'A2'], voucher: 'EARLY' });
   });

@@ -276,7 +276,10 @@ describe('what is not an order', () => {
       kind: 'purchase',
       ...{ purchaseId, eventId: 'gala', zoneId: 'floor', buyerId: 'eve', quantity: 2 },
       requestedAtMs: 0,
-      options: { seats: [], placement: 'any', voucher: null, orderId: ORDER_ID },
+      options: {
+        ...{ seats: [], placement: 'any', voucher: null },
+        ...{ orderId: ORDER_ID, viaIntake: false },
+      },
     });
     expect(stock('floor')).toBe('0 held, 0 sold');
   });

@@ -1,0 +1,168 @@
+/**
+ * Carries admissions out, one key per buyer: counts, and sends what was asked on to its zone. Three
+ * nodes that share their stores: what buyers ask for, what zones say became of it, and what is known
+ * of events.
+ */
+import { partitionForKey } from '../../kafka/murmur2.ts';
+import type { KeyValueStore } from '../../stores/state-store.ts';
+import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
+import { CATALOG_STORES } from '../catalog/catalog-tables.ts';
+import type { Customer } from '../domain/catalog.ts';
+import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
+import type { EventDefinition } from '../domain/event.ts';
+import type { Purchase } from '../domain/purchase.ts';
+import { isPurchaseId } from '../domain/purchase-id.ts';
+import { isId, zoneKey } from '../domain/zone.ts';
+import { EVENTS_STORE } from '../events-table.ts';
+import { CommandRefused } from '../ticket-processor.ts';
+import { admit, type CustomerTickets, counted, rejection } from './admission.ts';
+
+export const INTAKE_STORES = { tickets: 'customer-tickets', events: 'intake-events' } as const;
+
+const COPY_ALL_AFTER_MS = 100;
+
+const OPTIONS = { seats: [], placement: 'any', voucher: null, orderId: null } as const;
+
+export class IntakeProcessor implements Processor<string, TicketCommand, string, TicketCommand> {
+  readonly #partitions: number;
+  #context!: ProcessorContext<string, TicketCommand>;
+  #tickets!: KeyValueStore<string, CustomerTickets>;
+  #events!: KeyValueStore<string, EventDefinition>;
+  #customers!: KeyValueStore<string, Customer>;
+
+  /** `partitions`: how many the topic of the intake has. */
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  init(context: ProcessorContext<string, TicketCommand>): void {
+    this.#context = context;
+    this.#tickets = context.getStateStore(INTAKE_STORES.tickets);
+    this.#events = context.getStateStore(INTAKE_STORES.events);
+    this.#customers = context.getStateStore(CATALOG_STORES.customers);
+  }
+
+  process({ key, value: command, timestampMs }: StreamRecord<string, TicketCommand>): void {
+    if (command.kind !== 'purchase') {
+      throw new CommandRefused(`${command.kind} is not for the intake: send it to its zone`);
+    }
+    this.#mustBelongHere(key, command);
+    const { buyerId, eventId, zoneId } = command;
+    const ticketsKey = keyOf(buyerId, eventId);
+    const admission = admit(
+      {
+        event: this.#events.get(eventId),
+        isRegistered: this.#customers.get(buyerId) !== undefined,
+        tickets: this.#tickets.get(ticketsKey),
+      },
+      command,
+    );
+    if (admission.kind === 'admitted' && admission.tickets !== undefined) {
+      this.#tickets.put(ticketsKey, admission.tickets);
+    }
+    const value =
+      admission.kind === 'admitted'
+        ? { ...command, options: { ...(command.options ?? OPTIONS), viaIntake: true } }
+        : rejection(command, admission.reason);
+    this.#context.forward({ key: zoneKey(eventId, zoneId), value, timestampMs, headers: [] });
+  }
+
+  /** What a zone could not keep an outcome of, and what would be counted twice. */
+  #mustBelongHere(key: string, command: PurchaseCommand): void {
+    const { buyerId, eventId, zoneId, purchaseId, options } = command;
+    if (key !== buyerId) throw new CommandRefused('the key is not the buyerId of the value');
+    if (!isId(buyerId) || !isId(eventId) || !isId(zoneId)) {
+      throw new CommandRefused('buyerId, eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
+    }
+    if (!isPurchaseId(purchaseId)) throw new CommandRefused('purchaseId is not a UUID');
+    if ((options?.orderId ?? null) !== null) {
+      throw new CommandRefused('a line of an order is sent by its order');
+    }
+    const bytes = Buffer.from(key);
+    const partition = partitionForKey(bytes, 0, bytes.length, this.#partitions);
+    if (partition === this.#context.partition) return;
+    throw new CommandRefused(`the key belongs to partition ${partition}`);
+  }
+}
+
+/** What zones say of purchases that came through the intake. */
+export class OutcomeCounter implements Processor<string, Purchase> {
+  #tickets!: KeyValueStore<string, CustomerTickets>;
+  #events!: KeyValueStore<string, EventDefinition>;
+
+  init(context: ProcessorContext): void {
+    this.#tickets = context.getStateStore(INTAKE_STORES.tickets);
+    this.#events = context.getStateStore(INTAKE_STORES.events);
+  }
+
+  process({ value: purchase }: StreamRecord<string, Purchase>): void {
+    const { buyerId, eventId } = purchase;
+    const key = keyOf(buyerId, eventId);
+    const isLimited = (this.#events.get(eventId)?.customerMax ?? 0) > 0;
+    const tickets = counted(this.#tickets.get(key), purchase, isLimited);
+    if (tickets === undefined) return;
+    if (tickets.purchases.length === 0) this.#tickets.delete(key);
+    else this.#tickets.put(key, tickets);
+  }
+}
+
+/** Every partition knows every event: definitions are few, and come to each of them. */
+export class EventKeeper implements Processor<string, EventDefinition | null> {
+  #events!: KeyValueStore<string, EventDefinition>;
+
+  init(context: ProcessorContext): void {
+    this.#events = context.getStateStore(INTAKE_STORES.events);
+  }
+
+  process({ key, value }: StreamRecord<string, EventDefinition | null>): void {
+    const { eventId } = addressOf(key);
+    if (value === null) this.#events.delete(eventId);
+    else this.#events.put(eventId, value);
+  }
+}
+
+/**
+ * Copies a definition for every partition of the intake. Once after each start it copies all that are
+ * known: those that were defined before there was an intake are not forgotten.
+ */
+export class EventCopier implements Processor<string, EventDefinition | null> {
+  readonly #partitions: number;
+  #context!: ProcessorContext<string, EventDefinition | null>;
+  #events!: KeyValueStore<string, EventDefinition>;
+
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  init(context: ProcessorContext<string, EventDefinition | null>): void {
+    this.#context = context;
+    this.#events = context.getStateStore(EVENTS_STORE);
+    const once = context.schedule(COPY_ALL_AFTER_MS, 'wall-clock-time', async () => {
+      once.cancel();
+      const nowMs = Math.max(0, context.currentStreamTimeMs());
+      for await (const [eventId, event] of this.#events.range()) {
+        this.#copy(eventId, event, nowMs);
+      }
+    });
+  }
+
+  process({ key, value, timestampMs }: StreamRecord<string, EventDefinition | null>): void {
+    this.#copy(key, value, timestampMs);
+  }
+
+  #copy(eventId: string, value: EventDefinition | null, timestampMs: number): void {
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      this.#context.forward({ key: `${partition}/${eventId}`, value, timestampMs, headers: [] });
+    }
+  }
+}
+
+/** Of a copy's key, `<partition>/<eventId>`. */
+export function addressOf(key: string): { readonly partition: number; readonly eventId: string } {
+  const cut = key.indexOf('/');
+  return { partition: Number(key.slice(0, cut)), eventId: key.slice(cut + 1) };
+}
+
+function keyOf(buyerId: string, eventId: string): string {
+  return `${buyerId}/${eventId}`;
+}
