@@ -182,6 +182,14 @@ describe('one instance', () => {
       expect(split.body['seats']).toHaveLength(7);
     });
 
+    test('names none where a purchase may not have so many', async () => {
+      const query = 'placement=any&quantity';
+      expect((await best(`${query}=10`)).body['seats']).toHaveLength(10);
+      expect((await best(`${query}=11`)).body['seats']).toEqual([]);
+      const eleven = ['A', 'B'].flatMap((row) => [1, 2, 3, 4, 5, 6].map((seat) => `${row}${seat}`));
+      expect((await best(`near=${eleven.slice(0, 11)}`)).body['seats']).toEqual([]);
+    });
+
     test('names seats near others', async () => {
       expect((await best('near=C3,C4')).body['seats']).toEqual(['C3', 'C4']);
       await take(['C3', 'C4']);

@@ -79,15 +79,19 @@ export function getBestSeats(
     const errors = [{ pointer: '?quantity', detail: 'either quantity or near must be given' }];
     throw new Problem('malformed-request', { errors });
   }
+  const lost = near?.split(',');
   return answerSeats(deps, request, async (here) => {
-    const find = () => {
-      const records = new StoredSeats(here.seats, here.key);
-      if (near !== undefined) {
-        const lost = near.split(',').map((name) => knownSeat(name, here.layout));
-        return nearestSeats(records, here.layout, lost).flatMap(namesOf);
+    const { quantityMax } = here.zone;
+    const records = new StoredSeats(here.seats, here.key);
+    const find = (): readonly string[] => {
+      // No purchase gets more than that.
+      if ((lost?.length ?? Number(quantity)) > quantityMax) return [];
+      if (lost === undefined) {
+        const plan = new SeatPlan(records, here.layout);
+        return plan.choose(Number(quantity), placement as Placement) ?? [];
       }
-      const plan = new SeatPlan(records, here.layout);
-      return plan.choose(Number(quantity), placement as Placement) ?? [];
+      const places = lost.map((name) => knownSeat(name, here.layout));
+      return nearestSeats(records, here.layout, places).flatMap(namesOf);
     };
     const { found, zone } = await ofOneVersion(here, find);
     const { eventId, zoneId, version } = zone;
