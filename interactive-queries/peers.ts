@@ -8,7 +8,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Problem, retryAfter } from './http/problem.ts';
+import type { ResponseStream } from './http/response-streams.ts';
 import type { RouteRequest, RouteResponse } from './http/route.ts';
+import { EVENT_STREAM, EVENT_STREAM_HEADERS } from './http/server-sent-events.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { HostInfo } from './queryable-streams.ts';
 
@@ -39,7 +41,14 @@ const HOP_HEADER = 'millrace-hop';
 const TOKEN_HEADER = 'millrace-peer-token';
 const PARTITIONS_HEADER = 'millrace-partitions';
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
-const PASSED_ON = ['accept', 'if-none-match', 'prefer', 'traceparent', 'tracestate'];
+const PASSED_ON = [
+  'accept',
+  'if-none-match',
+  'last-event-id',
+  'prefer',
+  'traceparent',
+  'tracestate',
+];
 const PASSED_BACK = [
   'content-type',
   'etag',
@@ -91,8 +100,9 @@ export class Peers {
   }
 
   /**
-   * GETs the target at the owner (or POSTs to it). Throws 503 owner-unavailable (not allowed, no answer, left alone),
-   * 503 rebalancing (not the owner any more) or 504 deadline-exceeded.
+   * GETs the target at the owner (or POSTs to it). A stream of events is passed on as it comes. Throws
+   * 503 owner-unavailable (not allowed, no answer, left alone), 503 rebalancing (not the owner any more)
+   * or 504 deadline-exceeded.
    */
   async forward(
     owner: HostInfo,
@@ -147,14 +157,26 @@ export class Peers {
       if (typeof value === 'string') headers[name] = value;
     }
     const patienceMs = timeoutMs + waitSeconds(headers['prefer']) * 1_000;
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(patienceMs)]);
     const sent =
       post === undefined
         ? { headers }
         : { method: 'POST', headers: { ...headers, ...post.headers }, body: post.body };
-    const answer = await fetch(url, { ...sent, signal, redirect: 'error' });
-    const body = await readBounded(answer);
-    return { status: answer.status, headers: passedBack(answer.headers), body };
+    const end = new AbortController();
+    const late = setTimeout(() => end.abort(tooLate(patienceMs)), patienceMs);
+    try {
+      const signal = AbortSignal.any([request.signal, end.signal]);
+      const answer = await fetch(url, { ...sent, signal, redirect: 'error' });
+      const { status } = answer;
+      const back = passedBack(answer.headers);
+      if (!isEventStream(answer)) {
+        return { status, headers: back, body: await readBounded(answer) };
+      }
+      const { 'content-type': _, ...rest } = back;
+      const headersOfStream = { ...EVENT_STREAM_HEADERS, ...rest };
+      return { status, headers: headersOfStream, stream: passedOn(answer, end) };
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   #isLeftAlone(name: string): boolean {
@@ -210,6 +232,24 @@ async function readBounded(answer: Response): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function isEventStream(answer: Response): boolean {
+  return answer.ok && answer.headers.get('content-type') === EVENT_STREAM;
+}
+
+/** Ends with the peer's stream, and ends that one. */
+function passedOn({ body }: Response, end: AbortController): ResponseStream {
+  return (signal) => {
+    const stop = () => end.abort(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    return body!;
+  };
+}
+
+function tooLate(timeMs: number): DOMException {
+  return new DOMException(`no answer within ${timeMs} ms`, 'TimeoutError');
 }
 
 function passedBack(headers: Headers): Record<string, string> {

@@ -348,6 +348,10 @@ export const SETTINGS = {
     about: 'Largest request body, bytes.',
     schema: whole(256, 1_048_576).default(16_384),
   },
+  SSE_MAX_CLIENTS: {
+    about: 'Streams of server-sent events that may be open at once.',
+    schema: whole(0, 100_000).default(1_000),
+  },
   QUERY_TIMEOUT_MS: {
     about: 'Longest time a query waits for another instance or a position, ms.',
     schema: whole(10, 60_000).default(2_000),

@@ -10,10 +10,15 @@ export function jsonWithEtag(
   more: Readonly<Record<string, string>> = {},
 ): RouteResponse {
   const body = JSON.stringify(value);
-  const tag = etag ?? `"${hash('sha1', body, 'base64url').slice(0, 22)}"`;
+  const tag = etag ?? `"${tagOf(body)}"`;
   const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
   if (hasTag(request, tag)) return { status: 304, headers };
   return { status: 200, headers, body };
+}
+
+/** The same for the same text, another for another. */
+export function tagOf(text: string): string {
+  return hash('sha1', text, 'base64url').slice(0, 22);
 }
 
 /**

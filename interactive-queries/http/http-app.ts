@@ -11,6 +11,12 @@ import { type Authenticate, type Caller, requireRole, TRUSTED, UNKNOWN } from '.
 import { HttpServer, type ServerLimits } from './http-server.ts';
 import { parseJson, readJsonBytes } from './json-body.ts';
 import { Problem, type ProblemSlug, retryAfter } from './problem.ts';
+import {
+  discard,
+  type ResponseStream,
+  ResponseStreams,
+  type StreamLimits,
+} from './response-streams.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
 import { compileChecks, type RouteChecks } from './validation.ts';
 
@@ -27,14 +33,16 @@ export interface HttpAppOptions {
   /** Headers of every answer. */
   readonly headers: Readonly<Record<string, string>>;
   readonly monotonicMs: () => number;
-  readonly limits?: Partial<ServerLimits>;
+  readonly limits?: Partial<ServerLimits & StreamLimits>;
 }
 
 export interface HttpApp {
   /** Resolves with the port. Rejects PORT_TAKEN naming the setting. */
   listen(host: string, port: number, setting: string): Promise<number>;
-  /** Stops accepting, lets running requests finish within the grace, then cuts. */
+  /** Ends streams, stops accepting, lets running requests finish within the grace, then cuts. */
   close(graceMs: number): Promise<void>;
+  /** Answers that are going on. */
+  readonly streamCount: number;
 }
 
 /** Node itself drops what lies beyond 2,000, silently. */
@@ -67,40 +75,59 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const handle = (context: Koa.Context) => serve(route, checks, context, options);
     router.register(path, [route.method.toLowerCase()], handle, {});
   }
-  const headers = { ...FIXED_HEADERS, ...options.headers };
-  koa.use((context, next) => answer(context as AppContext, next, headers, options));
+  const streams = new ResponseStreams(options.log, options.limits);
+  const output = { headers: { ...FIXED_HEADERS, ...options.headers }, streams };
+  koa.use((context, next) => answer(context as AppContext, next, output, options));
   koa.use(router.routes());
   koa.use((context) => nothingHere(context as MatchedContext));
   const onRefused = ({ slug, status }: Problem) => {
     options.onProblem(slug);
     options.onAnswered('none', '_OTHER', status, 0);
   };
-  return new HttpServer(koa.callback(), onRefused, options.limits);
+  const server = new HttpServer(koa.callback(), onRefused, options.limits);
+  return {
+    listen: (host, port, setting) => server.listen(host, port, setting),
+    close: (graceMs) => {
+      streams.close();
+      return server.close(graceMs);
+    },
+    get streamCount() {
+      return streams.count;
+    },
+  };
 }
 
 /** What the middleware tell each other of a request. */
 interface AppState {
   /** As the table has it; undefined where none matched. */
   route?: string;
-  response?: RouteResponse | 'taken';
+  response?: RouteResponse;
 }
 
 type AppContext = Koa.ParameterizedContext<AppState>;
+
+/** What all answers have in common. */
+interface Output {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly streams: ResponseStreams;
+}
 
 /** Outermost: turns whatever is thrown into a problem document, answers, and reports. */
 async function answer(
   context: AppContext,
   next: Koa.Next,
-  headers: Readonly<Record<string, string>>,
+  output: Output,
   options: HttpAppOptions,
 ): Promise<void> {
   const startMs = options.monotonicMs();
   const { state, req, res } = context;
-  let response: RouteResponse | 'taken' | undefined;
+  let response: RouteResponse | undefined;
   try {
     refuseOddRequests(req);
     await next();
     response = state.response;
+    if (response?.stream !== undefined && output.streams.isFull)
+      throw tooManyStreams(response.stream);
   } catch (error) {
     const problem = asProblem(error, options.log);
     if (context.writable) options.onProblem(problem.slug);
@@ -108,8 +135,10 @@ async function answer(
   }
   const hasLeft = !context.writable;
   context.respond = false;
-  if (response !== undefined && response !== 'taken' && !hasLeft) {
-    send(res, response, headers, req.method === 'HEAD');
+  if (response !== undefined && !hasLeft) {
+    send(res, response, output, req.method === 'HEAD');
+  } else if (response?.stream !== undefined) {
+    discard(response.stream);
   }
   const status = hasLeft ? CLIENT_GONE : res.statusCode;
   const route = state.route ?? 'none';
@@ -127,10 +156,18 @@ function problemResponse(problem: Problem, path: string): RouteResponse {
 /** In one write, past Koa's own response: its setters cost more than everything else of a small read. */
 function send(
   response: ServerResponse,
-  { status, headers, body }: RouteResponse,
-  fixed: Readonly<Record<string, string>>,
+  { status, headers, body, stream }: RouteResponse,
+  { headers: fixed, streams }: Output,
   headOnly: boolean,
 ): void {
+  if (stream !== undefined) {
+    response.writeHead(status, { ...fixed, ...headers });
+    if (headOnly) {
+      discard(stream);
+      response.end();
+    } else void streams.send(response, stream);
+    return;
+  }
   const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
   const bytes = isRaw || body === undefined ? body : JSON.stringify(body);
   const all: Record<string, string | number> = { ...fixed };
@@ -141,6 +178,12 @@ function send(
   }
   response.writeHead(status, all);
   response.end(headOnly || BODILESS.has(status) ? undefined : bytes);
+}
+
+/** The stream may hold on to something, a connection to its owner for one. */
+function tooManyStreams(stream: ResponseStream): Problem {
+  discard(stream);
+  return new Problem('quota-exceeded', { ...retryAfter(5), detail: 'too many streams are open' });
 }
 
 async function serve(

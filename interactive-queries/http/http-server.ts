@@ -12,7 +12,6 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { MillraceError } from '../../base/errors.ts';
-import type { HttpApp } from './http-app.ts';
 import { Problem, type ProblemSlug } from './problem.ts';
 
 export interface ServerLimits {
@@ -34,7 +33,7 @@ const LIMITS: ServerLimits = {
   headerBytesMax: 16_384,
 };
 
-export class HttpServer implements HttpApp {
+export class HttpServer {
   readonly #server: Server;
   readonly #onRefused: (problem: Problem) => void;
   #isClosing = false;

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TSchema } from 'typebox';
 import type { Access, Caller } from '../auth/access.ts';
+import type { ResponseStream } from './response-streams.ts';
 
 export interface RouteRequest {
   /** Path parameters, validated. */
@@ -22,7 +23,7 @@ export interface RouteRequest {
   readonly target: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
-  /** For streams only: whoever takes it over returns 'taken'. */
+  /** For what is not said otherwise: the connection, say. Answers go the way of RouteResponse. */
   readonly raw: { readonly request: IncomingMessage; readonly response: ServerResponse };
 }
 
@@ -31,6 +32,8 @@ export interface RouteResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON, a string or Buffer as it is. */
   readonly body?: unknown;
+  /** Instead of a body: what is sent as it comes. Opened when the head has gone out. */
+  readonly stream?: ResponseStream;
 }
 
 export interface Route {
@@ -58,7 +61,7 @@ export interface Route {
     Record<number, { readonly about: string; readonly body?: TSchema; readonly mediaType?: string }>
   >;
   /** A promise only where something is really awaited. */
-  handle(request: RouteRequest): RouteResponse | 'taken' | Promise<RouteResponse | 'taken'>;
+  handle(request: RouteRequest): RouteResponse | Promise<RouteResponse>;
 }
 
 /** Another request in the name of the same client. */

@@ -247,6 +247,51 @@ describe('a forward', () => {
     expect((await peers({ timeoutMs: 10 }).forward(owner(), request)).status).toBe(200);
   });
 
+  describe('of a stream of events', () => {
+    const stream = async (request = routeRequest()) =>
+      (await peers({ timeoutMs: 1_000 }).forward(owner(), request)).stream!;
+
+    test('passes it on as it comes, however long it takes, and where the client left off', async () => {
+      let end: (() => void) | undefined;
+      let seen: IncomingMessage | undefined;
+      answer = (incoming, response) => {
+        seen = incoming;
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 8\n\n');
+        end = () => response.end('id: 9\n\n');
+      };
+      const request = routeRequest({ headers: { 'last-event-id': '7' } });
+      const chunks = (await stream(request))(new AbortController().signal)[Symbol.asyncIterator]();
+      const text = async () => Buffer.from((await chunks.next()).value as Uint8Array).toString();
+      expect(await text()).toBe('id: 8\n\n');
+      end!();
+      expect(await text()).toBe('id: 9\n\n');
+      expect((await chunks.next()).done).toBe(true);
+      expect(seen!.headers['last-event-id']).toBe('7');
+    });
+
+    test.each([
+      ['nobody reads it any more', (leave: AbortController) => leave],
+      ['it is not wanted', () => undefined],
+    ])('leaves the peer when %s', async (_, how) => {
+      const left = Promise.withResolvers<void>();
+      answer = (_incoming, response) => {
+        response.once('close', () => left.resolve());
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 8\n\n');
+      };
+      const opened = await stream();
+      const leave = how(new AbortController());
+      opened(leave?.signal ?? AbortSignal.abort());
+      leave?.abort();
+      await left.promise;
+    });
+
+    test('waits for its head no longer than for any answer', async () => {
+      answer = () => {};
+      const problem = await refusal(peers({ timeoutMs: 50 }).forward(owner(), routeRequest()));
+      expect(problem.slug).toBe('deadline-exceeded');
+    });
+  });
+
   test('of an endless answer stops at a bound (S22)', async () => {
     let sentBytes = 0;
     answer = (_, response) => {

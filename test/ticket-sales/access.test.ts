@@ -84,6 +84,8 @@ const ROUTES: readonly Row[] = [
   ['GET', `${zonePath}/inventory`, ['buyer', 'operator', 'admin'], undefined],
   ['GET', '/v1/events/gala/sales', ['operator', 'admin'], undefined],
   ['GET', '/v1/events/gala/sales/timeline', ['operator', 'admin'], undefined],
+  ['GET', '/v1/events/none/inventory/stream', ['buyer', 'operator', 'admin'], undefined],
+  ['GET', `/v1/purchases/${NOBODYS}/stream`, ['buyer', 'operator', 'admin'], undefined],
   ['GET', '/v1/events/gala/inventory', ['buyer', 'operator', 'admin'], undefined],
   ['GET', '/v1/venues/hall/sales', ['operator', 'admin'], undefined],
   ['GET', '/v1/purchases', ['buyer', 'operator', 'admin'], undefined],

@@ -154,6 +154,7 @@ describe('the configuration', () => {
     MILLRACE_TOKEN: ['a.b.c', 'a.b.c', null],
     HTTP_PORT: ['65535', 65535, '8080.5'],
     HTTP_BODY_LIMIT: ['256', 256, '0x100'],
+    SSE_MAX_CLIENTS: ['5', 5, '-1'],
     QUERY_TIMEOUT_MS: ['10', 10, '9'],
     PRODUCE_TIMEOUT_MS: ['100', 100, ' 100'],
     PEER_TOKEN: ['0123456789abcdef', '0123456789abcdef', 'short'],

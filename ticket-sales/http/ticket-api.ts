@@ -26,13 +26,16 @@ import { type TicketSerdes, TOPICS } from '../records.ts';
 import { countDeadLetters, TicketMetrics, watchSale } from '../ticket-metrics.ts';
 import { eventRoutes } from './event-routes.ts';
 import { IntakeDoor } from './intake-door.ts';
+import { InventoryStreams } from './inventory-stream.ts';
 import { orderApi } from './order-routes.ts';
 import { paymentRoutes } from './payment-routes.ts';
 import { purchaseRoutes } from './purchase-routes.ts';
+import { PurchaseStreams } from './purchase-stream.ts';
 import { reportRoutes } from './report-routes.ts';
 import { ADMINS } from './roles.ts';
 import { saleRoutes } from './sale-routes.ts';
 import { seatRoutes } from './seat-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { ZoneDirectory } from './zone-directory.ts';
 
 export interface TicketApiDeps {
@@ -94,19 +97,24 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   const customers = { topic: TOPICS.customers, serde: serdes.customer };
   const zones = new ZoneDirectory(streams, routing, peers);
   const onReplayed = ticketMetrics.replayed;
+  const purchases = {
+    streams,
+    routing,
+    peers,
+    waiters,
+    sender,
+    commands,
+    zones,
+    intake:
+      deps.hasIntake === true ? new IntakeDoor({ streams, routing, commands, clock }) : undefined,
+    clock,
+    onReplayed,
+  };
   const own = [
-    ...purchaseRoutes({
-      streams,
-      routing,
-      peers,
-      waiters,
-      sender,
-      commands,
-      zones,
-      intake:
-        deps.hasIntake === true ? new IntakeDoor({ streams, routing, commands, clock }) : undefined,
-      clock,
-      onReplayed,
+    ...purchaseRoutes(purchases),
+    ...streamRoutes({
+      purchases: new PurchaseStreams(purchases),
+      inventory: new InventoryStreams({ streams, routing, clock }),
     }),
     ...eventRoutes({ streams, routing, sender, commands, events }),
     ...saleRoutes({ streams, routing, sender, commands, events }),
@@ -154,7 +162,11 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     onProblem: (slug) => metrics.problem(slug),
     headers: {},
     monotonicMs: () => performance.now(),
+    limits: { streamsMax: config.SSE_MAX_CLIENTS },
   });
+  metrics.gauge('http_open_streams', 'Streams of server-sent events that are open', [], (set) =>
+    set({}, app.streamCount),
+  );
   return {
     app,
     stopping: () => {
