@@ -80,7 +80,7 @@ export function fewestRuns(
   return runs.sort((a, b) => a.row - b.row || a.column - b.column);
 }
 
-export function columnsOf({ column, count }: SeatRun): readonly number[] {
+function columnsOf({ column, count }: SeatRun): readonly number[] {
   return Array.from({ length: count }, (_, index) => column + index);
 }
 
