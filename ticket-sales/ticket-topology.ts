@@ -1,7 +1,8 @@
 /**
  * The whole dataflow of the sale on one screen: each part is a file of its own.
  *
- *   ticketPurchase -> tickets (zones, purchases) -> purchaseStatusUpdated, inventoryUpdated     one hop, by zone
+ *   ticketPurchase, paymentStatusUpdate -> tickets -> purchaseStatusUpdated, inventoryUpdated,  one hop, by zone
+ *                                  paymentRequested, refundRequested, notificationRequested
  *   ticketOrder, the sale's progress -> orders -> ticketPurchase, orderStatusUpdated            sagas, one key per order
  *   purchaseIntake, outcomes         -> intake -> ticketPurchase                                limits per event, one key per buyer
  *   eventDefined   -> events                                                                    a table
