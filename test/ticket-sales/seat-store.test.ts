@@ -1,11 +1,13 @@
 /** Seats in a task's state: what counts is what was committed, whatever was decided meanwhile. */
 import fc from 'fast-check';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { stringSerde } from '../../schemas/serdes.ts';
 import type { TaskPositions } from '../../stores/state-store.ts';
 import { type LocalTaskState, openTaskState } from '../../stores/task-state.ts';
+import { seatName } from '../../ticket-sales/domain/seats/seat-name.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { type SeatRecord, SeatStore } from '../../ticket-sales/seat-store.ts';
+import { temporaryDirectory } from '../stores/fixtures.ts';
 import { optionsOf } from '../stores/task-options.ts';
 
 const HALL = { rows: 300, columns: 40 };
@@ -22,7 +24,7 @@ beforeEach(async () => {
   await open(10_000);
 });
 
-async function open(cacheEntriesMax: number): Promise<void> {
+async function open(cacheEntriesMax: number, directory?: string): Promise<void> {
   const specs = [
     {
       kind: 'keyValue' as const,
@@ -34,7 +36,7 @@ async function open(cacheEntriesMax: number): Promise<void> {
       cacheEntriesMax,
     },
   ];
-  state = await openTaskState(optionsOf({ directory: undefined, specs }));
+  state = await openTaskState(optionsOf({ directory, specs }));
   seats = new SeatStore(state.store<string, SeatRecord>('seats'));
 }
 
@@ -96,6 +98,25 @@ test('seats that were frozen into a transaction that then failed are free again'
   take(map.choose(4, 'adjacent')!);
   state.dropUncommitted();
   expect(map.choose(4, 'adjacent')).toEqual(chosen);
+});
+
+test('what was committed is on the disk, as it was', async () => {
+  const directory = await temporaryDirectory();
+  await open(0, directory);
+  const map = seats.mapOf(KEY, HALL);
+  for (let purchase = 0; purchase < 300; purchase++) take(map.choose(7, 'adjacent')!);
+  seats.apply(KEY, HALL, { kind: 'block', seats: map.choose(3, 'adjacent')! });
+  const names = Array.from({ length: HALL.columns }, (_, column) => seatName(0, column));
+  const [taken, blocked] = [map.unavailable(names), map.blocked(names)];
+  const next = map.choose(5, 'adjacent');
+  await commit();
+  await state.close({ clean: true });
+  await open(0, directory);
+  onTestFinished(() => state.close({ clean: false }));
+  const again = seats.mapOf(KEY, HALL);
+  expect([again.unavailable(names), again.blocked(names)]).toEqual([taken, blocked]);
+  expect([taken.length, blocked.length]).toEqual([38, 3]);
+  expect(again.choose(5, 'adjacent')).toEqual(next);
 });
 
 /** What may happen to a task, as often as it likes and in any order. */
