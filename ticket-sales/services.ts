@@ -99,6 +99,7 @@ async function mailChannels(config: AppConfig, kind: MailKind, log: Log): Promis
     from: config.MAIL_FROM,
     addressOf: addressByTemplate(config.MAIL_TO_TEMPLATE),
     attemptsMax: config.NOTIFICATION_ATTEMPTS_MAX,
+    timeoutMs: config.NOTIFICATION_TIMEOUT_MS,
     whenInDoubt: config.MAIL_IN_DOUBT,
   });
   return [channel];

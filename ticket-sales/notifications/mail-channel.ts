@@ -14,12 +14,14 @@ export interface MailChannelOptions {
   readonly from: string;
   readonly addressOf: AddressOf;
   readonly attemptsMax: number;
+  /** Longest silence of the mail server: an attempt of a process that is gone is given up after several. */
+  readonly timeoutMs: number;
   /** What an attempt in doubt becomes: a dead letter, or a second mail with the same Message-ID. */
   readonly whenInDoubt: 'dead-letter' | 'resend';
 }
 
 export function mailChannel(options: MailChannelOptions): Channel {
-  const { transport, attemptsMax, whenInDoubt } = options;
+  const { transport, attemptsMax, timeoutMs, whenInDoubt } = options;
   const policy: JobPolicy = {
     attemptsMax,
     backoff: { initialMs: 1_000, maxMs: 10 * 60_000 },
@@ -27,7 +29,7 @@ export function mailChannel(options: MailChannelOptions): Channel {
     parallelMax: 32,
     // Few: each of them is in doubt after a crash.
     underwayMax: 4,
-    leaseMs: 60_000,
+    leaseMs: 6 * timeoutMs,
   };
   return {
     name: 'mail',
