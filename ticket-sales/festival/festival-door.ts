@@ -13,7 +13,7 @@ import type { Processor, ProcessorContext, StreamRecord } from '../../topology/p
 import type { PaymentUpdate, PurchaseCommand, TicketCommand } from '../domain/command.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { isPurchaseId } from '../domain/purchase-id.ts';
-import { isId, zoneKey } from '../domain/zone.ts';
+import { zoneKey } from '../domain/zone.ts';
 import { STORES } from '../sale-stores.ts';
 import { CommandRefused } from '../ticket-processor.ts';
 import { canonicalUuid, purchaseIdPrefix, TICKET_TYPES } from './festival.ts';
@@ -75,15 +75,12 @@ export class FestivalDoor implements Processor<string | null, Incoming, string, 
   }
 
   #commandOf({ purchaseId, userId, ticketType, ...rest }: FestivalPurchase): PurchaseCommand {
-    const id = mustBeUuid(purchaseId);
-    const buyerId = canonicalUuid(userId);
-    if (!isId(buyerId)) throw new CommandRefused('userId is not a UUID');
     return {
       kind: 'purchase',
-      purchaseId: id,
+      purchaseId: mustBeUuid('purchaseId', purchaseId),
       eventId: this.#eventId,
       zoneId: ticketType,
-      buyerId,
+      buyerId: mustBeUuid('userId', userId),
       quantity: rest.quantity,
       requestedAtMs: rest.timestamp,
       options: null,
@@ -94,7 +91,7 @@ export class FestivalDoor implements Processor<string | null, Incoming, string, 
     record: StreamRecord<string | null, unknown>,
     theirs: FestivalPayment,
   ): void | Promise<void> {
-    const purchaseId = mustBeUuid(theirs.purchaseId);
+    const purchaseId = mustBeUuid('purchaseId', theirs.purchaseId);
     const status = statusOf(theirs);
     const purchase = this.#purchases.get(purchaseId);
     if (purchase === undefined || purchase.eventId !== this.#eventId) {
@@ -132,10 +129,10 @@ function visitedBy(headers: StreamRecord<unknown, unknown>['headers']): readonly
   return path === null ? [] : path.toString('utf8').split(',');
 }
 
-function mustBeUuid(text: string): string {
+function mustBeUuid(field: string, text: string): string {
   const id = canonicalUuid(text);
   if (isPurchaseId(id)) return id;
-  throw new CommandRefused('purchaseId is not a UUID');
+  throw new CommandRefused(`${field} is not a UUID`);
 }
 
 function statusOf({ status }: FestivalPayment): 'succeeded' | 'failed' {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CATALOG_STORES } from '../../../ticket-sales/catalog/catalog-tables.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
+import { TokenIssuer } from '../../kit/token-issuer.ts';
 import { type FakeInstance, FakeSale, partitionOf } from '../fake-sale.ts';
 
 let sale: FakeSale;
@@ -100,7 +101,7 @@ describe('a purchase of what there is not', () => {
       body: { eventId, zoneId: 'roof', buyerId: 'ada', quantity: 1 },
     });
 
-  test('is told whether it is the event or its zone that is unknown, and nothing is sent', async () => {
+  test('is told whether it is the event or its zone that is unknown, and nothing is sent (T25)', async () => {
     await put('/v1/events/ball', { name: 'Ball' });
     const sent = sale.sent.length;
     const zone = await buy('ball');
@@ -129,4 +130,28 @@ test('operators are told of venues that events name and nobody defined, wherever
   const { status, body } = await one.ask('GET', '/v1/unknown-venues');
   expect(status).toBe(200);
   expect(body['items']).toEqual([attic, cellar]);
+});
+
+test('with AUTH=jwt a customer sees himself, operators see everybody, and nobody else does', async () => {
+  const issuer = await TokenIssuer.start();
+  const secured = await FakeSale.start(1, issuer.env());
+  const as = async (subject: string, role: string) => ({
+    authorization: `Bearer ${await issuer.token(subject, [role])}`,
+  });
+  const { one } = secured;
+  const path = '/v1/customers/ada';
+  const body = { name: 'Ada', email: 'ada@example.org' };
+  const own = await one.ask('PUT', path, { body, headers: await as('ada', 'buyer') });
+  expect(own.status).toBe(403);
+  const defined = await one.ask('PUT', path, { body, headers: await as('olga', 'operator') });
+  expect(defined.status).toBe(201);
+  const statusFor = async (subject: string, role: string) =>
+    (await one.ask('GET', path, { headers: await as(subject, role) })).status;
+  expect([
+    await statusFor('ada', 'buyer'),
+    await statusFor('bob', 'buyer'),
+    await statusFor('olga', 'operator'),
+  ]).toEqual([200, 404, 200]);
+  await secured.stop();
+  issuer.stop();
 });

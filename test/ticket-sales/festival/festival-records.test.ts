@@ -142,6 +142,8 @@ describe('PurchaseRequested in ticketPurchase', () => {
 
   test('with an id that is no UUID is a dead letter', async () => {
     await expect(buy(withoutUuid)).rejects.toThrow('purchaseId is not a UUID');
+    const noUser = vip.hex.replace(Buffer.from('0b9f1a34-').toString('hex'), '7a'.repeat(9));
+    await expect(buy({ ...vip, hex: noUser })).rejects.toThrow('userId is not a UUID');
   });
 
   test('leaves our own commands as they are: without a key they are dead letters', async () => {
