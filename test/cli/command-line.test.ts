@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,20 @@ describe('the command line', () => {
   test('tells the version of the package', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(run('--version')).toBe(`${version}\n`);
+  });
+
+  test.each(['payments', 'notifications'])('%s says what it needs, and what it does', (service) => {
+    expect(run(service, '--help')).toContain('docs/how-to/');
+    expect(run('completion', 'bash')).toContain(service);
+    const { status, stderr } = spawnSync(process.execPath, ['cli/main.ts', service], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, KAFKA_BROKERS: '' },
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining('CONFIG_MISSING: KAFKA_BROKERS says where the sale is'),
+    ]);
   });
 
   test('keeps its compiled modules in the cache folder of the user, and does without', () => {

@@ -133,8 +133,11 @@ export class JobProcessor<R>
   }
 
   async #lookAt(way: string, lane: Lane, nowMs: number): Promise<void> {
+    // Not from the start of the way: deleted entries lie there until LevelDB has cleaned up.
+    const from = dueKey({ way, dueAtMs: lane.nextDueMs, jobId: '' });
     lane.nextDueMs = Number.POSITIVE_INFINITY;
-    for await (const [key, jobId] of this.#due.range({ prefix: Buffer.from(`${way}/`) })) {
+    const entries = this.#due.range({ from, prefix: Buffer.from(`${way}/`) });
+    for await (const [key, jobId] of entries) {
       const dueAtMs = dueAtOf(key);
       if (dueAtMs > nowMs || !hasRoom(lane)) {
         lane.nextDueMs = Math.min(lane.nextDueMs, dueAtMs);
@@ -237,7 +240,7 @@ function hasRoom({ underway, policy }: Lane): boolean {
 const DUE_DIGITS = 14;
 
 /** `<way>/<time>/<job id>`: by time within a way. */
-function dueKey({ way, dueAtMs, jobId }: Job): string {
+function dueKey({ way, dueAtMs, jobId }: Pick<Job, 'way' | 'dueAtMs' | 'jobId'>): string {
   return `${way}/${String(dueAtMs).padStart(DUE_DIGITS, '0')}/${jobId}`;
 }
 

@@ -70,7 +70,12 @@ export function jobTopology<R>(options: JobTopologyOptions<R>): Topology {
       });
   }
   const ofTask = ({ taskPartition }: { taskPartition: number }) => taskPartition;
-  const store = { kind: 'keyValue', keySerde: stringSerde, persistence: 'leveldb' } as const;
+  const store = {
+    kind: 'keyValue',
+    keySerde: stringSerde,
+    persistence: 'leveldb',
+    cacheEntriesMax: 500,
+  } as const;
   return topology
     .addSource({
       name: 'results',

@@ -18,7 +18,7 @@ const busy = new Set<string>();
 let driver: TopologyTestDriver;
 
 /** Jobs of former lives are taken over: from then on new ones are attempted at once. */
-async function start(policies: JobPolicies = POLICIES): Promise<void> {
+async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<void> {
   const topology = jobTopology<Errand>({
     sources: [errands],
     sourceOf: () => errands,
@@ -30,7 +30,7 @@ async function start(policies: JobPolicies = POLICIES): Promise<void> {
     isBusyWith: (jobId) => busy.has(jobId),
   });
   driver = new TopologyTestDriver(topology, { initialWallClockTimeMs: 1_000_000 });
-  await pass(200);
+  await pass(lookedMs);
 }
 
 beforeEach(async () => {
@@ -194,6 +194,70 @@ describe('an attempt without a result', () => {
     await pass(11_000);
     await answer(result('a:letter', 1, 'done'));
     expect(job('a:letter')?.state).toBe('done');
+  });
+});
+
+describe('what a former process left', () => {
+  /** As its store has it, before anybody has looked. */
+  async function leave(...jobs: Job[]): Promise<void> {
+    await driver.close();
+    await start(POLICIES, 0);
+    for (const job of jobs) {
+      const dueAt = String(job.dueAtMs).padStart(14, '0');
+      const due = driver.getKeyValueStore<string, string>(JOB_STORES.due);
+      due.put(`${job.way}/${dueAt}/${job.jobId}`, job.jobId);
+      driver.getKeyValueStore<string, Job>(JOB_STORES.jobs).put(job.jobId, job);
+    }
+  }
+  const left = (way: string, owner: string, change: Partial<Job> = {}): Job => ({
+    jobId: `a:${way}`,
+    way,
+    state: 'attempted',
+    request: errand('a', way),
+    attempts: 1,
+    dueAtMs: 1_005_000,
+    owner,
+    reason: null,
+    ...change,
+  });
+
+  test('is done again at once where twice is as good as once', async () => {
+    await leave(left('walk', 'another'));
+    await pass(400);
+    expect(attempts()).toEqual(['a:walk#2']);
+    expect(await dueEntries()).toEqual(['a:walk']);
+  });
+
+  test('is waited for otherwise: its result may still come', async () => {
+    await leave(left('letter', 'another'));
+    await pass(4_000);
+    await answer(result('a:letter', 1, 'done'));
+    await pass(10_000);
+    expect([attempts(), deadLetters()]).toEqual([[], []]);
+  });
+
+  test('is put aside when none has come', async () => {
+    await leave(left('letter', 'another'));
+    await pass(6_000);
+    expect(deadLetters().map(({ reason }) => reason)).toEqual([INTERRUPTED]);
+    expect(await dueEntries()).toEqual([]);
+  });
+
+  test('is attempted when it was only waiting, and put aside when nobody does it any more', async () => {
+    const waiting = left('walk', '', { state: 'waiting', dueAtMs: 900_000 });
+    await leave(waiting, left('fly', 'another'));
+    await pass(200);
+    expect(attempts()).toEqual(['a:walk#2']);
+    expect(deadLetters().map(({ key }) => key)).toEqual(['a:fly']);
+  });
+
+  test('of this very process goes on as it was', async () => {
+    busy.add('a:walk');
+    await leave(left('walk', 'me'));
+    await pass(10_000);
+    expect(attempts()).toEqual([]);
+    await answer(result('a:walk', 1, 'done'));
+    expect(job('a:walk')?.state).toBe('done');
   });
 });
 
