@@ -178,10 +178,18 @@ function onlyMember(
   };
 }
 
+interface Position {
+  readonly topic: string;
+  readonly partition: number;
+  offset: number;
+  /** Whoever waits for a partition has been told whether there is anything. */
+  isLookedAt: boolean;
+}
+
 /** One batch per partition and poll, so that a partition is paused when it has enough. */
 class MemoryFetcher implements Fetcher {
   readonly #logOf: (topic: string, partition: number) => Log;
-  readonly #positions = new Map<string, { topic: string; partition: number; offset: number }>();
+  readonly #positions = new Map<string, Position>();
   readonly #paused = new Set<string>();
   #isWoken = false;
   #wake: (() => void) | undefined;
@@ -191,7 +199,8 @@ class MemoryFetcher implements Fetcher {
   }
 
   seek(topic: string, partition: number, offset: number): void {
-    this.#positions.set(partitionKey(topic, partition), { topic, partition, offset });
+    const position = { topic, partition, offset, isLookedAt: false };
+    this.#positions.set(partitionKey(topic, partition), position);
   }
 
   remove(topic: string, partition: number): void {
@@ -238,16 +247,25 @@ class MemoryFetcher implements Fetcher {
     for (const [key, position] of this.#positions) {
       const { topic, partition, offset } = position;
       const { batches, baseOffsets, endOffset } = this.#logOf(topic, partition);
-      if (this.#paused.has(key) || offset >= endOffset) continue;
+      if (this.#paused.has(key)) continue;
+      const isEmpty = offset >= endOffset;
+      if (isEmpty && position.isLookedAt) continue;
+      position.isLookedAt = true;
       const index = baseOffsets.findLastIndex((base) => base <= offset);
-      const bytes = { records: batches[index]!, fetchOffset: offset, fetchEpoch: 0, aborted: [] };
-      const { batches: visible, nextOffset } = visibleBatches(bytes);
-      position.offset = nextOffset;
+      const fetched = isEmpty
+        ? { batches: [], nextOffset: offset }
+        : visibleBatches({
+            records: batches[index]!,
+            fetchOffset: offset,
+            fetchEpoch: 0,
+            aborted: [],
+          });
+      position.offset = fetched.nextOffset;
       taken.push({
         topic,
         partition,
-        batches: visible,
-        nextOffset,
+        batches: fetched.batches,
+        nextOffset: fetched.nextOffset,
         lastLeaderEpoch: 0,
         highWatermark: endOffset,
         lastStableOffset: endOffset,
