@@ -42,6 +42,8 @@ export class InputSelector {
       return best;
     }
     if (isBehind) return undefined;
+    // No clock is looked at, record by record, to wait for nothing.
+    if (this.#maxTaskIdleMs === 0) return best;
     this.#idleSinceMs ??= this.#clock.monotonicMs();
     const idleMs = this.#clock.monotonicMs() - this.#idleSinceMs;
     return idleMs >= this.#maxTaskIdleMs ? best : undefined;
