@@ -1,7 +1,7 @@
 /** What an order is answered with. Pure. */
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import type { RouteResponse } from '../../interactive-queries/http/route.ts';
-import { isOver, type OrderState } from '../orders/order.ts';
+import { isOver, type OrderLineRequest, type OrderState } from '../orders/order.ts';
 import type { PlaceOrderCommand } from '../orders/order-command.ts';
 
 type View = Record<string, unknown>;
@@ -57,16 +57,19 @@ function isOf(view: View, { buyerId, lines }: PlaceOrderCommand): boolean {
   return (
     view['buyerId'] === buyerId &&
     shown.length === lines.length &&
-    lines.every(({ eventId, zoneId, quantity, seats }, number) => {
-      const line = shown[number]!;
-      const named = seats.length === 0 || String(line['seats']) === String(seats);
-      return (
-        line['eventId'] === eventId &&
-        line['zoneId'] === zoneId &&
-        line['quantity'] === quantity &&
-        named
-      );
-    })
+    lines.every((wanted, number) => isOfLine(shown[number]!, wanted))
+  );
+}
+
+function isOfLine(line: View, wanted: OrderLineRequest): boolean {
+  const { eventId, zoneId, quantity, seats, placement, voucher } = wanted;
+  return (
+    line['eventId'] === eventId &&
+    line['zoneId'] === zoneId &&
+    line['quantity'] === quantity &&
+    (line['placement'] ?? 'any') === placement &&
+    (line['voucher'] ?? null) === voucher &&
+    (seats.length === 0 || String(line['seats']) === String(seats))
   );
 }
 

@@ -6,7 +6,6 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { forbidden } from '../../interactive-queries/auth/access.ts';
-import { Problem } from '../../interactive-queries/http/problem.ts';
 import {
   changedRequest,
   type Route,
@@ -29,7 +28,7 @@ import { idempotencyKeyOf } from './idempotency-key.ts';
 import { acceptedOrder, alreadyOver, decidedOrder, isOverView } from './order-answers.ts';
 import { readOrder } from './order-reads.ts';
 import {
-  lineOf,
+  linesOf,
   type OrderBody,
   orderIdSchema,
   orderRequestSchema,
@@ -138,7 +137,13 @@ async function placeOrder(deps: OrderRoutesDeps, request: RouteRequest): Promise
     throw forbidden('a buyer buys for himself: buyerId must be the sub of the token');
   }
   const orderId = orderIdFor(body.buyerId, idempotencyKeyOf(request));
-  const command = commandOf(orderId, body, deps.clock.nowMs());
+  const command: PlaceOrderCommand = {
+    kind: 'placeOrder',
+    orderId,
+    buyerId: body.buyerId,
+    requestedAtMs: deps.clock.nowMs(),
+    lines: linesOf(body),
+  };
   const sent = await send(deps, command);
   const position = positionAfter(deps.orders.topic, sent);
   const place = { nowMs: command.requestedAtMs, offset: sent.offset };
@@ -146,16 +151,6 @@ async function placeOrder(deps: OrderRoutesDeps, request: RouteRequest): Promise
   if (position === undefined || waitSeconds(request.headers['prefer']) === 0) return accepted;
   const answer = await readAfter(deps, request, orderId, position).catch(() => undefined);
   return answer === undefined ? accepted : decidedOrder(answer, command, position);
-}
-
-function commandOf(orderId: string, body: OrderBody, nowMs: number): PlaceOrderCommand {
-  const lines = body.lines.map((line, number) => {
-    const wanted = lineOf(line);
-    if (wanted !== undefined) return wanted;
-    const detail = 'needs a quantity, or seats, or as many seats as the quantity';
-    throw new Problem('validation-failed', { errors: [{ pointer: `/lines/${number}`, detail }] });
-  });
-  return { kind: 'placeOrder', orderId, buyerId: body.buyerId, requestedAtMs: nowMs, lines };
 }
 
 async function cancelOrder(deps: OrderRoutesDeps, request: RouteRequest): Promise<RouteResponse> {

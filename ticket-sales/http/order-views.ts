@@ -1,7 +1,6 @@
 /** What the API shows of orders: plain JSON made from domain values, and the schemas of it. */
 import Type from 'typebox';
 import { PURCHASE_STATES, REASONS } from '../domain/purchase.ts';
-import { QUANTITY_MAX } from '../domain/zone.ts';
 import {
   LINES_MAX,
   ORDER_ID_PATTERN,
@@ -10,28 +9,18 @@ import {
   type OrderLine,
   type OrderLineRequest,
 } from '../orders/order.ts';
-import { idSchema, moneySchema, purchaseIdSchema } from './views.ts';
+import { type PurchaseBody, wantedOf, wantedSchemas } from './purchase-views.ts';
+import { amountSchema, idSchema, purchaseIdSchema, timeSchema } from './views.ts';
 
 export const orderIdSchema = Type.String({
   pattern: ORDER_ID_PATTERN,
   description: '`order-` and a UUID, lower case',
 });
-const timeSchema = Type.String({ description: 'RFC 3339, UTC' });
-const seatSchema = Type.String({ pattern: '^[A-Z]{1,3}[1-9][0-9]{0,5}$', description: 'as A1' });
 
-const lineRequestSchema = Type.Object(
-  {
-    eventId: idSchema,
-    zoneId: idSchema,
-    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: QUANTITY_MAX })),
-    seats: Type.Optional(
-      Type.Array(seatSchema, { minItems: 1, maxItems: QUANTITY_MAX, uniqueItems: true }),
-    ),
-    placement: Type.Optional(Type.Enum(['any', 'adjacent', 'adjacent_or_split'])),
-    voucher: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' })),
-  },
-  { additionalProperties: false, description: 'either quantity or seats' },
-);
+const lineRequestSchema = Type.Object(wantedSchemas, {
+  additionalProperties: false,
+  description: 'one of quantity, seats and bestAdjacent',
+});
 
 export const orderRequestSchema = Type.Object(
   {
@@ -46,13 +35,15 @@ const lineSchema = Type.Object({
   eventId: idSchema,
   zoneId: idSchema,
   quantity: Type.Integer(),
+  placement: Type.Optional(Type.Enum(['adjacent', 'adjacent_or_split'])),
+  voucher: Type.Optional(idSchema),
   state: Type.Enum([...PURCHASE_STATES]),
   reason: Type.Optional(Type.Enum([...REASONS])),
   seats: Type.Optional(Type.Array(Type.String())),
   lostSeats: Type.Optional(
     Type.Array(Type.String(), { description: 'those of the seats that were not free' }),
   ),
-  price: Type.Optional(moneySchema),
+  price: Type.Optional(amountSchema),
 });
 
 export const orderSchema = Type.Object({
@@ -61,7 +52,7 @@ export const orderSchema = Type.Object({
   state: Type.Enum([...ORDER_STATES]),
   reason: Type.Optional(Type.Enum([...REASONS])),
   decidingLine: Type.Optional(Type.Integer({ description: 'the line that ended it, from 0' })),
-  price: Type.Optional(moneySchema),
+  price: Type.Optional(amountSchema),
   payBy: Type.Optional(timeSchema),
   requestedAt: timeSchema,
   decidedAt: Type.Optional(timeSchema),
@@ -77,20 +68,19 @@ export const orderSchema = Type.Object({
   ),
 });
 
-type LineBody = Pick<OrderLineRequest, 'eventId' | 'zoneId'> &
-  Partial<Omit<OrderLineRequest, 'voucher'>> & { readonly voucher?: string };
-
 export interface OrderBody {
   readonly buyerId: string;
-  readonly lines: readonly LineBody[];
+  readonly lines: readonly Omit<PurchaseBody, 'buyerId'>[];
 }
 
-/** undefined: neither a quantity nor seats, or seats that are not as many. */
-export function lineOf(body: LineBody): OrderLineRequest | undefined {
-  const { eventId, zoneId, seats = [], placement = 'any', voucher = null } = body;
-  const quantity = body.quantity ?? seats.length;
-  if (quantity === 0 || (seats.length > 0 && seats.length !== quantity)) return undefined;
-  return { eventId, zoneId, quantity, seats, placement, voucher };
+/** Throws 422 for a line that does not say in exactly one way how many. */
+export function linesOf({ lines }: OrderBody): readonly OrderLineRequest[] {
+  return lines.map((line, number) => {
+    const { quantity, options } = wantedOf(line, `/lines/${number}`);
+    const { eventId, zoneId } = line;
+    const { seats = [], placement = 'any', voucher = null } = options ?? {};
+    return { eventId, zoneId, quantity, seats, placement, voucher };
+  });
 }
 
 export function orderView(order: Order): Record<string, unknown> {
@@ -117,7 +107,7 @@ export function orderView(order: Order): Record<string, unknown> {
 }
 
 function lineView(line: OrderLine): Record<string, unknown> {
-  const { purchaseId, eventId, zoneId, quantity, state, reason, price } = line;
+  const { purchaseId, eventId, zoneId, quantity, placement, voucher, state, reason, price } = line;
   const isRejected = state === 'rejected';
   const seats = line.seats.length > 0 || isRejected ? line.seats : line.seatsTaken;
   const lostSeats = isRejected ? line.seatsTaken : [];
@@ -126,6 +116,8 @@ function lineView(line: OrderLine): Record<string, unknown> {
     eventId,
     zoneId,
     quantity,
+    ...(placement === 'any' ? {} : { placement }),
+    ...(voucher === null ? {} : { voucher }),
     state,
     ...(reason === 'none' ? {} : { reason }),
     ...(seats.length === 0 ? {} : { seats }),

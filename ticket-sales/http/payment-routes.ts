@@ -21,11 +21,11 @@ import { AMOUNT_PAID_MAX, CURRENCY_PATTERN } from '../domain/money.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { partitionOfPurchase } from '../domain/purchase-id.ts';
 import { ID_PATTERN } from '../domain/zone.ts';
+import { isOrderId } from '../orders/order.ts';
 import type { ReportPayment } from '../payments/payment-provider.ts';
 import { STORES } from '../sale-stores.ts';
 import { SIGNATURE_HEADER, verify } from '../signature.ts';
 import { timeOrNull, writtenTimeSchema } from './times.ts';
-import { purchaseIdSchema } from './views.ts';
 
 export interface PaymentRoutesDeps {
   readonly streams: QueryableStreams;
@@ -70,7 +70,13 @@ interface Callback extends Partial<ZoneAddress> {
   readonly occurredAt?: string;
 }
 
-const acceptedSchema = Type.Object({ purchaseId: purchaseIdSchema, paymentId: textSchema });
+/** What can be paid: a purchase, or an order as a whole. */
+const payableIdSchema = Type.String({
+  pattern: '^(?:order-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+  description: 'UUID of a purchase, or id of an order; lower case',
+});
+
+const acceptedSchema = Type.Object({ purchaseId: payableIdSchema, paymentId: textSchema });
 
 export function paymentRoutes(deps: PaymentRoutesDeps): Route[] {
   return [
@@ -82,7 +88,7 @@ export function paymentRoutes(deps: PaymentRoutesDeps): Route[] {
       tag: 'payments',
       // The signature says who asks.
       access: 'open',
-      params: { purchaseId: purchaseIdSchema },
+      params: { purchaseId: payableIdSchema },
       body: callbackSchema,
       checkBytes: (headers, bytes) => checkSignature(deps, headers, bytes),
       requestHeaders: {
@@ -158,7 +164,7 @@ async function takeAtOwner(
   callback: Callback,
 ): Promise<RouteResponse> {
   const partition = partitionOfPurchase(purchaseId, routing.partitionCount(STORES.purchases));
-  if (partition === undefined) throw invalid('/eventId', 'is required: the id is not one of ours');
+  if (partition === undefined) throw invalid('/eventId', 'is required: the id does not tell it');
   const location = streams.locatePartition(STORES.purchases, partition);
   if (!location.isLocal) {
     if (routing.isForwarded(request)) throw new Problem('misdirected');
@@ -203,7 +209,7 @@ async function take(
   });
   return {
     status: 202,
-    headers: { Location: `/v1/purchases/${purchaseId}` },
+    headers: { Location: `/v1/${isOrderId(purchaseId) ? 'orders' : 'purchases'}/${purchaseId}` },
     body: { purchaseId, paymentId },
   };
 }

@@ -10,33 +10,35 @@ import { amountSchema, idSchema, moneyView, purchaseIdSchema, timeSchema } from 
 
 const quantitySchema = Type.Integer({ minimum: 1, maximum: QUANTITY_MAX });
 
+/** One purchase, or a line of an order: where, and how many. */
+export const wantedSchemas = {
+  eventId: idSchema,
+  zoneId: idSchema,
+  quantity: Type.Optional(quantitySchema),
+  seats: Type.Optional(
+    Type.Array(seatNameSchema, {
+      minItems: 1,
+      maxItems: QUANTITY_MAX,
+      uniqueItems: true,
+      description: 'these, all of them or none',
+    }),
+  ),
+  bestAdjacent: Type.Optional(
+    Type.Object(
+      {
+        quantity: quantitySchema,
+        allowSplit: Type.Optional(
+          Type.Boolean({ description: 'in groups, if there are no such seats; default false' }),
+        ),
+      },
+      { additionalProperties: false, description: 'the best seats side by side' },
+    ),
+  ),
+  voucher: Type.Optional(idSchema),
+};
+
 export const purchaseRequestSchema = Type.Object(
-  {
-    eventId: idSchema,
-    zoneId: idSchema,
-    buyerId: idSchema,
-    quantity: Type.Optional(quantitySchema),
-    seats: Type.Optional(
-      Type.Array(seatNameSchema, {
-        minItems: 1,
-        maxItems: QUANTITY_MAX,
-        uniqueItems: true,
-        description: 'these, all of them or none',
-      }),
-    ),
-    bestAdjacent: Type.Optional(
-      Type.Object(
-        {
-          quantity: quantitySchema,
-          allowSplit: Type.Optional(
-            Type.Boolean({ description: 'in groups, if there are no such seats; default false' }),
-          ),
-        },
-        { additionalProperties: false, description: 'the best seats side by side' },
-      ),
-    ),
-    voucher: Type.Optional(idSchema),
-  },
+  { ...wantedSchemas, buyerId: idSchema },
   { additionalProperties: false, description: 'one of quantity, seats and bestAdjacent' },
 );
 
@@ -95,13 +97,19 @@ export interface PurchaseBody {
   readonly voucher?: string;
 }
 
-/** What a body asks for. Throws 422 unless it says in exactly one way how many. */
-export function wantedOf(body: PurchaseBody): Pick<PurchaseCommand, 'quantity' | 'options'> {
+/**
+ * What a body asks for. Throws 422 unless it says in exactly one way how many. `pointer`: where it
+ * stands in the request.
+ */
+export function wantedOf(
+  body: Omit<PurchaseBody, 'buyerId'>,
+  pointer = '',
+): Pick<PurchaseCommand, 'quantity' | 'options'> {
   const { quantity, seats, bestAdjacent, voucher = null } = body;
   const ways = [quantity, seats, bestAdjacent].filter((way) => way !== undefined);
   if (ways.length !== 1) {
     const detail = 'needs one of quantity, seats and bestAdjacent';
-    throw new Problem('validation-failed', { errors: [{ pointer: '', detail }] });
+    throw new Problem('validation-failed', { errors: [{ pointer, detail }] });
   }
   const plain: PurchaseOptions = {
     seats: [],
