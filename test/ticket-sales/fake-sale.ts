@@ -165,8 +165,10 @@ export class FakeInstance {
     for (const name of [...Object.values(REPORT_STORES), BUYER_STORE]) {
       if (name !== REPORT_STORES.events) this.streams.addStore(name, { partitionCount });
     }
+    const { config } = readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env });
     this.api = createTicketApi({
-      config: readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env }).config,
+      config,
+      hasIntake: config.TICKETS_INTAKE === 'on',
       streams: this.streams,
       sender: sale.sender,
       serdes: sale.serdes,

@@ -4,7 +4,9 @@
  * while nobody can say, a purchase goes through the intake, which knows.
  */
 import type { Clock } from '../../base/clock.ts';
-import type { RouteRequest } from '../../interactive-queries/http/route.ts';
+import { isMillraceError } from '../../base/errors.ts';
+import { Problem } from '../../interactive-queries/http/problem.ts';
+import { changedRequest, type RouteRequest } from '../../interactive-queries/http/route.ts';
 import { INTAKE_TOPIC } from '../intake/intake-topology.ts';
 import { type EventRoutesDeps, getEvent } from './event-reads.ts';
 import { asGet, read } from './own-reads.ts';
@@ -43,14 +45,17 @@ export class IntakeDoor {
 
   async #learn(eventId: string, request: RouteRequest, nowMs: number): Promise<boolean> {
     try {
-      const event = await read(() => getEvent(this.#deps, asGet(request, `/v1/events/${eventId}`)));
+      const plain = asGet(request, `/v1/events/${eventId}`);
+      const asked = changedRequest(plain, { params: { eventId } });
+      const event = await read(() => getEvent(this.#deps, asked));
       const isIntake =
         event?.['customers'] === 'registered' || event?.['customerMax'] !== undefined;
       if (this.#known.size >= KNOWN_MAX) this.#known.clear();
       this.#known.set(eventId, { isIntake, untilMs: nowMs + KNOWN_MS });
       return isIntake;
-    } catch {
-      return true;
+    } catch (error) {
+      if (error instanceof Problem || isMillraceError(error)) return true;
+      throw error;
     }
   }
 }
