@@ -13,7 +13,9 @@ const ZONES_TOLD_MAX = 200;
 const ZONES_PER_PARTITION_MAX = 10_000;
 
 /** Topics whose bad records this instance puts aside. */
-const DEAD_LETTER_TOPICS = [TOPICS.commands, TOPICS.events].map((topic) => `${topic}.dlq`);
+const DEAD_LETTER_TOPICS = [TOPICS.commands, TOPICS.payments, TOPICS.events].map(
+  (topic) => `${topic}.dlq`,
+);
 
 export class TicketMetrics {
   /** By state and reason. */
