@@ -22,7 +22,8 @@ export interface Visit {
   readonly purchaseId: string | undefined;
   /** As the first answer said; undefined: refused with a 4xx that is no decision. */
   readonly state: string | undefined;
-  readonly reason: string | undefined;
+  /** Of a decision, else what was wrong with the request. */
+  readonly reason: string;
 }
 
 interface Answer {
@@ -44,7 +45,8 @@ export async function visit(buyer: EveningBuyer, around: GuestSurroundings): Pro
     else if (buyer.intention === 'cancels-afterwards') await giveBack(purchaseId, around);
   }
   const isDecided = answer.status === 201 || reason !== undefined;
-  return { buyer, purchaseId, state: isDecided ? (state ?? 'rejected') : undefined, reason };
+  const why = reason ?? JSON.stringify(answer.body['errors'] ?? answer.body['title'] ?? '');
+  return { buyer, purchaseId, state: isDecided ? (state ?? 'rejected') : undefined, reason: why };
 }
 
 async function buy(buyer: EveningBuyer, { journal, ...around }: GuestSurroundings) {
@@ -64,9 +66,9 @@ async function buy(buyer: EveningBuyer, { journal, ...around }: GuestSurrounding
   const answer = await patiently(`${around.httpUrl}/v1/purchases`, 'POST', body, {
     'idempotency-key': idempotencyKey,
   });
-  const { purchaseId } = answer.body as { purchaseId?: string };
-  // Without an id nothing was written: a 4xx before any command.
-  if (purchaseId === undefined) answered('refused');
+  const { purchaseId, reason } = answer.body as { purchaseId?: string; reason?: string };
+  // A reason is a decision, whatever its status; without one a 4xx came before any command.
+  if (reason !== undefined) answered('accepted', purchaseId);
   else answered(answerOfStatus(answer.status), purchaseId);
   return answer;
 }

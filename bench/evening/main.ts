@@ -234,7 +234,10 @@ function tableOf(
     ['guests', visits.length],
     ['zones', evening.zones.length],
     ...[...books.states].sort().map(([state, count]): [string, number] => [state, count]),
-    ['turned away at the door', visits.filter(({ state }) => state === undefined).length],
+    ...[...turnedAway(visits)].map(([why, count]): [string, string] => [
+      'turned away at the door',
+      `${count}: ${why}`,
+    ]),
     ['tickets sold', books.ticketsSold],
     ['payments taken', `${desk.payments}, EUR ${euros(desk.capturedMinor)}`],
     ['given back', `${desk.refunds}, EUR ${euros(desk.refundedMinor)}`],
@@ -245,6 +248,15 @@ function tableOf(
   const table = rows.map(([what, value]) => `  ${what.padEnd(26)}${value}`).join('\n');
   const problems = books.problems.slice(0, 20).map((problem) => `  PROBLEM ${problem}`);
   return [table, ...problems].join('\n');
+}
+
+/** By what was wrong with their request. */
+function turnedAway(visits: readonly Visit[]): Map<string, number> {
+  const reasons = new Map<string, number>();
+  for (const { state, reason } of visits) {
+    if (state === undefined) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  return reasons;
 }
 
 // Whatever the evening has open must not keep it from ending.
