@@ -164,7 +164,7 @@ async function takeAtOwner(
   callback: Callback,
 ): Promise<RouteResponse> {
   const partition = partitionOfPurchase(purchaseId, routing.partitionCount(STORES.purchases));
-  if (partition === undefined) throw invalid('/eventId', 'is required: the id does not tell it');
+  if (partition === undefined) throw invalid('/eventId', 'is required: the id is not one of ours');
   const location = streams.locatePartition(STORES.purchases, partition);
   if (!location.isLocal) {
     if (routing.isForwarded(request)) throw new Problem('misdirected');
