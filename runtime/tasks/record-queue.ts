@@ -195,7 +195,8 @@ export class RecordQueue {
 
   #openNext(): boolean {
     if (this.#nextBatch === this.#batches.length) {
-      this.#batches = [];
+      // An input that is mostly empty is asked with every record of the others.
+      if (this.#nextBatch > 0) this.#batches = [];
       this.#nextBatch = 0;
       return false;
     }
