@@ -138,9 +138,14 @@ export async function patiently(
 ): Promise<Answer> {
   for (;;) {
     const answer = await attempt(url, method, body, headers);
-    if (answer !== undefined && answer.status < 500 && answer.status !== 202) return answer;
+    if (answer !== undefined && isAnswer(answer.status)) return answer;
     await sleep(AGAIN_MS * (0.5 + Math.random()));
   }
+}
+
+/** Not: undecided, too slow or too many for now, down. The same request is asked again then. */
+function isAnswer(status: number): boolean {
+  return status < 500 && status !== 202 && status !== 408 && status !== 429;
 }
 
 async function attempt(
