@@ -256,8 +256,9 @@ class ClassicGroupMember implements GroupMember {
     const synced = await this.#requests.sync(identity, assignments);
     if (round.aborted) return undefined;
     if (synced.errorCode !== Errors.NONE) return this.#onRefused('SyncGroup', synced.errorCode);
-    this.#failures = 0;
     const assignment = assignmentIn(synced.assignment);
+    if (this.#isOfAnotherLife(assignment)) return this.#refuseFormerLife();
+    this.#failures = 0;
     return { identity, assignment, mustFollowUp };
   }
 
@@ -272,6 +273,19 @@ class ClassicGroupMember implements GroupMember {
     const members = subscriptionsIn(response.members);
     const { assignments, withheld } = withholdOwned(await this.#protocol.assign(members), members);
     return { assignments, mustFollowUp: withheld.length > 0 };
+  }
+
+  /** Whether it was made for a version of us that read other topics. */
+  #isOfAnotherLife({ partitions }: MemberAssignment): boolean {
+    const isBack = this.#options.groupInstanceId !== null && this.#metadata === undefined;
+    return isBack && this.#protocol.fits?.(partitions) === false;
+  }
+
+  /** Nothing of it is taken. A leader that joins again has everything assigned anew; followers wait for it. */
+  #refuseFormerLife(): undefined {
+    this.#failures++;
+    this.#rejoinReason = 'what it was assigned before is not what it reads now';
+    this.#deps.log.info({ reason: this.#rejoinReason }, 'joins again');
   }
 
   #onRefused(api: string, code: number): undefined {

@@ -50,6 +50,7 @@ export function streamsGroupProtocol(
     topics: () => [...plan.bySourceTopic.keys()],
     userData: () => encodeSubscription(context.subscription()),
     assign: async (members) => assignMembers(context, members),
+    fits: (partitions) => areWholeTasks(plan, partitions),
     onAssigned: (added, { userData }) =>
       events.onAssigned(added, decodeAssignment(userData) ?? NO_DATA),
     onRevoked: (partitions) => events.onRevoked(partitions),
@@ -129,6 +130,17 @@ export function inputsOf(plan: TopicPlan, id: string): readonly TopicPartition[]
   return (found?.sources ?? [])
     .filter(({ topic }) => partition < plan.topics.get(topic)!.partitions)
     .map(({ topic }) => ({ topic, partition }));
+}
+
+/** Whether they are all that some tasks of this topology read: those of another version may be less, or more. */
+export function areWholeTasks(plan: TopicPlan, partitions: readonly TopicPartition[]): boolean {
+  const inputs = Map.groupBy(partitions, ({ topic, partition }) => {
+    const subTopologyPlan = plan.bySourceTopic.get(topic);
+    return subTopologyPlan && taskId(subTopologyPlan.subTopology.id, partition);
+  });
+  return [...inputs].every(
+    ([id, given]) => id !== undefined && given.length === inputsOf(plan, id).length,
+  );
 }
 
 /** Threads of one process are one host. */

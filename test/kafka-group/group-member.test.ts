@@ -474,6 +474,51 @@ describe('static membership', () => {
   });
 });
 
+describe('an assignment of a former life that read other topics', () => {
+  test('is not taken by the leader: everything is assigned anew', async () => {
+    const { clock, coordinator, join } = setUp();
+    const a = join({ groupInstanceId: 'static-1' });
+    await a.member.start();
+    const { generation } = coordinator;
+    await a.member.stop({ leave: false });
+    const again = join({ groupInstanceId: 'static-1' });
+    let isFormer = true;
+    again.protocol.fits = () => !isFormer;
+    again.protocol.assign = async (members) => {
+      isFormer = false;
+      return roundRobin(members);
+    };
+    void again.member.start();
+    await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
+    expect(coordinator.generation).toBe(generation + 1);
+    expect(again.events).toEqual(['assigned in-0 in-1 in-2 in-3']);
+  });
+
+  test('is not taken by a follower, who waits for the leader', async () => {
+    const { clock, join } = setUp();
+    const a = join({ groupInstanceId: 'static-1' });
+    await a.member.start();
+    const b = join({ groupInstanceId: 'static-2' });
+    void b.member.start();
+    await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
+    await b.member.stop({ leave: false });
+    const again = join({ groupInstanceId: 'static-2' });
+    let isFormer = true;
+    again.protocol.fits = () => !isFormer;
+    void again.member.start();
+    await pass(clock, 2 * HEARTBEAT_INTERVAL_MS);
+    expect(again.events).toEqual([]);
+    a.protocol.assign = async (members) => {
+      isFormer = false;
+      return roundRobin(members);
+    };
+    a.member.rejoin();
+    await pass(clock, 4 * HEARTBEAT_INTERVAL_MS);
+    expect(again.events).toEqual(['assigned in-1 in-3']);
+    expect([...a.owned]).toEqual(['in-0', 'in-2']);
+  });
+});
+
 describe('stopping', () => {
   test.each([
     [{ leave: true }, null, 1],

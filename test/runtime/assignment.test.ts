@@ -11,7 +11,7 @@ import {
   encodeSubscription,
 } from '../../runtime/assignment/assignment-codec.ts';
 import { internalTopics, prepareTopics } from '../../runtime/assignment/internal-topics.ts';
-import { assignMembers } from '../../runtime/assignment/streams-group.ts';
+import { areWholeTasks, assignMembers } from '../../runtime/assignment/streams-group.ts';
 import { planTopics } from '../../runtime/assignment/topic-plan.ts';
 import { instances, locate } from '../../runtime/queries/host-map.ts';
 import { streamsConfig } from '../../runtime/streams-config.ts';
@@ -213,6 +213,27 @@ function subscriptionOf(memberId: string, processId: string | null): MemberSubsc
       processId === null ? Buffer.from('garbage') : encodeSubscription({ processId, ...data }),
   };
 }
+
+test('what another version of the topology was assigned fits when it is whole tasks of this one', () => {
+  const strings = { keySerde: stringSerde, valueSerde: stringSerde };
+  const builder = new StreamsBuilder();
+  const table = builder.table('people', { ...strings, store: 'people' });
+  builder
+    .stream('clicks', strings)
+    .join(table, (click) => click)
+    .to('named', strings);
+  const names = ['people', 'clicks', 'named', 'lines', 'app-people-changelog'];
+  const described = new Map(names.map((name) => [name, { name, topicId: name, partitions: 2 }]));
+  const plan = planTopics('app', builder.build().build(), described);
+  const input = (topic: string, partition: number) => ({ topic, partition });
+  expect(areWholeTasks(plan, [])).toBe(true);
+  expect(areWholeTasks(plan, [input('people', 1), input('clicks', 1)])).toBe(true);
+  expect(areWholeTasks(plan, [input('clicks', 1)])).toBe(false);
+  expect(areWholeTasks(plan, [input('people', 1), input('clicks', 0)])).toBe(false);
+  expect(areWholeTasks(plan, [input('people', 1), input('clicks', 1), input('lines', 1)])).toBe(
+    false,
+  );
+});
 
 test('the leader gives every member its inputs, and all of them the same host map', () => {
   const names = ['lines', 'counts', 'app-counts-changelog'];
