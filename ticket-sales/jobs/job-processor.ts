@@ -48,8 +48,12 @@ export interface JobProcessorOptions {
   /** This process. */
   readonly owner: string;
   readonly random: Random;
-  /** Whether an attempt of this process is still being made. */
+  /** Whether an attempt of this process is being made, or its result on its way. */
   readonly isBusyWith: (jobId: string) => boolean;
+  /** Whether attempts that are committed now are still made. */
+  readonly mayAttempt: () => boolean;
+  /** Told of every result that is taken. */
+  readonly onSettled: (jobId: string) => void;
 }
 
 /** The jobs of one way. */
@@ -86,14 +90,13 @@ export class JobProcessor<R>
     context.schedule(LOOK_EVERY_MS, 'wall-clock-time', (nowMs) => this.#look(nowMs));
   }
 
-  process({ value }: StreamRecord<string, JobInput<R>>): void {
+  process({ value }: StreamRecord<string, JobInput<R>>): void | Promise<void> {
     switch (value.kind) {
       case 'request':
         this.#take(value);
         break;
       case 'result':
-        this.#settle(value);
-        break;
+        return this.#settle(value);
       default:
         unreachable(value);
     }
@@ -108,17 +111,22 @@ export class JobProcessor<R>
     const job = newJob(request, nowMs);
     const lane = this.#lanes.get(job.way);
     if (lane === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
-    else if (this.#isReady && hasRoom(lane)) this.#attempt(undefined, job, lane, nowMs);
+    else if (this.#isReady && this.#hasRoom(lane)) this.#attempt(undefined, job, lane, nowMs);
     else this.#put(undefined, job);
   }
 
-  #settle(result: AttemptResult): void {
+  /** A promise where the next job of the way takes its place at once. */
+  #settle(result: AttemptResult): void | Promise<void> {
+    this.#options.onSettled(result.jobId);
     const job = this.#jobs.get(result.jobId);
     const lane = job === undefined ? undefined : this.#lanes.get(job.way);
     if (job === undefined || lane === undefined) return;
     const nowMs = this.#context.currentSystemTimeMs();
     const next = afterAttempt(job, result, lane.policy, nowMs, this.#options.random);
     if (next !== undefined) this.#change(job, next);
+    if (this.#isReady && nowMs >= lane.nextDueMs && this.#hasRoom(lane)) {
+      return this.#lookAt(job.way, lane, nowMs);
+    }
   }
 
   // ── What is due ──────────────────────────────────────────────────────────────────────────────
@@ -126,7 +134,7 @@ export class JobProcessor<R>
   async #look(nowMs: number): Promise<void> {
     if (!this.#isReady) await this.#takeOver(nowMs);
     for (const [way, lane] of this.#lanes) {
-      if (nowMs >= lane.nextDueMs && hasRoom(lane)) {
+      if (nowMs >= lane.nextDueMs && this.#hasRoom(lane)) {
         await this.#lookAt(way, lane, nowMs);
       }
     }
@@ -139,7 +147,7 @@ export class JobProcessor<R>
     const entries = this.#due.range({ from, prefix: Buffer.from(`${way}/`) });
     for await (const [key, jobId] of entries) {
       const dueAtMs = dueAtOf(key);
-      if (dueAtMs > nowMs || !hasRoom(lane)) {
+      if (dueAtMs > nowMs || !this.#hasRoom(lane)) {
         lane.nextDueMs = Math.min(lane.nextDueMs, dueAtMs);
         return;
       }
@@ -148,6 +156,10 @@ export class JobProcessor<R>
       else if (job.state === 'waiting') this.#attempt(job, job, lane, nowMs);
       else this.#leaseIsOver(job, lane, nowMs);
     }
+  }
+
+  #hasRoom({ underway, policy }: Lane): boolean {
+    return underway < policy.underwayMax && this.#options.mayAttempt();
   }
 
   #attempt(before: Job<R> | undefined, job: Job<R>, lane: Lane, nowMs: number): void {
@@ -231,10 +243,6 @@ export class JobProcessor<R>
   ): void {
     this.#context.forward({ key, value, timestampMs, headers }, sink);
   }
-}
-
-function hasRoom({ underway, policy }: Lane): boolean {
-  return underway < policy.underwayMax;
 }
 
 const DUE_DIGITS = 14;

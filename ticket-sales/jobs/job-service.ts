@@ -72,8 +72,15 @@ export async function startJobService<R>(
     random,
     log,
   });
-  const isBusyWith = (jobId: string) => worker.isBusyWith(jobId);
-  const topology = jobTopology<R>({ ...options, topics, owner, random, isBusyWith });
+  const topology = jobTopology<R>({
+    ...options,
+    topics,
+    owner,
+    random,
+    isBusyWith: (jobId) => worker.isBusyWith(jobId),
+    mayAttempt: () => !worker.isStopping,
+    onSettled: (jobId) => worker.settled(jobId),
+  });
   const streams = new KafkaStreams({
     topology: topology.build(),
     connection: deps.connect,
@@ -97,6 +104,8 @@ export async function startJobService<R>(
     stop: async (timeoutMs) => {
       await worker.close(timeoutMs);
       const inTime = await streams.close({ timeoutMs });
+      // What its last commit has said.
+      await worker.close(timeoutMs);
       if (!inTime) log.warn({ applicationId }, 'did not stop in time: goes on at the next start');
     },
   };

@@ -56,6 +56,8 @@ export class JobWorker<R> {
   readonly #cursor = createRecordCursor();
   /** Job -> the latest attempt that was taken. */
   readonly #busyWith = new Map<string, number>();
+  /** Jobs whose result is in the log, and not yet taken from there. */
+  readonly #reported = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
@@ -66,8 +68,14 @@ export class JobWorker<R> {
     );
   }
 
+  /** From the attempt until its result has been settled. */
   isBusyWith(jobId: string): boolean {
-    return this.#busyWith.has(jobId);
+    return this.#busyWith.has(jobId) || this.#reported.has(jobId);
+  }
+
+  /** A result of this job has been taken from the log. */
+  settled(jobId: string): void {
+    this.#reported.delete(jobId);
   }
 
   onCommitted(notice: CommitNotice): void {
@@ -84,31 +92,45 @@ export class JobWorker<R> {
     }
   }
 
-  /** Takes a committed attempt, each once. */
+  /** Takes a committed attempt, each once; one that comes after the stop is given back. */
   offer(partition: number, attempt: Attempt<R>): void {
     const way = this.#ways.get(attempt.way);
-    if (way === undefined || this.#stopping.signal.aborted) return;
-    if (attempt.owner !== this.#options.owner) return;
+    if (way === undefined || attempt.owner !== this.#options.owner) return;
     if ((this.#busyWith.get(attempt.jobId) ?? 0) >= attempt.attempt) return;
+    const work = { partition, attempt };
+    if (this.isStopping) {
+      this.#track(this.#giveBack(work));
+      return;
+    }
     this.#busyWith.set(attempt.jobId, attempt.attempt);
-    way.waiting.push({ partition, attempt });
+    way.waiting.push(work);
     this.#next(way, attempt.way);
+  }
+
+  /** Nothing more is begun: attempts make no sense from now on. */
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /**
    * Begins nothing more, gives back what was not begun, and tells those at work to come to an end;
-   * resolves when all of this is in the log, or when the time is up.
+   * resolves when all of this is in the log, or when the time is up. Called again, it waits for what
+   * was committed meanwhile.
    */
   async close(timeoutMs: number): Promise<void> {
     this.#stopping.abort();
+    for (const { waiting } of this.#ways.values()) {
+      for (const work of waiting.splice(0)) this.#track(this.#giveBack(work));
+    }
     const timer = new AbortController();
-    const unbegun = [...this.#ways.values()].flatMap(({ waiting }) => waiting.splice(0));
-    const all = Promise.allSettled([
-      ...this.#running,
-      ...unbegun.map((work) => this.#giveBack(work)),
-    ]);
+    const all = Promise.allSettled([...this.#running]);
     await Promise.race([all, this.#options.clock.sleep(timeoutMs, timer.signal)]);
     timer.abort();
+  }
+
+  #track(work: Promise<void>): void {
+    const done = work.finally(() => this.#running.delete(done));
+    this.#running.add(done);
   }
 
   #next(way: Way<R>, name: string): void {
@@ -117,14 +139,13 @@ export class JobWorker<R> {
       const work = way.waiting.shift();
       if (work === undefined) return;
       way.running++;
-      const done = this.#do(work).finally(() => {
+      const ended = () => {
         way.running--;
         const { jobId, attempt } = work.attempt;
         if (this.#busyWith.get(jobId) === attempt) this.#busyWith.delete(jobId);
-        this.#running.delete(done);
         this.#next(way, name);
-      });
-      this.#running.add(done);
+      };
+      this.#track(this.#do(work).finally(ended));
     }
   }
 
@@ -148,12 +169,22 @@ export class JobWorker<R> {
     await this.#report(partition, { kind: 'result', jobId, attempt: attempt.attempt, ...outcome });
   }
 
+  #remember(jobId: string): void {
+    if (this.#reported.size >= REPORTED_MAX) {
+      const oldest = this.#reported.values().next();
+      if (!oldest.done) this.#reported.delete(oldest.value);
+    }
+    this.#reported.add(jobId);
+  }
+
   /** Until it is in the log: twice is as good as once there. */
   async #report(partition: number, result: AttemptResult): Promise<void> {
     const { producer, resultsTopic, resultSerde, clock, random, log } = this.#options;
     const record = { key: Buffer.from(result.jobId), value: toBytes(resultSerde, result) };
     for (let attempt = 0; ; attempt++) {
       try {
+        // Before, not after: it may be taken before the acknowledgement is here.
+        this.#remember(result.jobId);
         await producer.send(resultsTopic, partition, record);
         return;
       } catch (error) {
@@ -165,6 +196,8 @@ export class JobWorker<R> {
   }
 }
 
+/** Of partitions that have gone to others nothing is ever settled here. */
+const REPORTED_MAX = 100_000;
 const REASON_CHARS_MAX = 300;
 
 function outcomeOf(error: unknown): Pick<AttemptResult, 'outcome' | 'reason'> {

@@ -68,9 +68,19 @@ function messageIdOf(notificationId: string, from: string): string {
 /** In the currency's own units and digits: JPY has no cents. */
 function amount(amountMinor: number, currency: string | null): string {
   if (currency === null) return String(amountMinor);
-  const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', {
-    style: 'currency',
-    currency,
-  }).resolvedOptions();
-  return `${(amountMinor / 10 ** maximumFractionDigits).toFixed(maximumFractionDigits)} ${currency}`;
+  const digits = digitsOf(currency);
+  return `${(amountMinor / 10 ** digits).toFixed(digits)} ${currency}`;
+}
+
+/** A formatter costs more than everything else of a mail; there are a few hundred currencies. */
+const digitsByCurrency = new Map<string, number>();
+const CURRENCIES_MAX = 1_000;
+
+function digitsOf(currency: string): number {
+  const known = digitsByCurrency.get(currency);
+  if (known !== undefined) return known;
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  const { maximumFractionDigits: digits = 2 } = format.resolvedOptions();
+  if (digitsByCurrency.size < CURRENCIES_MAX) digitsByCurrency.set(currency, digits);
+  return digits;
 }

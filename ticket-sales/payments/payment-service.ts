@@ -27,7 +27,7 @@ const POLICY: JobPolicy = {
   backoff: { initialMs: 500, maxMs: 60_000 },
   isRepeatable: true,
   parallelMax: 10_000,
-  underwayMax: 5_000,
+  underwayMax: 1_000,
   leaseMs: 30_000,
 };
 

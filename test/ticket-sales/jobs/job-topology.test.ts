@@ -15,6 +15,7 @@ import { type Errand, errands, POLICIES, policy, result } from './samples.ts';
 
 const topics = { attempts: 'attempts', results: 'results' };
 const busy = new Set<string>();
+let isStopping = false;
 let driver: TopologyTestDriver;
 
 /** Jobs of former lives are taken over: from then on new ones are attempted at once. */
@@ -28,6 +29,8 @@ async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<
     owner: 'me',
     random: seededRandom(7),
     isBusyWith: (jobId) => busy.has(jobId),
+    mayAttempt: () => !isStopping,
+    onSettled: (jobId) => void busy.delete(jobId),
   });
   driver = new TopologyTestDriver(topology, { initialWallClockTimeMs: 1_000_000 });
   await pass(lookedMs);
@@ -35,6 +38,7 @@ async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<
 
 beforeEach(async () => {
   busy.clear();
+  isStopping = false;
   await start();
 });
 afterEach(() => driver.close());
@@ -274,6 +278,18 @@ describe('jobs of one way', () => {
     await answer(result('c:walk', 1, 'done'), result('d:walk', 1, 'done'));
     await pass(2_000);
     expect(attempts()).toEqual(['e:walk#1', 'b:walk#2']);
+  });
+
+  test('are kept for the next start while the service stops', async () => {
+    await ask(errand('a', 'walk'));
+    isStopping = true;
+    await ask(errand('b', 'walk'));
+    await answer(result('a:walk', 1, 'retry'));
+    await pass(5_000);
+    expect(attempts()).toEqual(['a:walk#1']);
+    isStopping = false;
+    await pass(200);
+    expect(attempts()).toEqual(['b:walk#1', 'a:walk#2']);
   });
 
   test('do not wait for those of another', async () => {

@@ -110,7 +110,7 @@ describe('the worker', () => {
     expect(scene.begun).toEqual(['a', 'a']);
   });
 
-  test('is busy with a job until its result is in the log, however long that takes', async () => {
+  test('is busy with a job until its result has been taken from the log, however long that takes', async () => {
     const scene = new Scene();
     scene.refusals = 3;
     scene.offer('a');
@@ -124,7 +124,9 @@ describe('the worker', () => {
       })(),
     );
     await settle();
-    expect([scene.worker.isBusyWith('a'), scene.results.length]).toEqual([false, 1]);
+    expect([scene.worker.isBusyWith('a'), scene.results.length]).toEqual([true, 1]);
+    scene.worker.settled('a');
+    expect(scene.worker.isBusyWith('a')).toBe(false);
   });
 
   test('that stops lets what is begun come to an end, gives the rest back, and begins nothing more', async () => {
@@ -142,7 +144,7 @@ describe('the worker', () => {
     expect(isClosed).toBe(true);
     expect(scene.begun).toEqual(['a', 'b']);
     const told = scene.results.map(({ jobId, outcome }) => `${jobId} ${outcome}`).sort();
-    expect(told).toEqual(['a done', 'b done', 'c retry']);
+    expect(told).toEqual(['a done', 'b done', 'c retry', 'd retry']);
   });
 
   test('that stops waits no longer than it may', async () => {
