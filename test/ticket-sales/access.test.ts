@@ -60,12 +60,16 @@ const slugOf = ({ body }: Answer) => String(body['type']).replace('urn:millrace:
 
 /** Every route that is not open, with the roles that it is for. */
 const NOBODYS = '00000000-0000-8000-8000-000000000000';
+const line = { eventId: 'gala', zoneId: 'floor', quantity: 1 };
 type Row = readonly [string, string, readonly string[], object | undefined];
 const ROUTES: readonly Row[] = [
   ['POST', '/v1/purchases', ['buyer', 'operator', 'admin'], { ...order, buyerId: 'sam' }],
   ['GET', `/v1/purchases/${NOBODYS}`, ['buyer', 'operator', 'admin'], undefined],
   ['DELETE', `/v1/purchases/${NOBODYS}`, ['buyer', 'operator', 'admin'], undefined],
   ['POST', `/v1/purchases/${NOBODYS}/extension`, ['buyer', 'operator', 'admin'], undefined],
+  ['POST', '/v1/orders', ['buyer', 'operator', 'admin'], { buyerId: 'sam', lines: [line] }],
+  ['GET', `/v1/orders/order-${NOBODYS}`, ['buyer', 'operator', 'admin'], undefined],
+  ['DELETE', `/v1/orders/order-${NOBODYS}`, ['buyer', 'operator', 'admin'], undefined],
   ['PUT', '/v1/events/ball', ['operator', 'admin'], { name: 'The Ball' }],
   ['GET', '/v1/events', ['buyer', 'operator', 'admin'], undefined],
   ['GET', '/v1/events/gala', ['buyer', 'operator', 'admin'], undefined],

@@ -12,6 +12,8 @@ import { readConfig } from '../../ticket-sales/config.ts';
 import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/command.ts';
 import { READ_MODEL_STORE, READ_MODEL_TOPIC } from '../../ticket-sales/festival/read-model.ts';
 import { createTicketApi, type TicketApi } from '../../ticket-sales/http/ticket-api.ts';
+import { ORDER_STORES } from '../../ticket-sales/orders/order-processor.ts';
+import { ORDER_TOPICS, orderSerdes } from '../../ticket-sales/orders/order-records.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { BUYER_STORE } from '../../ticket-sales/reports/buyer-index.ts';
 import { REPORT_STORES } from '../../ticket-sales/reports/report-stores.ts';
@@ -143,6 +145,8 @@ export class FakeSale {
       streams.put(table, partition, key, value);
       return;
     }
+    // Orders are decided in tests of their own.
+    if (topic === ORDER_TOPICS.orders) return;
     const commands = value as TicketCommand | PaymentUpdate;
     const outcomes = decideWith(streams, { topic, partition, offset }, key, commands);
     if (outcomes.length > 0) streams.commit(statusNotice(this.serdes.purchase, outcomes));
@@ -162,12 +166,14 @@ export class FakeInstance {
     }
     for (const [topic, name] of TABLES) this.streams.addStore(name, { partitionCount, topic });
     this.streams.addStore(CATALOG_STORES.unknownVenues, { partitionCount });
+    this.streams.addStore(ORDER_STORES.orders, { partitionCount, topic: ORDER_TOPICS.orders });
     for (const name of [...Object.values(REPORT_STORES), BUYER_STORE]) {
       if (name !== REPORT_STORES.events) this.streams.addStore(name, { partitionCount });
     }
     const { config } = readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env });
     this.api = createTicketApi({
       config,
+      orders: orderSerdes({ register: async () => 7, schemaById: async () => 'string' }),
       hasIntake: config.TICKETS_INTAKE === 'on',
       streams: this.streams,
       sender: sale.sender,
