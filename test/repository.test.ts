@@ -97,7 +97,6 @@ const ONE_FILE: Readonly<Record<string, readonly string[]>> = {
   '@kafkajs/confluent-schema-registry': ['schemas/confluent-registry-client.ts'],
   jose: ['interactive-queries/auth/jwt-authenticator.ts'],
   koa: ['interactive-queries/http/http-app.ts'],
-  '@koa/router': ['interactive-queries/http/http-app.ts'],
   ajv: ['interactive-queries/http/validation.ts'],
   'prom-client': ['interactive-queries/metrics.ts'],
   pino: ['base/pino-log.ts'],

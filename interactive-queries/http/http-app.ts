@@ -3,7 +3,6 @@
  * nothing of what the routes do. The only file that names koa.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import Router from '@koa/router';
 import Koa from 'koa';
 import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -18,6 +17,7 @@ import {
   type StreamLimits,
 } from './response-streams.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
+import { type RouteMatch, RouteTable } from './route-table.ts';
 import { compileChecks, type RouteChecks } from './validation.ts';
 
 export interface HttpAppOptions {
@@ -68,18 +68,10 @@ const FIXED_HEADERS = {
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const koa = new Koa();
   koa.on('error', (error: unknown) => options.log.error({ err: error }, 'request failed'));
-  const router = new Router({ sensitive: true, strict: true });
-  for (const route of options.routes) {
-    const checks = compileChecks(route);
-    const path = route.path.replace(/\{(\w+)\}/g, ':$1');
-    const handle = (context: Koa.Context) => serve(route, checks, context, options);
-    router.register(path, [route.method.toLowerCase()], handle, {});
-  }
+  const table = new RouteTable(options.routes.map(checked));
   const streams = new ResponseStreams(options.log, options.limits);
   const output = { headers: { ...FIXED_HEADERS, ...options.headers }, streams };
-  koa.use((context, next) => answer(context as AppContext, next, output, options));
-  koa.use(router.routes());
-  koa.use((context) => nothingHere(context as MatchedContext));
+  koa.use((context) => answer(context, table, output, options));
   const onRefused = ({ slug, status }: Problem) => {
     options.onProblem(slug);
     options.onAnswered('none', '_OTHER', status, 0);
@@ -97,14 +89,17 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
-/** What the middleware tell each other of a request. */
-interface AppState {
-  /** As the table has it; undefined where none matched. */
-  route?: string;
-  response?: RouteResponse;
+/** A route as it stands in the table. */
+interface CheckedRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly route: Route;
+  readonly checks: RouteChecks;
 }
 
-type AppContext = Koa.ParameterizedContext<AppState>;
+function checked(route: Route): CheckedRoute {
+  return { method: route.method, path: route.path, route, checks: compileChecks(route) };
+}
 
 /** What all answers have in common. */
 interface Output {
@@ -114,20 +109,26 @@ interface Output {
 
 /** Outermost: turns whatever is thrown into a problem document, answers, and reports. */
 async function answer(
-  context: AppContext,
-  next: Koa.Next,
+  context: Koa.Context,
+  table: RouteTable<CheckedRoute>,
   output: Output,
   options: HttpAppOptions,
 ): Promise<void> {
   const startMs = options.monotonicMs();
-  const { state, req, res } = context;
+  const { req, res } = context;
+  const method = req.method!;
+  let route = 'none';
   let response: RouteResponse | undefined;
   try {
     refuseOddRequests(req);
-    await next();
-    response = state.response;
-    if (response?.stream !== undefined && output.streams.isFull)
+    const { path } = context;
+    const found = table.match(method, path);
+    if (found === undefined) throw nothingHere(table.methodsOf(path));
+    route = found.entry.path;
+    response = await serve(found, context, options);
+    if (response.stream !== undefined && output.streams.isFull) {
       throw tooManyStreams(response.stream);
+    }
   } catch (error) {
     const problem = asProblem(error, options.log);
     if (context.writable) options.onProblem(problem.slug);
@@ -135,14 +136,13 @@ async function answer(
   }
   const hasLeft = !context.writable;
   context.respond = false;
-  if (response !== undefined && !hasLeft) {
-    send(res, response, output, req.method === 'HEAD');
-  } else if (response?.stream !== undefined) {
+  if (!hasLeft) {
+    send(res, response, output, method === 'HEAD');
+  } else if (response.stream !== undefined) {
     discard(response.stream);
   }
   const status = hasLeft ? CLIENT_GONE : res.statusCode;
-  const route = state.route ?? 'none';
-  options.onAnswered(route, context.method, status, options.monotonicMs() - startMs);
+  options.onAnswered(route, method, status, options.monotonicMs() - startMs);
 }
 
 function problemResponse(problem: Problem, path: string): RouteResponse {
@@ -187,17 +187,13 @@ function tooManyStreams(stream: ResponseStream): Problem {
 }
 
 async function serve(
-  route: Route,
-  checks: RouteChecks,
+  { entry: { route, checks }, params }: RouteMatch<CheckedRoute>,
   context: Koa.Context,
   options: HttpAppOptions,
-): Promise<void> {
-  const state = context.state as AppState;
-  state.route = route.path;
+): Promise<RouteResponse> {
   // Before anything else is looked at: strangers learn nothing and cost little.
   const known = callerOf(route, context.req, options);
   const caller = known instanceof Promise ? await known : known;
-  const params = (context as unknown as { params: Record<string, string> }).params;
   checks.params(params);
   const query = checks.query(context.querystring);
   let body: unknown;
@@ -208,9 +204,7 @@ async function serve(
     body = parseJson(bytes);
     checks.body(body);
   }
-  const request = new KoaRouteRequest(context, caller, params, query, body, bytes);
-  const response = route.handle(request);
-  state.response = response instanceof Promise ? await response : response;
+  return route.handle(new KoaRouteRequest(context, caller, params, query, body, bytes));
 }
 
 /** Throws 401, 403 or 503. A promise only where there is a token to be looked at. */
@@ -296,13 +290,9 @@ function refuseOddRequests(request: IncomingMessage): void {
   throw new Problem('malformed-request', { detail: `${hosts} Host headers, expected one` });
 }
 
-/** What the router leaves in the context: the routes whose path fits, whatever their methods. */
-type MatchedContext = Koa.Context & { readonly matched?: readonly { methods: string[] }[] };
-
-function nothingHere(context: MatchedContext): never {
-  const allowed = [...new Set((context.matched ?? []).flatMap(({ methods }) => methods))].sort();
-  if (allowed.length === 0) throw new Problem('not-found');
-  throw new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
+function nothingHere(allowed: readonly string[]): Problem {
+  if (allowed.length === 0) return new Problem('not-found');
+  return new Problem('method-not-allowed', { headers: { Allow: allowed.join(', ') } });
 }
 
 function asProblem(error: unknown, log: Log): Problem {
