@@ -1,4 +1,6 @@
-/** `millrace topology`: needs no broker and no registry. */
+/** `millrace topology`: all that can be switched on. Needs no broker and no registry. */
+import { intakeSerdes } from '../ticket-sales/intake/intake-records.ts';
+import { orderSerdes } from '../ticket-sales/orders/order-records.ts';
 import { ticketSerdes } from '../ticket-sales/records.ts';
 import { DEFAULT_REPORTS } from '../ticket-sales/reports/define-reports.ts';
 import { ticketTopology } from '../ticket-sales/ticket-topology.ts';
@@ -7,9 +9,13 @@ export const TOPOLOGY_FORMATS = ['text', 'json', 'mermaid', 'dot'] as const;
 
 export function describeTopology(format: (typeof TOPOLOGY_FORMATS)[number]): string {
   const nobody = () => Promise.reject(new Error('a description needs no registry'));
-  const description = ticketTopology(ticketSerdes({ register: nobody, schemaById: nobody }), {
-    commandPartitions: 1,
+  const registry = { register: nobody, schemaById: nobody };
+  const partitions = 1;
+  const description = ticketTopology(ticketSerdes(registry), {
+    commandPartitions: partitions,
     reports: { ...DEFAULT_REPORTS, isIndexedByBuyer: true },
+    orders: { serdes: orderSerdes(registry), partitions },
+    intake: { serdes: intakeSerdes(registry), partitions },
   }).describe();
   switch (format) {
     case 'text':
