@@ -20,7 +20,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[], ab
     'The engine. Names are those of Kafka Streams where it has the setting.',
   ],
   ['The sale', ['TICKETS_'], ''],
-  ['HTTP', ['HTTP_', 'AUTH', 'QUERY_', 'PRODUCE_', 'MILLRACE_TOKEN'], ''],
+  ['HTTP', ['HTTP_', 'SSE_', 'AUTH', 'QUERY_', 'PRODUCE_', 'MILLRACE_TOKEN'], ''],
   ['Several instances', ['PEER_'], 'Instances forward queries to each other over HTTP.'],
   ['Process', [''], ''],
 ];

@@ -23,6 +23,7 @@ import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-
 import type { TicketSerdes } from './records.ts';
 import { defineBuyerIndex } from './reports/buyer-index.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
+import { REPORT_STORES } from './reports/report-stores.ts';
 import { sellTickets } from './sell-tickets.ts';
 import { SINKS } from './ticket-processor.ts';
 
@@ -44,8 +45,6 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   const { festival } = options;
   if (festival !== undefined) defineReadModel(builder, serdes.festivalReadModel);
   const topology = builder.build();
-  // One task per partition for venues and customers together: each of them is little work.
-  topology.connectProcessorAndStateStores(VENUE_WATCH, CATALOG_STORES.customers);
   const { orders, intake, reports = DEFAULT_REPORTS } = options;
   const progressSink = orders && PROGRESS_SINK;
   const intakeSink = intake && INTAKE_SINK;
@@ -53,6 +52,9 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   if (orders !== undefined) defineOrders(topology, serdes, orders);
   if (intake !== undefined) defineIntake(topology, serdes, intake);
   defineReports(topology, serdes, reports, SINKS.inventory);
+  // One task per partition for events, venues and customers together: each of them is little work.
+  const tables = [CATALOG_STORES.customers, REPORT_STORES.sales];
+  topology.connectProcessorAndStateStores(VENUE_WATCH, ...tables);
   if (reports.isIndexedByBuyer) defineBuyerIndex(topology, serdes.purchase);
   if (festival !== undefined) addFestivalSinks(topology, serdes, festival, SINKS.inventory);
   return topology;

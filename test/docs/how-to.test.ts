@@ -95,21 +95,24 @@ function expectLike(found: unknown, expected: unknown, where: string): void {
   }
 }
 
-describe.each(['sell-by-http', 'sell-by-topic', 'festival'])('docs/how-to/%s.md', (name) => {
-  test('works as it is written, line by line', { timeout: 180_000 }, async () => {
-    const [start, ...steps] = stepsOf(readFileSync(join(root, `docs/how-to/${name}.md`), 'utf8'));
-    expect(start?.lines).toContain('npm start');
-    const env = environmentOf(start!);
-    const sale = await saleProcess({ directory: join(directory, name), env });
-    sales.push(sale);
-    sale.start();
-    await sale.ready();
-    const outputs = await run(steps, sale);
-    for (const [index, { lines, shows }] of steps.entries()) {
-      if (shows === undefined) continue;
-      const last = outputs[index]!.trim().split('\n').at(-1)!;
-      expectLike(JSON.parse(last), shows, lines);
-    }
-    await sale.kill('SIGKILL');
-  });
-});
+describe.each(['sell-by-http', 'sell-by-topic', 'festival', 'queries'])(
+  'docs/how-to/%s.md',
+  (name) => {
+    test('works as it is written, line by line', { timeout: 180_000 }, async () => {
+      const [start, ...steps] = stepsOf(readFileSync(join(root, `docs/how-to/${name}.md`), 'utf8'));
+      expect(start?.lines).toContain('npm start');
+      const env = environmentOf(start!);
+      const sale = await saleProcess({ directory: join(directory, name), env });
+      sales.push(sale);
+      sale.start();
+      await sale.ready();
+      const outputs = await run(steps, sale);
+      for (const [index, { lines, shows }] of steps.entries()) {
+        if (shows === undefined) continue;
+        const last = outputs[index]!.trim().split('\n').at(-1)!;
+        expectLike(JSON.parse(last), shows, lines);
+      }
+      await sale.kill('SIGKILL');
+    });
+  },
+);
