@@ -150,7 +150,8 @@ function jobServiceDeps({ config, connect, kafka, producer, log }: ServiceDeps, 
     streams: {
       applicationId: `${config.STREAMS_APPLICATION_ID}-${name}`,
       stateDir: config.STREAMS_STATE_DIR,
-      processingGuarantee: config.STREAMS_PROCESSING_GUARANTEE,
+      // Attempts are made once they are committed: with less there is no such moment.
+      processingGuarantee: 'exactly_once_v2' as const,
       commitIntervalMs: config.STREAMS_COMMIT_INTERVAL_MS,
       transactionTimeoutMs: config.STREAMS_TRANSACTION_TIMEOUT_MS,
       sessionTimeoutMs: config.STREAMS_SESSION_TIMEOUT_MS,
