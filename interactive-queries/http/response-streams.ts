@@ -2,7 +2,8 @@
  * Answers that go on: a stream is pulled, one chunk at a time, and the next chunk is asked for only when
  * the client has taken the last. So a slow client costs one chunk and a socket's buffer, and what it
  * missed meanwhile is for the stream to sum up. Bounded in number; a client that takes nothing for too
- * long is cut; all end when the server closes.
+ * long is cut; all end when the server closes, and after some time in any case: whoever wants more asks
+ * again, and shows again that he may.
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
@@ -18,9 +19,11 @@ export interface StreamLimits {
   readonly streamsMax: number;
   /** A client that takes nothing for so long is cut. */
   readonly slowClientMs: number;
+  /** The longest life of a stream. */
+  readonly streamAgeMs: number;
 }
 
-const LIMITS: StreamLimits = { streamsMax: 1_000, slowClientMs: 30_000 };
+const LIMITS: StreamLimits = { streamsMax: 1_000, slowClientMs: 30_000, streamAgeMs: 15 * 60_000 };
 
 /** Why a stream's signal aborts. */
 const ENDED = new Error('the stream has ended');
@@ -49,6 +52,7 @@ export class ResponseStreams {
     const { signal } = controller;
     this.#open.add(controller);
     response.once('close', () => controller.abort(ENDED));
+    const old = setTimeout(() => controller.abort(ENDED), this.#limits.streamAgeMs);
     try {
       for await (const chunk of stream(signal)) {
         if (signal.aborted) break;
@@ -58,6 +62,7 @@ export class ResponseStreams {
       // Its client comes again, and is told then what is wrong.
       if (!signal.aborted) this.#log.debug({ err: error }, 'a stream ended');
     } finally {
+      clearTimeout(old);
       this.#open.delete(controller);
       controller.abort(ENDED);
       response.end();

@@ -120,6 +120,15 @@ describe('a stream', () => {
     expect(await client.next()).toBeUndefined();
   });
 
+  test('ends when it has lived long enough', async () => {
+    const { state, stream } = watched(oneThenNothing);
+    await serve(stream, { streamAgeMs: 100 });
+    const client = await EventSourceClient.open(url);
+    expect((await client.next())?.data).toBe(1);
+    expect(await client.next()).toBeUndefined();
+    await state.ended;
+  });
+
   test('ends when the server closes, which does not wait for its grace', async () => {
     const { state, stream } = watched(oneThenNothing);
     await serve(stream);
