@@ -308,7 +308,10 @@ export const SETTINGS = {
   },
   TICKETS_SALES_BUCKET_MS: {
     about: 'How long each stretch of the sales over time is, ms of log time.',
-    schema: whole(1_000, 86_400_000).default(60_000),
+    schema: whole(1_000, 86_400_000)
+      .refine((ms) => 86_400_000 % ms === 0, 'must divide a day')
+      .meta({ allowed: '1000 to 86400000, a divisor of a day' })
+      .default(60_000),
   },
   TICKETS_SALES_RETENTION_MS: {
     about: 'How long a stretch of the sales over time is kept after its last change, ms.',

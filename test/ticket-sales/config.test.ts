@@ -111,7 +111,7 @@ describe('the configuration', () => {
     TICKETS_INTAKE: ['off', 'off', 'no'],
     TICKETS_DEMO: ['0', false, 'yes'],
     TICKETS_BUYER_QUERIES: ['off', 'off', 'maybe'],
-    TICKETS_SALES_BUCKET_MS: ['5000', 5_000, '999'],
+    TICKETS_SALES_BUCKET_MS: ['5000', 5_000, '7000'],
     TICKETS_SALES_RETENTION_MS: ['60000', 60_000, '59999'],
     FESTIVAL_EVENT: ['gala', 'gala', 'the gala'],
     FESTIVAL_BASE_PATH: ['/festival/v2', '/festival/v2', '/v1'],

@@ -26,7 +26,7 @@ export interface ReportDeps {
 }
 
 const EVENTS_OF_VENUE_MAX = 10_000;
-const ZONES_OF_EVENT_MAX = 10_000;
+const ZONES_OF_EVENT_MAX = 100_000;
 /** Stretches that one answer may be made from: a month of minutes. */
 const BUCKETS_MAX = 50_000;
 
@@ -190,7 +190,15 @@ export function getEventInventory(
   const location = deps.streams.locateKey(REPORT_STORES.zones, Buffer.from(eventId));
   return deps.routing.answer<EventZone>(REPORT_STORES.zones, location, request, async (store) => {
     const zones = await readZones(store, eventId);
-    if (zones.length === 0) throw noSuchEvent();
+    if (zones.length === 0) {
+      const event = await deps.routing.alongside<EventDefinition, EventDefinition | undefined>(
+        REPORT_STORES.events,
+        location.partition,
+        request,
+        (events) => events.get(eventId),
+      );
+      if (event === undefined) throw noSuchEvent();
+    }
     const view = eventInventoryView(eventId, zones);
     return jsonWithEtag(request, view, `"${view.version}"`);
   });

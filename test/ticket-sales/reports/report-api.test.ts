@@ -260,6 +260,9 @@ describe('the stock of an event', () => {
       { eventId: 'gala', version: 11, zones: [told, { ...told, zoneId: 'b' }] },
     ]);
     expect((await get('/v1/events/ball/inventory')).status).toBe(404);
+    define('ball');
+    const empty = await get('/v1/events/ball/inventory');
+    expect(empty.body).toEqual({ eventId: 'ball', version: 0, zones: [] });
   });
 });
 

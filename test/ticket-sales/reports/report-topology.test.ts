@@ -74,7 +74,13 @@ async function announce(stock: Partial<InventoryUpdated>): Promise<void> {
 /** null = the event is gone. */
 async function define(eventId: string, event: { venueId: string | null } | null): Promise<void> {
   const input = driver.createInputTopic(TOPICS.events, stringSerde, serdes.event);
-  const rest = { eventId, name: eventId, startsAtMs: null, customers: 'anyone', customerMax: 0 } as const;
+  const rest = {
+    eventId,
+    name: eventId,
+    startsAtMs: null,
+    customers: 'anyone',
+    customerMax: 0,
+  } as const;
   await input.pipeInput(
     eventId,
     event === null ? (null as never) : { ...rest, ...event },
