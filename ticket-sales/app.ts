@@ -92,10 +92,8 @@ async function start(
   });
   stops.push(() => producer.close());
   const festival = festivalOptions(config);
-  const isOn = (setting: 'on' | 'off' | undefined) =>
-    setting === undefined ? kafkaSide.isEmbedded : setting === 'on';
-  const takesOrders = isOn(config.TICKETS_ORDERS);
-  const hasIntake = isOn(config.TICKETS_INTAKE);
+  const takesOrders = config.TICKETS_ORDERS !== 'off';
+  const hasIntake = config.TICKETS_INTAKE !== 'off';
   const { TICKETS_PARTITIONS, STREAMS_REPLICATION_FACTOR: replicas } = config;
   // Topics that come with a newer version are joined with those that are there.
   const partitions = (await kafka.partitionCount(TOPICS.commands)) ?? TICKETS_PARTITIONS;

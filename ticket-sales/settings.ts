@@ -168,12 +168,12 @@ export const SETTINGS = {
   },
   TICKETS_ORDERS: {
     about:
-      'Take orders of several lines, all or nothing: docs/orders.md. Unset: with the embedded broker only.',
+      'Take orders of several lines, all or nothing: docs/orders.md. The same in every process of an application. Unset: on.',
     schema: oneOf('on', 'off').optional(),
   },
   TICKETS_INTAKE: {
     about:
-      'Serve events for registered customers only, or with a limit per customer: docs/intake.md. Unset: with the embedded broker only.',
+      'Serve events for registered customers only, or with a limit per customer: docs/intake.md. The same in every process of an application. Unset: on.',
     schema: oneOf('on', 'off').optional(),
   },
   TICKETS_DEMO: {
