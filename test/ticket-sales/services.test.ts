@@ -119,7 +119,7 @@ describe('in one process', () => {
     // The service sleeps until it is asked for the first time: holds of a minute outlive that.
     const first = buyers(40, 'first').find((buyerId) => planOf(sale, buyerId).kind === 'succeeded');
     await sale.until([await sale.hold(first!)], inState('confirmed'));
-  }, 90_000);
+  }, 180_000);
 
   afterAll(async () => {
     await sale.process.kill('SIGKILL');
@@ -226,7 +226,7 @@ describe('in processes of their own', () => {
     });
     sale = new Sale(process, 'floor');
     await sale.define({ holdMs: 600_000 });
-  }, 90_000);
+  }, 180_000);
 
   afterAll(async () => {
     await Promise.all([payments.kill('SIGKILL'), notifications.kill('SIGKILL')]);

@@ -2,7 +2,8 @@
  * Keeps the jobs of one partition: takes requests and results, says when an attempt is due. Touches
  * nothing outside of its stores: the worker does, once an attempt is committed (J1).
  *
- * K1. `due` has exactly one entry for every job that has not ended, at the time it must be looked at.
+ * K1. `due` has exactly one entry for every job that has not ended, at the time it must be looked at:
+ *     those that wait by way, those that are attempted (their lease) together.
  * K2. Of each way at most `underwayMax` jobs are attempted at a time; the others wait in the store.
  */
 import { unreachable } from '../../base/assert.ts';
@@ -61,7 +62,7 @@ interface Lane {
   readonly policy: JobPolicy;
   /** Attempted by this process. */
   underway: number;
-  /** Nothing is due before. */
+  /** None that waits is due before. */
   nextDueMs: number;
 }
 
@@ -75,6 +76,8 @@ export class JobProcessor<R>
   #due!: KeyValueStore<string, string>;
   /** Jobs of former lives are counted, and taken over: no attempt is made before. */
   #isReady = false;
+  /** No lease is over before. */
+  #nextLeaseMs = 0;
 
   constructor(options: JobProcessorOptions) {
     this.#options = options;
@@ -111,7 +114,7 @@ export class JobProcessor<R>
     const job = newJob(request, nowMs);
     const lane = this.#lanes.get(job.way);
     if (lane === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
-    else if (this.#isReady && this.#hasRoom(lane)) this.#attempt(undefined, job, lane, nowMs);
+    else if (this.#mayGoFirst(lane, nowMs)) this.#attempt(undefined, job, lane, nowMs);
     else this.#put(undefined, job);
   }
 
@@ -133,33 +136,55 @@ export class JobProcessor<R>
 
   async #look(nowMs: number): Promise<void> {
     if (!this.#isReady) await this.#takeOver(nowMs);
+    if (nowMs >= this.#nextLeaseMs) await this.#lookAtLeases(nowMs);
     for (const [way, lane] of this.#lanes) {
-      if (nowMs >= lane.nextDueMs && this.#hasRoom(lane)) {
-        await this.#lookAt(way, lane, nowMs);
-      }
+      if (nowMs >= lane.nextDueMs && this.#hasRoom(lane)) await this.#lookAt(way, lane, nowMs);
     }
   }
 
   async #lookAt(way: string, lane: Lane, nowMs: number): Promise<void> {
-    // Not from the start of the way: deleted entries lie there until LevelDB has cleaned up.
-    const from = dueKey({ way, dueAtMs: lane.nextDueMs, jobId: '' });
+    const fromMs = lane.nextDueMs;
     lane.nextDueMs = Number.POSITIVE_INFINITY;
-    const entries = this.#due.range({ from, prefix: Buffer.from(`${way}/`) });
-    for await (const [key, jobId] of entries) {
-      const dueAtMs = dueAtOf(key);
+    for await (const [dueAtMs, jobId] of this.#entries(queueOfWay(way), fromMs)) {
       if (dueAtMs > nowMs || !this.#hasRoom(lane)) {
         lane.nextDueMs = Math.min(lane.nextDueMs, dueAtMs);
         return;
       }
       const job = this.#jobs.get(jobId);
-      if (job === undefined || hasEnded(job)) this.#due.delete(key);
-      else if (job.state === 'waiting') this.#attempt(job, job, lane, nowMs);
-      else this.#leaseIsOver(job, lane, nowMs);
+      if (job?.state === 'waiting') this.#attempt(job, job, lane, nowMs);
+      else this.#due.delete(dueKey(queueOfWay(way), dueAtMs, jobId));
+    }
+  }
+
+  async #lookAtLeases(nowMs: number): Promise<void> {
+    const fromMs = this.#nextLeaseMs;
+    this.#nextLeaseMs = Number.POSITIVE_INFINITY;
+    for await (const [dueAtMs, jobId] of this.#entries(LEASES, fromMs)) {
+      if (dueAtMs > nowMs) {
+        this.#nextLeaseMs = Math.min(this.#nextLeaseMs, dueAtMs);
+        return;
+      }
+      const job = this.#jobs.get(jobId);
+      if (job?.state === 'attempted') this.#leaseIsOver(job, nowMs);
+      else this.#due.delete(dueKey(LEASES, dueAtMs, jobId));
+    }
+  }
+
+  /** Not from the start of a queue: deleted entries lie there until LevelDB has cleaned up. */
+  async *#entries(queue: string, fromMs: number): AsyncGenerator<readonly [number, string]> {
+    const from = dueKey(queue, fromMs, '');
+    for await (const [key, jobId] of this.#due.range({ from, prefix: Buffer.from(`${queue}/`) })) {
+      yield [dueAtOf(key), jobId];
     }
   }
 
   #hasRoom({ underway, policy }: Lane): boolean {
     return underway < policy.underwayMax && this.#options.mayAttempt();
+  }
+
+  /** Nothing that waits would be overtaken. */
+  #mayGoFirst(lane: Lane, nowMs: number): boolean {
+    return this.#isReady && nowMs < lane.nextDueMs && this.#hasRoom(lane);
   }
 
   #attempt(before: Job<R> | undefined, job: Job<R>, lane: Lane, nowMs: number): void {
@@ -173,32 +198,53 @@ export class JobProcessor<R>
   }
 
   /** Ours goes on as long as the worker says so; without a result, or of somebody else, it is lost. */
-  #leaseIsOver(job: Job<R>, lane: Lane, nowMs: number): void {
-    const { owner, isBusyWith } = this.#options;
-    if (job.owner === owner && isBusyWith(job.jobId)) {
-      this.#put(job, { ...job, dueAtMs: nowMs + lane.policy.leaseMs });
-      return;
-    }
-    this.#change(job, afterInterruption(job, lane.policy, nowMs));
+  #leaseIsOver(job: Job<R>, nowMs: number): void {
+    const { owner, isBusyWith, policies } = this.#options;
+    const policy = policies.get(job.way);
+    if (policy === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
+    else if (job.owner === owner && isBusyWith(job.jobId)) {
+      this.#put(job, { ...job, dueAtMs: nowMs + policy.leaseMs });
+    } else this.#change(job, afterInterruption(job, policy, nowMs));
   }
 
   /** Once per life of the task: what former owners left, and what of ours is under way. */
   async #takeOver(nowMs: number): Promise<void> {
-    for (const lane of this.#lanes.values()) {
-      lane.underway = 0;
-      lane.nextDueMs = 0;
-    }
-    for await (const [key, jobId] of this.#due.range()) {
+    for await (const [, jobId] of this.#entries(LEASES, 0)) {
       const job = this.#jobs.get(jobId);
-      const policy = job === undefined ? undefined : this.#lanes.get(job.way)?.policy;
-      if (job === undefined) this.#due.delete(key);
-      else if (policy === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
-      else if (job.state !== 'attempted') continue;
-      else if (job.owner === this.#options.owner) this.#lanes.get(job.way)!.underway++;
+      const lane = job === undefined ? undefined : this.#lanes.get(job.way);
+      if (job === undefined || lane === undefined) continue;
+      if (job.owner === this.#options.owner) lane.underway++;
       // Others' attempts that must not be repeated may still be answered: until their lease is over.
-      else if (policy.isRepeatable) this.#change(job, afterInterruption(job, policy, nowMs));
+      else if (lane.policy.isRepeatable) {
+        this.#change(job, afterInterruption(job, lane.policy, nowMs));
+      }
     }
+    await this.#endUnknownWays();
     this.#isReady = true;
+  }
+
+  /** A channel that was taken out of the settings leaves jobs that wait. */
+  async #endUnknownWays(): Promise<void> {
+    for (let from = ''; ; ) {
+      const key = await this.#firstKey(from);
+      if (key === undefined) return;
+      const queue = key.slice(0, key.indexOf('/'));
+      if (queue !== LEASES && !this.#lanes.has(wayOfQueue(queue))) await this.#endAll(queue);
+      // What follows a slash: the next queue.
+      from = `${queue}0`;
+    }
+  }
+
+  async #firstKey(from: string): Promise<string | undefined> {
+    for await (const [key] of this.#due.range({ from, limit: 1 })) return key;
+    return undefined;
+  }
+
+  async #endAll(queue: string): Promise<void> {
+    for await (const [, jobId] of this.#entries(queue, 0)) {
+      const job = this.#jobs.get(jobId);
+      if (job !== undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
+    }
   }
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────
@@ -221,13 +267,15 @@ export class JobProcessor<R>
   /** The only place where jobs are written, so that K1 and the lanes' counts hold. */
   #put(before: Job<R> | undefined, after: Job<R>): void {
     const lane = this.#lanes.get(after.way);
-    if (before !== undefined && !hasEnded(before)) this.#due.delete(dueKey(before));
-    if (!hasEnded(after)) {
-      this.#due.put(dueKey(after), after.jobId);
-      if (lane !== undefined) lane.nextDueMs = Math.min(lane.nextDueMs, after.dueAtMs);
-    }
+    if (before !== undefined && !hasEnded(before)) this.#due.delete(dueKeyOf(before));
+    if (!hasEnded(after)) this.#due.put(dueKeyOf(after), after.jobId);
     this.#jobs.put(after.jobId, after);
-    if (lane !== undefined) lane.underway += this.#isOurs(after) - this.#isOurs(before);
+    if (after.state === 'attempted') {
+      this.#nextLeaseMs = Math.min(this.#nextLeaseMs, after.dueAtMs);
+    }
+    if (lane === undefined) return;
+    if (after.state === 'waiting') lane.nextDueMs = Math.min(lane.nextDueMs, after.dueAtMs);
+    lane.underway += this.#isOurs(after) - this.#isOurs(before);
   }
 
   #isOurs(job: Job<R> | undefined): 0 | 1 {
@@ -246,13 +294,25 @@ export class JobProcessor<R>
 }
 
 const DUE_DIGITS = 14;
+const LEASES = 'leases';
 
-/** `<way>/<time>/<job id>`: by time within a way. */
-function dueKey({ way, dueAtMs, jobId }: Pick<Job, 'way' | 'dueAtMs' | 'jobId'>): string {
-  return `${way}/${String(dueAtMs).padStart(DUE_DIGITS, '0')}/${jobId}`;
+function queueOfWay(way: string): string {
+  return `way:${way}`;
 }
 
-/** A way has no slash. */
+function wayOfQueue(queue: string): string {
+  return queue.slice('way:'.length);
+}
+
+/** `<queue>/<time>/<job id>`: by time within a queue. No way has a slash. */
+function dueKey(queue: string, dueAtMs: number, jobId: string): string {
+  return `${queue}/${String(dueAtMs).padStart(DUE_DIGITS, '0')}/${jobId}`;
+}
+
+function dueKeyOf({ state, way, dueAtMs, jobId }: Job): string {
+  return dueKey(state === 'attempted' ? LEASES : queueOfWay(way), dueAtMs, jobId);
+}
+
 function dueAtOf(key: string): number {
   const start = key.indexOf('/') + 1;
   return Number(key.slice(start, start + DUE_DIGITS));

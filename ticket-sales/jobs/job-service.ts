@@ -8,6 +8,7 @@ import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { KafkaConnection } from '../../kafka/connection.ts';
 import type { KafkaClient, Producer, TopicSpec } from '../../kafka/ports.ts';
+import { forEachBatch } from '../../kafka/records/record-batch.ts';
 import { KafkaStreams } from '../../runtime/kafka-streams.ts';
 import type { StreamsOptions } from '../../runtime/streams-config.ts';
 import type { JobPolicies } from './job.ts';
@@ -55,7 +56,7 @@ export async function startJobService<R>(
   deps: JobServiceDeps,
   options: JobServiceOptions<R>,
 ): Promise<JobService> {
-  const { kafka, clock, random, log } = deps;
+  const { clock, random, log } = deps;
   const { applicationId } = deps.streams;
   const topics = jobTopics(applicationId);
   await createTopics(deps, options, [topics.attempts, topics.results]);
@@ -92,6 +93,7 @@ export async function startJobService<R>(
     () => true,
     (notice) => worker.onCommitted(notice),
   );
+  sayWhatIsPutAside(streams, options, log);
   const failed = new Promise<Error>((resolve) => {
     streams.onStateChange((state) => {
       if (state === 'ERROR') resolve(streams.failure() ?? new Error(`${applicationId} stopped`));
@@ -109,31 +111,50 @@ export async function startJobService<R>(
       if (!inTime) log.warn({ applicationId }, 'did not stop in time: goes on at the next start');
     },
   };
+}
 
-  async function createTopics(
-    { partitions: wanted, streams: { replicationFactor = -1 } }: JobServiceDeps,
-    { sources }: JobServiceOptions<R>,
-    own: readonly string[],
-  ): Promise<void> {
-    const requests = sources.map(({ topic }) => topic);
-    const counts = await Promise.all(requests.map((topic) => kafka.partitionCount(topic)));
-    const known = new Set(counts.filter((count) => count !== undefined));
-    if (known.size > 1) {
-      throw new MillraceError(
-        'TOPOLOGY_INVALID',
-        `${requests.join(', ')} have different numbers of partitions`,
-      );
-    }
-    const [partitions = wanted] = known;
-    const spec = (name: string, configs: TopicSpec['configs']): TopicSpec => {
-      return { name, partitions, replicationFactor, configs };
-    };
-    await kafka.admin.createTopics([
-      ...requests.map((name) => spec(name, { 'cleanup.policy': 'delete' })),
-      ...requests.map((name) => spec(deadLetterTopic(name), { 'cleanup.policy': 'delete' })),
-      ...own.map((name) =>
-        spec(name, { 'cleanup.policy': 'delete', 'retention.ms': String(24 * HOUR_MS) }),
-      ),
-    ]);
+/** A dead letter is somebody's mail or money: people should look. */
+function sayWhatIsPutAside<R>(
+  streams: KafkaStreams,
+  { sources }: JobServiceOptions<R>,
+  log: Log,
+): void {
+  const topics = sources.map(({ topic }) => deadLetterTopic(topic));
+  streams.onCommitted(
+    topics,
+    () => true,
+    ({ outputs }) => {
+      for (const { topic, partition, batch } of outputs) {
+        forEachBatch(batch, ({ recordCount }) => {
+          log.error({ topic, partition, jobs: recordCount }, 'jobs were put aside as dead letters');
+        });
+      }
+    },
+  );
+}
+
+/** Of requests and of our own: all with equally many partitions. */
+async function createTopics<R>(
+  { kafka, partitions: wanted, streams: { replicationFactor = -1 } }: JobServiceDeps,
+  { sources }: JobServiceOptions<R>,
+  own: readonly string[],
+): Promise<void> {
+  const requests = sources.map(({ topic }) => topic);
+  const counts = await Promise.all(requests.map((topic) => kafka.partitionCount(topic)));
+  const known = new Set(counts.filter((count) => count !== undefined));
+  if (known.size > 1) {
+    const names = requests.join(', ');
+    throw new MillraceError('TOPOLOGY_INVALID', `${names} have different numbers of partitions`);
   }
+  const [partitions = wanted] = known;
+  const spec = (name: string, configs: TopicSpec['configs']): TopicSpec => {
+    return { name, partitions, replicationFactor, configs };
+  };
+  const kept = { 'cleanup.policy': 'delete' };
+  const passing = { ...kept, 'retention.ms': String(24 * HOUR_MS) };
+  await kafka.admin.createTopics([
+    ...requests.map((name) => spec(name, kept)),
+    ...requests.map((name) => spec(deadLetterTopic(name), kept)),
+    ...own.map((name) => spec(name, passing)),
+  ]);
 }

@@ -209,7 +209,8 @@ describe('what a former process left', () => {
     for (const job of jobs) {
       const dueAt = String(job.dueAtMs).padStart(14, '0');
       const due = driver.getKeyValueStore<string, string>(JOB_STORES.due);
-      due.put(`${job.way}/${dueAt}/${job.jobId}`, job.jobId);
+      const queue = job.state === 'attempted' ? 'leases' : `way:${job.way}`;
+      due.put(`${queue}/${dueAt}/${job.jobId}`, job.jobId);
       driver.getKeyValueStore<string, Job>(JOB_STORES.jobs).put(job.jobId, job);
     }
   }
@@ -249,10 +250,12 @@ describe('what a former process left', () => {
 
   test('is attempted when it was only waiting, and put aside when nobody does it any more', async () => {
     const waiting = left('walk', '', { state: 'waiting', dueAtMs: 900_000 });
-    await leave(waiting, left('fly', 'another'));
+    const strange = left('fly', '', { state: 'waiting', dueAtMs: 2_000_000 });
+    await leave(waiting, strange, left('zip', 'another', { dueAtMs: 900_000 }));
     await pass(200);
     expect(attempts()).toEqual(['a:walk#2']);
-    expect(deadLetters().map(({ key }) => key)).toEqual(['a:fly']);
+    expect(deadLetters().map(({ key }) => key)).toEqual(['a:fly', 'a:zip']);
+    expect(await dueEntries()).toEqual(['a:walk']);
   });
 
   test('of this very process goes on as it was', async () => {
@@ -290,6 +293,25 @@ describe('jobs of one way', () => {
     isStopping = false;
     await pass(200);
     expect(attempts()).toEqual(['b:walk#1', 'a:walk#2']);
+  });
+
+  test('do not wait for ever for those whose results never come', async () => {
+    await driver.close();
+    await start(new Map([['letter', policy({ underwayMax: 1, isRepeatable: false })]]));
+    await ask(...['a', 'b', 'c'].map((id) => errand(id, 'letter')));
+    await pass(35_000);
+    expect(attempts()).toEqual(['a:letter#1', 'b:letter#1', 'c:letter#1']);
+    expect(deadLetters()).toHaveLength(3);
+  });
+
+  test('go in the order in which they came', async () => {
+    await driver.close();
+    await start(new Map([['walk', policy({ underwayMax: 2 })]]));
+    await ask(...['a', 'b', 'c', 'd'].map((id) => errand(id, 'walk')));
+    await answer(result('a:walk', 1, 'done'));
+    await ask(errand('e', 'walk'));
+    await answer(result('b:walk', 1, 'done'), result('c:walk', 1, 'done'));
+    expect(attempts()).toEqual(['a:walk#1', 'b:walk#1', 'c:walk#1', 'd:walk#1', 'e:walk#1']);
   });
 
   test('do not wait for those of another', async () => {
