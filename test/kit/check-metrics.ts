@@ -1,7 +1,8 @@
 /** What `promtool check metrics` would say of a scrape, in small: names, help, types, units, labels. */
 
 const NAME = /^[a-z][a-z0-9_]*$/;
-const UNITS = /_(seconds|bytes|ratio|total|info|records|state|tasks|seats|requests|purchases|streams)$/;
+const UNITS =
+  /_(seconds|bytes|ratio|total|info|records|state|tasks|seats|requests|purchases|streams)$/;
 /** Node's and the process's own, made by the library. */
 const NOT_OURS = /^(process|nodejs)_/;
 
