@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { EventSourceClient } from '../kit/event-source.ts';
 import { type SaleProcess, saleProcess } from '../kit/sale-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-two-'));
@@ -71,7 +72,9 @@ interface Store {
 }
 
 beforeAll(async () => {
-  const peers = { PEER_TOKEN: 'a-shared-secret-of-peers' };
+  // Unset, these depend on the broker: instances of one application need the same topology.
+  const parts = { TICKETS_ORDERS: 'on', TICKETS_INTAKE: 'on' };
+  const peers = { ...parts, PEER_TOKEN: 'a-shared-secret-of-peers' };
   first = await saleProcess({ directory: join(directory, 'one'), env: peers });
   first.start();
   await first.ready();
@@ -138,6 +141,42 @@ describe('two instances of one application', () => {
       await askPatiently(second, 'GET', '/v1/events/gala/zones'),
     ];
     for (const { body } of lists) expect(body['items']).toHaveLength(zones.length);
+  }, 120_000);
+
+  test('tell what changes, and what was bought, from either of them', async () => {
+    await askPatiently(first, 'PUT', '/v1/events/ball', { name: 'The Ball' });
+    await askPatiently(second, 'PUT', '/v1/events/ball/zones/hall', { capacity: 9 });
+    const path = '/v1/events/ball/inventory/stream';
+    const clients = await Promise.all(
+      [first, second].map((sale) => EventSourceClient.open(`${sale.httpUrl}${path}`)),
+    );
+    const headers = { 'idempotency-key': 'ball', prefer: 'wait=20' };
+    const wanted = { ...order('hall'), eventId: 'ball', buyerId: 'bea' };
+    const bought = await askPatiently(first, 'POST', '/v1/purchases', wanted, headers);
+    expect(bought.status).toBe(201);
+    const ends = await Promise.all(
+      clients.map(async (client) => {
+        for (;;) {
+          const event = await client.next();
+          const zones = event?.data['zones'] as { sold: number }[] | undefined;
+          if (event === undefined || zones?.[0]?.sold === 1) return event;
+        }
+      }),
+    );
+    expect(ends[0]).toMatchObject({ data: { eventId: 'ball', zones: [{ zoneId: 'hall' }] } });
+    expect(ends[1]?.id).toBe(ends[0]?.id);
+    for (const client of clients) client.leave();
+    for (const sale of [first, second]) {
+      const sums = await askPatiently(sale, 'GET', '/v1/events/ball/sales');
+      expect(sums.body).toMatchObject({ sold: 1, revenue: [] });
+      await vi.waitUntil(
+        async () => {
+          const { body } = await askPatiently(sale, 'GET', '/v1/purchases?buyerId=bea');
+          return (body['items'] as object[]).length === 1;
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+    }
   }, 120_000);
 
   test('when one is killed, the other has everything and goes on', async () => {
