@@ -25,6 +25,8 @@ export interface LogTransaction {
   readonly producerId: number;
   readonly firstOffset: number;
   fate: 'undecided' | 'committed' | 'aborted';
+  /** Append time of its marker. */
+  endedAtMs: number | undefined;
 }
 
 interface Waiting {
@@ -47,6 +49,9 @@ export class CommittedLog {
   holes = 0;
   /** Of the current record; undefined = it was written in none. */
   transaction: LogTransaction | undefined;
+  /** Markers have gone back in time: the broker's clock was set. */
+  hasClockGoneBack = false;
+  #latestEndMs = 0;
   readonly #answers: AsyncIterator<RawBatches>;
   readonly #context: AuditContext;
   readonly #transactions: PartitionTransactions;
@@ -163,7 +168,8 @@ export class CommittedLog {
     const { producerId, baseOffset } = header;
     let transaction = this.#open.get(producerId);
     if (transaction === undefined) {
-      transaction = { producerId, firstOffset: baseOffset, fate: 'undecided' };
+      const fate = 'undecided';
+      transaction = { producerId, firstOffset: baseOffset, fate, endedAtMs: undefined };
       this.#open.set(producerId, transaction);
     }
     this.#waiting.push({ batch, transaction });
@@ -174,8 +180,12 @@ export class CommittedLog {
     if (marker === undefined) return;
     const { header } = batch;
     this.#transactions.ended(header, marker.kind);
+    const { maxTimestampMs } = header;
+    if (maxTimestampMs < this.#latestEndMs) this.hasClockGoneBack = true;
+    this.#latestEndMs = Math.max(this.#latestEndMs, maxTimestampMs);
     const transaction = this.#open.get(header.producerId);
     if (transaction === undefined) return;
+    transaction.endedAtMs = maxTimestampMs;
     transaction.fate = marker.kind === 'commit' ? 'committed' : 'aborted';
     this.#open.delete(header.producerId);
   }

@@ -1,7 +1,7 @@
 /** What every part of one audit shares. */
 import type { TransactionFates } from './checks/transactions.ts';
-import type { Unjudged } from './checks/unjudged.ts';
 import type { Findings } from './findings.ts';
+import type { Money } from './life/money.ts';
 import type { RawBatches } from './log-source.ts';
 import type { SaleRecords } from './sale-records.ts';
 
@@ -9,7 +9,7 @@ export interface AuditContext {
   readonly findings: Findings;
   readonly fates: TransactionFates;
   readonly records: SaleRecords;
-  readonly unjudged: Unjudged;
+  readonly money: Money;
   /** Raw batches of the partition, from its start to its end as it was sampled. */
   readonly open: (topic: string, partition: number) => AsyncIterator<RawBatches>;
   /** So many offsets more have been read. */

@@ -19,8 +19,8 @@ export const RULES = {
   I12: 'no torn transaction: committed in all its partitions or in none',
   I13: 'no aborted read: nothing comes of aborted records, and the broker hides exactly those',
   I14: 'fencing: nothing of an epoch is committed after a newer epoch',
-  I15: 'payments: captured - refunded = price if confirmed, else 0',
-  I16: 'expiry: no hold outlives its time, and what comes after it loses',
+  I15: 'payments: captured - refunded = price if confirmed, else 0; each asked for once',
+  I16: 'expiry: no hold ends early or outlives its time, and what comes after it loses',
   I17: 'accepted = finished: each accepted request has its command and its outcome',
   I18: 'no ghosts: each command was asked for; what was refused is not in the log',
   I19: 'reads are monotone: no reader sees an older version after a newer one',
@@ -90,6 +90,11 @@ export class Findings {
 
   checked(rule: Rule, count = 1): void {
     this.#checks.set(rule, (this.#checks.get(rule) ?? 0) + count);
+  }
+
+  /** Was there a case of it? */
+  hasCase(rule: Rule): boolean {
+    return this.#checks.has(rule) || this.#counts.has(rule);
   }
 
   violated(rule: Rule, place: string, what: string): void {

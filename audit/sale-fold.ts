@@ -8,6 +8,7 @@
 import { partitionForKey } from '../kafka/murmur2.ts';
 import {
   type CommandFields,
+  type CommandKind,
   type CommandRecord,
   type Price,
   type PurchaseRecord,
@@ -27,14 +28,17 @@ export interface ZoneState extends Logged {
   readonly zoneId: string;
   capacity: number;
   sold: number;
+  revenueMinor: number;
   version: number;
-  isOpen: boolean;
+  sale: 'open' | 'closed' | 'paused';
   readonly quantityMax: number;
   readonly price: Price | null;
   updatedAtMs: number;
   commandOffset: number;
-  /** Not announced yet: version, capacity, sold, time and offset, five numbers each. */
+  /** Not announced yet: version, capacity, sold, time, offset and revenue, six numbers each. */
   readonly unannounced: number[];
+  /** The version that was announced last, as six numbers; empty before the first. */
+  announced: readonly number[];
 }
 
 export type Consequence =
@@ -49,6 +53,14 @@ export type Consequence =
   /** Of an operator's command: at most the stock shows it. */
   | { readonly kind: 'none' };
 
+const OF_PURCHASES: ReadonlySet<CommandKind> = new Set([
+  'Purchase',
+  'CancelPurchase',
+  'ExtendHold',
+  'ConfirmHold',
+  'RejectPurchase',
+]);
+const SALES = { OpenSale: 'open', CloseSale: 'closed', PauseSale: 'paused' } as const;
 const NOTHING: Consequence = { kind: 'none' };
 const CAPACITY_LIMIT = 1_000_000;
 const TICKETS_LIMIT = 1_000;
@@ -75,14 +87,12 @@ export class SaleFold {
     offset: number,
     timeMs: number,
   ): Consequence {
-    if (command === undefined || key === undefined) return deadLetter('it is no command');
-    const { kind, fields } = command;
-    if (key !== `${fields.eventId}/${fields.zoneId}`) return deadLetter('its key is another one');
-    const zone = this.zones.get(key);
-    if (zone === undefined) {
-      if (!NAME.test(fields.eventId) || !NAME.test(fields.zoneId)) return deadLetter('bad names');
-      if (!this.#isAtHome(key)) return deadLetter('it is in the wrong partition');
+    const flaw = this.flawOf(command, key);
+    if (flaw !== undefined || command === undefined || key === undefined) {
+      return deadLetter(flaw ?? '');
     }
+    const { kind, fields } = command;
+    const zone = this.zones.get(key);
     switch (kind) {
       case 'Purchase':
         return this.#buy(zone, fields, offset, timeMs);
@@ -90,9 +100,42 @@ export class SaleFold {
         return this.#cancel(zone, fields, offset, timeMs);
       case 'CreateZone':
         return this.#create(key, zone, fields, offset, timeMs);
-      default:
+      case 'ChangeCapacity':
+      case 'OpenSale':
+      case 'CloseSale':
+      case 'PauseSale':
         return alter(kind, zone, fields, offset, timeMs);
+      default:
+        throw new Error(`${kind} is no command of a plain zone`);
     }
+  }
+
+  /** Why nothing at all can be done with it, whatever its zone is like. */
+  flawOf(command: CommandRecord | undefined, key: string | undefined): string | undefined {
+    if (command === undefined || key === undefined) return 'it is no command';
+    const { kind, fields } = command;
+    if (key !== `${fields.eventId}/${fields.zoneId}`) return 'its key is another one';
+    if (!this.zones.has(key)) {
+      if (!NAME.test(fields.eventId) || !NAME.test(fields.zoneId)) return 'bad names';
+      if (!this.#isAtHome(key)) return 'it is in the wrong partition';
+    }
+    if (!OF_PURCHASES.has(kind)) return undefined;
+    if (!UUID.test(fields.purchaseId)) return 'its purchase id is no UUID';
+    const isNew = kind === 'Purchase' || kind === 'RejectPurchase';
+    return isNew && !NAME.test(fields.buyerId) ? 'bad buyer' : undefined;
+  }
+
+  /** Takes a zone out, with its purchases: it is followed elsewhere from now on. */
+  release(key: string): { zone: ZoneState; purchases: PurchaseState[] } | undefined {
+    const zone = this.zones.get(key);
+    if (zone === undefined) return undefined;
+    this.zones.delete(key);
+    const purchases: PurchaseState[] = [];
+    for (const purchase of this.purchases.values()) {
+      if (`${purchase.eventId}/${purchase.zoneId}` === key) purchases.push(purchase);
+    }
+    for (const { purchaseId } of purchases) this.purchases.delete(purchaseId);
+    return { zone, purchases };
   }
 
   #isAtHome(key: string): boolean {
@@ -107,8 +150,6 @@ export class SaleFold {
     timeMs: number,
   ): Consequence {
     const { purchaseId, buyerId, quantity } = fields;
-    if (!UUID.test(purchaseId)) return deadLetter('its purchase id is no UUID');
-    if (!NAME.test(buyerId)) return deadLetter('bad buyer');
     const known = this.purchases.get(purchaseId);
     // The same request or another one under its id: either way the first one's outcome is told again.
     if (known !== undefined) return repeat(known);
@@ -126,10 +167,13 @@ export class SaleFold {
       decidedAtMs: timeMs,
       commandOffset,
       price: isSold ? priceOf(zone.price, quantity) : null,
+      seats: [],
+      checkout: null,
       isLogged: false,
     };
     if (isSold) {
       zone.sold += quantity;
+      zone.revenueMinor += purchase.price?.amountMinor ?? 0;
       stamp(zone, commandOffset, timeMs);
     }
     this.purchases.set(purchaseId, purchase);
@@ -142,7 +186,6 @@ export class SaleFold {
     commandOffset: number,
     timeMs: number,
   ): Consequence {
-    if (!UUID.test(fields.purchaseId)) return deadLetter('its purchase id is no UUID');
     const known = this.purchases.get(fields.purchaseId);
     const isHere = known?.eventId === fields.eventId && known.zoneId === fields.zoneId;
     if (zone === undefined || known === undefined || !isHere) return deadLetter('no such purchase');
@@ -150,6 +193,7 @@ export class SaleFold {
     const purchase = { ...known, state: 'cancelled', decidedAtMs: timeMs, commandOffset };
     this.purchases.set(known.purchaseId, purchase);
     zone.sold -= known.quantity;
+    zone.revenueMinor -= known.price?.amountMinor ?? 0;
     stamp(zone, commandOffset, timeMs);
     return { kind: 'outcome', purchase, before: known, isRepeat: false };
   }
@@ -179,13 +223,15 @@ export class SaleFold {
       zoneId,
       capacity,
       sold: 0,
+      revenueMinor: 0,
       version: 0,
-      isOpen: true,
+      sale: 'open',
       quantityMax,
       price,
       updatedAtMs: timeMs,
       commandOffset,
       unannounced: [],
+      announced: [],
       isLogged: false,
     };
     stamp(created, commandOffset, timeMs);
@@ -195,7 +241,7 @@ export class SaleFold {
 }
 
 function alter(
-  kind: 'ChangeCapacity' | 'OpenSale' | 'CloseSale',
+  kind: 'ChangeCapacity' | 'OpenSale' | 'CloseSale' | 'PauseSale',
   zone: ZoneState | undefined,
   { capacity }: CommandFields,
   commandOffset: number,
@@ -207,8 +253,9 @@ function alter(
     if (capacity === zone.capacity) return NOTHING;
     zone.capacity = capacity;
   } else {
-    if (zone.isOpen === (kind === 'OpenSale')) return NOTHING;
-    zone.isOpen = kind === 'OpenSale';
+    const sale = SALES[kind];
+    if (zone.sale === sale) return NOTHING;
+    zone.sale = sale;
   }
   stamp(zone, commandOffset, timeMs);
   return NOTHING;
@@ -217,7 +264,7 @@ function alter(
 function whyNot(zone: ZoneState | undefined, quantity: number): string {
   if (quantity < 1) return 'invalid_command';
   if (zone === undefined) return 'unknown_zone';
-  if (!zone.isOpen) return 'sale_closed';
+  if (zone.sale !== 'open') return zone.sale === 'closed' ? 'sale_closed' : 'sale_not_open';
   if (quantity > zone.quantityMax) return 'quantity_over_limit';
   return zone.sold + quantity > zone.capacity ? 'sold_out' : 'none';
 }
@@ -227,7 +274,8 @@ function stamp(zone: ZoneState, commandOffset: number, timeMs: number): void {
   zone.version++;
   zone.commandOffset = commandOffset;
   zone.updatedAtMs = timeMs;
-  zone.unannounced.push(zone.version, zone.capacity, zone.sold, timeMs, commandOffset);
+  const { version, capacity, sold, revenueMinor } = zone;
+  zone.unannounced.push(version, capacity, sold, timeMs, commandOffset, revenueMinor);
 }
 
 function repeat(purchase: PurchaseRecord): Consequence {

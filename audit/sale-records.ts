@@ -27,6 +27,23 @@ export interface PurchaseRecord {
   readonly decidedAtMs: number;
   readonly commandOffset: number;
   readonly price: Price | null;
+  readonly seats: readonly string[];
+  readonly checkout: CheckoutRecord | null;
+}
+
+/** How it is held and paid; null where it never was. */
+export interface CheckoutRecord {
+  readonly heldUntilMs: number;
+  readonly isExtended: boolean;
+  readonly orderId: string | null;
+  readonly voucher: string | null;
+  readonly feesMinor: number;
+  readonly discountMinor: number;
+  readonly paymentId: string | null;
+  readonly paidMinor: number;
+  readonly refundRequestedMinor: number;
+  readonly refundedMinor: number;
+  readonly paymentOffset: number;
 }
 
 export interface StockRecord {
@@ -39,12 +56,65 @@ export interface StockRecord {
   readonly version: number;
   readonly updatedAtMs: number;
   readonly commandOffset: number;
+  /** Prices of what is sold. */
+  readonly revenueMinor: number;
 }
 
 export interface ZoneRecord extends Omit<StockRecord, 'available'> {
   readonly sale: string;
   readonly quantityMax: number;
   readonly price: Price | null;
+  readonly terms: Terms | null;
+}
+
+/** How a zone sells when it does more than sell for good at one price. */
+export interface Terms {
+  readonly checkout: 'immediate' | 'hold';
+  readonly holdMs: number;
+  readonly latePayment: 'refund' | 'retake';
+  readonly customerMax: number;
+  readonly opensAtMs: number | null;
+  readonly closesAtMs: number | null;
+  readonly fees: { readonly perTicketMinor: number; readonly perPurchaseMinor: number } | null;
+  readonly tiers: readonly {
+    readonly fromSoldPermille: number;
+    readonly amountMinor: number;
+  }[];
+  readonly layout: { readonly rows: number; readonly columns: number } | null;
+}
+
+export interface PurchaseOptions {
+  readonly seats: readonly string[];
+  readonly placement: 'any' | 'adjacent' | 'adjacent_or_split';
+  readonly voucher: string | null;
+  readonly orderId: string | null;
+}
+
+export interface PaymentRecord {
+  readonly purchaseId: string;
+  readonly eventId: string;
+  readonly zoneId: string;
+  readonly paymentId: string;
+  readonly status: 'succeeded' | 'failed' | 'refunded';
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly refundId: string | null;
+}
+
+export interface RefundRecord {
+  readonly purchaseId: string;
+  readonly refundId: string;
+  readonly paymentId: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly reason: string;
+}
+
+export interface PaymentRequestRecord {
+  readonly purchaseId: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly dueAtMs: number;
 }
 
 /** All fields that some command has; `kind` is the branch's name without its namespace. */
@@ -57,15 +127,35 @@ export interface CommandFields {
   readonly capacity: number;
   readonly quantityMax: number;
   readonly price: Price | null;
+  readonly terms: Terms | null;
+  readonly blockedSeats: readonly string[];
+  readonly options: PurchaseOptions | null;
+  readonly orderId: string;
+  readonly reason: string;
+  readonly seats: readonly string[];
+  readonly opensAtMs: number | null;
+  readonly closesAtMs: number | null;
+  readonly code: string;
+  readonly percentOff: number;
+  readonly amountOffMinor: number;
+  readonly usesMax: number;
 }
 
 export type CommandKind =
   | 'Purchase'
   | 'CancelPurchase'
+  | 'ExtendHold'
+  | 'ConfirmHold'
+  | 'RejectPurchase'
   | 'CreateZone'
   | 'ChangeCapacity'
   | 'OpenSale'
-  | 'CloseSale';
+  | 'CloseSale'
+  | 'PauseSale'
+  | 'SetSaleWindow'
+  | 'BlockSeats'
+  | 'UnblockSeats'
+  | 'DefineVoucher';
 
 export interface CommandRecord {
   readonly kind: CommandKind;
@@ -99,6 +189,9 @@ export class SaleRecords {
   readonly purchase: RecordReader<PurchaseRecord>;
   readonly stock: RecordReader<StockRecord>;
   readonly zone: RecordReader<ZoneRecord>;
+  readonly payment: RecordReader<PaymentRecord>;
+  readonly refund: RecordReader<RefundRecord>;
+  readonly paymentRequest: RecordReader<PaymentRequestRecord>;
   /** What schemas of this log can say and this auditor does not read, as `<schema>.<field>`. */
   readonly unread = new Set<string>();
 
@@ -107,6 +200,9 @@ export class SaleRecords {
     this.purchase = new RecordReader('purchase-status-updated', registry, this.unread);
     this.stock = new RecordReader('inventory-updated', registry, this.unread);
     this.zone = new RecordReader('zone', registry, this.unread);
+    this.payment = new RecordReader('payment-status-updated', registry, this.unread);
+    this.refund = new RecordReader('refund-requested', registry, this.unread);
+    this.paymentRequest = new RecordReader('payment-requested', registry, this.unread);
   }
 
   /** undefined = not a command. Throws SchemaMissing. */

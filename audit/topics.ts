@@ -7,11 +7,15 @@ export const TASK_TOPICS = {
 } as const;
 
 const EVENTS = 'eventDefined';
-const PAYMENTS = ['paymentStatusUpdate', 'paymentRequested', 'refundRequested'];
 
-export function isOfPayments(topic: string): boolean {
-  return PAYMENTS.includes(topic);
-}
+/** Where money is asked for, and told of. A sale from before there were payments has none of them. */
+export const MONEY_TOPICS = {
+  payments: 'paymentStatusUpdate',
+  deadPayments: 'paymentStatusUpdate.dlq',
+  paymentRequests: 'paymentRequested',
+  refundRequests: 'refundRequested',
+} as const;
+const MONEY: readonly string[] = Object.values(MONEY_TOPICS);
 
 export interface SaleTopics {
   /** All that are audited. */
@@ -40,15 +44,19 @@ export function saleTopics(all: ReadonlyMap<string, number>, applicationId: stri
     required.includes(topic) ||
     isInternal(topic) ||
     topic === EVENTS ||
-    isOfPayments(topic) ||
+    MONEY.includes(topic) ||
     topic === `${EVENTS}.dlq`;
   const partitions = new Map([...all].filter(([topic]) => isOurs(topic)));
-  const rest = [...partitions].filter(([topic]) => !required.includes(topic));
+  const isJudged = (topic: string) => required.includes(topic) || MONEY.includes(topic);
+  const rest = [...partitions].filter(([topic]) => !isJudged(topic));
   return {
     partitions,
     inputs: [...partitions.keys()].filter(
       (topic) =>
-        topic === TASK_TOPICS.commands || topic === EVENTS || topic.endsWith('-repartition'),
+        topic === TASK_TOPICS.commands ||
+        topic === MONEY_TOPICS.payments ||
+        topic === EVENTS ||
+        topic.endsWith('-repartition'),
     ),
     missing: required.filter((topic) => !partitions.has(topic)),
     others: rest.flatMap(([topic, count]) =>

@@ -4,10 +4,20 @@
  */
 import type { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
-import type { SaleFold, ZoneState } from '../sale-fold.ts';
-import { keyOf, type RecordReader, samePrice, type ZoneRecord } from '../sale-records.ts';
+import { differsInLife, effectOf } from '../life/differences.ts';
+import type { LifeAudit } from '../life/life-audit.ts';
+import { type LifePurchase, LifeZone } from '../life/life-zone.ts';
+import type { PurchaseState, SaleFold, ZoneState } from '../sale-fold.ts';
+import {
+  keyOf,
+  type PurchaseRecord,
+  type RecordReader,
+  samePrice,
+  type ZoneRecord,
+} from '../sale-records.ts';
 import { Manifest } from './manifests.ts';
 import { differs } from './outcomes.ts';
+import { stockEffectOf } from './stock.ts';
 
 interface Wrong {
   readonly offset: number;
@@ -17,28 +27,55 @@ interface Wrong {
 export function checkZoneChangelog(
   log: CommittedLog,
   fold: SaleFold,
+  life: LifeAudit,
   context: AuditContext,
 ): Promise<Manifest> {
-  return checkChangelog(log, fold.zones, context, context.records.zone, differsZone);
+  return checkChangelog(log, all(fold.zones, life.zones), context, context.records.zone, {
+    differs: differsZone,
+    effectOf: (found) => {
+      const isLife = life.isOurs(`${found.eventId}/${found.zoneId}`);
+      return isLife ? stockEffectOf(found) : found.commandOffset;
+    },
+  });
 }
 
 export function checkPurchaseChangelog(
   log: CommittedLog,
   fold: SaleFold,
+  life: LifeAudit,
   context: AuditContext,
 ): Promise<Manifest> {
-  return checkChangelog(log, fold.purchases, context, context.records.purchase, differs);
+  const states = all(fold.purchases, life.purchases);
+  return checkChangelog(log, states, context, context.records.purchase, {
+    differs: differsPurchase,
+    effectOf,
+  });
 }
 
-async function checkChangelog<
-  State extends { isLogged: boolean },
-  Found extends { readonly commandOffset: number },
->(
+function differsPurchase(state: PurchaseState | LifePurchase, found: PurchaseRecord) {
+  return 'record' in state ? differsInLife(state.record, found) : differs(state, found);
+}
+
+/** Hardly ever are there both. */
+function all<One, Other>(
+  some: ReadonlyMap<string, One>,
+  others: ReadonlyMap<string, Other>,
+): ReadonlyMap<string, One | Other> {
+  if (others.size === 0) return some;
+  return some.size === 0 ? others : new Map<string, One | Other>([...some, ...others]);
+}
+
+interface Comparison<State, Found> {
+  differs(state: State, found: Found): string | undefined;
+  effectOf(found: Found): number;
+}
+
+async function checkChangelog<State extends { isLogged: boolean }, Found>(
   log: CommittedLog,
   states: ReadonlyMap<string, State>,
   { findings }: AuditContext,
   reader: RecordReader<Found>,
-  compare: (state: State, found: Found) => string | undefined,
+  comparison: Comparison<State, Found>,
 ): Promise<Manifest> {
   const manifest = new Manifest(log);
   const wrong = new Map<string, Wrong>();
@@ -47,13 +84,13 @@ async function checkChangelog<
     const state = states.get(key);
     const isTombstone = record.valueStart < 0;
     const found = reader.read(record);
-    if (found !== undefined) manifest.effect(found.commandOffset);
+    if (found !== undefined) manifest.effect(comparison.effectOf(found));
     if (state !== undefined) state.isLogged = true;
     let what: string | undefined;
     if (state === undefined)
       what = isTombstone ? undefined : 'no such key follows from the commands';
     else if (found === undefined) what = isTombstone ? 'it was deleted' : 'its value is unreadable';
-    else what = compare(state, found);
+    else what = comparison.differs(state, found);
     if (what !== undefined) wrong.set(key, { offset: record.offset, what });
     else if (wrong.size > 0) wrong.delete(key);
     return 'next';
@@ -69,8 +106,17 @@ async function checkChangelog<
   return manifest;
 }
 
-function differsZone(zone: ZoneState, found: ZoneRecord): string | undefined {
-  const expected = { ...zone, held: 0, sale: zone.isOpen ? 'open' : 'closed' };
+function differsZone(zone: ZoneState | LifeZone, found: ZoneRecord): string | undefined {
+  const isLife = zone instanceof LifeZone;
+  // Time is only told by what has a place in the log.
+  const time = isLife ? { updatedAtMs: found.updatedAtMs } : { updatedAtMs: zone.updatedAtMs };
+  const { eventId, zoneId, version, capacity, sold, revenueMinor, sale, quantityMax } = zone;
+  const { commandOffset } = zone;
+  const expected = {
+    ...{ eventId, zoneId, version, capacity, sold, revenueMinor, sale, quantityMax },
+    ...{ commandOffset, held: isLife ? zone.held : 0 },
+    ...time,
+  };
   for (const field of ZONE_FIELDS) {
     if (expected[field] === found[field]) continue;
     return `${field} is ${found[field]}, and should be ${expected[field]}`;
@@ -83,6 +129,7 @@ const ZONE_FIELDS = [
   'capacity',
   'sold',
   'held',
+  'revenueMinor',
   'sale',
   'quantityMax',
   'updatedAtMs',

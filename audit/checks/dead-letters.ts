@@ -48,6 +48,14 @@ export class DeadLetters {
     return true;
   }
 
+  /** Whether there is one for this input, and with its bytes. */
+  look(record: RecordCursor): 'none' | 'same' | 'different' {
+    const letter = this.#letters.get(record.offset);
+    if (letter === undefined) return 'none';
+    this.#findings.checked('I21');
+    return letter.digest === undefined || letter.digest === digestOf(record) ? 'same' : 'different';
+  }
+
   placeOf(inputOffset: number): string {
     return this.#log.placeOf(this.#letters.get(inputOffset)?.offset ?? -1);
   }

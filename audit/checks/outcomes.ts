@@ -65,6 +65,11 @@ export class Outcomes {
     return this.#expected.length - this.#head > WINDOW;
   }
 
+  /** Something is expected that was not announced yet. */
+  get isWaiting(): boolean {
+    return this.#expected.length > this.#head;
+  }
+
   expect(outcome: Outcome, inputOffset: number): void {
     this.#expected.push({ ...outcome, inputOffset });
   }

@@ -4,12 +4,13 @@
  */
 import type { CommittedLog } from '../committed-log.ts';
 import type { Findings } from '../findings.ts';
+import type { LifeZone } from '../life/life-zone.ts';
 import type { SaleFold, ZoneState } from '../sale-fold.ts';
 import type { StockRecord } from '../sale-records.ts';
 import { type DecidedRanges, Manifest } from './manifests.ts';
 
 /** Numbers per unannounced version. */
-const STRIDE = 5;
+const STRIDE = 6;
 /** Of the command's offset among them. */
 const OFFSET_AT = 4;
 
@@ -30,13 +31,14 @@ export class Stock {
     this.manifest = new Manifest(log);
   }
 
-  announced(stock: StockRecord, offset: number): void {
+  /** `life`: the zone, where its purchases are held and paid. */
+  announced(stock: StockRecord, offset: number, life?: LifeZone): void {
     const key = `${stock.eventId}/${stock.zoneId}`;
     const place = this.#log.placeOf(offset);
     this.#checks++;
     const before = this.#announced.get(key) ?? 0;
     this.#announced.set(key, Math.max(before, stock.version));
-    const zone = this.#fold.zones.get(key);
+    const zone = life === undefined ? this.#fold.zones.get(key) : undefined;
     const firstUnannounced = zone?.unannounced[OFFSET_AT] ?? stock.commandOffset;
     const passed = zone === undefined ? [] : passVersions(zone, stock.version);
     const taken = stock.held + stock.sold;
@@ -48,6 +50,10 @@ export class Stock {
     } else if (stock.version <= before) {
       const what = `${key}: version ${stock.version} after ${before}`;
       this.#findings.violated('I8', place, what);
+    } else if (life !== undefined) {
+      const flaw = life.trail.announced(stock);
+      if (flaw === undefined) this.manifest.effect(stockEffectOf(stock));
+      else this.#findings.violated('I9', place, `${key}: ${flaw}`);
     } else if (!isAsFolded(stock, passed)) {
       const what = `${key}: version ${stock.version} is announced with ${told}, and should be ${inWords(passed)}`;
       this.#findings.violated('I9', place, what);
@@ -83,23 +89,37 @@ export class Stock {
 }
 
 /** Forgets all versions up to this one, and returns it. */
-function passVersions({ unannounced }: ZoneState, version: number): readonly number[] {
+function passVersions(zone: ZoneState, version: number): readonly number[] {
+  const { unannounced } = zone;
   let at = 0;
   while (at < unannounced.length && unannounced[at]! < version) at += STRIDE;
   const isThere = unannounced[at] === version;
   const passed = unannounced.splice(0, isThere ? at + STRIDE : 0);
-  return isThere ? passed.slice(at) : [];
+  if (!isThere) return [];
+  zone.announced = passed.slice(at);
+  return zone.announced;
 }
 
+/** Names a change of the stock of a life zone, the same in its announcement and in its changelog. */
+export function stockEffectOf({
+  version,
+  commandOffset,
+}: Pick<StockRecord, 'version' | 'commandOffset'>): number {
+  return commandOffset + (version % VERSIONS) * 2 ** 32;
+}
+
+const VERSIONS = 2 ** 20;
+
 function isAsFolded(stock: StockRecord, passed: readonly number[]): boolean {
-  const [version, capacity, sold, timeMs, offset] = passed;
+  const [version, capacity, sold, timeMs, offset, revenueMinor] = passed;
   return (
     version === stock.version &&
     capacity === stock.capacity &&
     sold === stock.sold &&
     stock.held === 0 &&
     timeMs === stock.updatedAtMs &&
-    offset === stock.commandOffset
+    offset === stock.commandOffset &&
+    revenueMinor === stock.revenueMinor
   );
 }
 

@@ -159,7 +159,7 @@ function writeTransactions(
 }
 
 describe('the auditor', () => {
-  test(`raises nothing on ${LOGS} sales that went right`, { timeout: 120_000 }, async () => {
+  test(`raises nothing on ${LOGS} sales that went right`, { timeout: 300_000 }, async () => {
     const found: string[] = [];
     const verdicts = new Map<string, number>();
     let dead = 0;
@@ -212,6 +212,7 @@ function longSale(purchases: number): SmallSale {
         sale: 'open',
         quantityMax: 10,
         price: null,
+        terms: null,
       }),
     ],
     purchases: outcomes,

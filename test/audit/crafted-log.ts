@@ -8,7 +8,14 @@ import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { Rule, Violation } from '../../audit/findings.ts';
 import type { JournalLine } from '../../audit/journal.ts';
 import type { LogSample, LogSource, RawBatches } from '../../audit/log-source.ts';
-import type { PurchaseRecord, StockRecord, ZoneRecord } from '../../audit/sale-records.ts';
+import type {
+  PaymentRecord,
+  PaymentRequestRecord,
+  PurchaseRecord,
+  RefundRecord,
+  StockRecord,
+  ZoneRecord,
+} from '../../audit/sale-records.ts';
 import { BatchBuilder, stampOffsets, stampProducer } from '../../kafka/records/batch-builder.ts';
 import { buildControlBatch } from '../../kafka/records/control-batch.ts';
 import { forEachBatch, lastOffset } from '../../kafka/records/record-batch.ts';
@@ -26,6 +33,9 @@ export const TOPICS = {
   letters: 'ticketPurchase.dlq',
   zones: 'sale-zones-changelog',
   purchases: 'sale-purchases-changelog',
+  payments: 'paymentStatusUpdate',
+  paymentRequests: 'paymentRequested',
+  refunds: 'refundRequested',
 } as const;
 export type TopicName = keyof typeof TOPICS;
 
@@ -62,6 +72,9 @@ const serdes = {
   purchase: await preparedSerde<PurchaseRecord>('purchase-status-updated'),
   stock: await preparedSerde<StockRecord>('inventory-updated'),
   zone: await preparedSerde<ZoneRecord>('zone'),
+  payment: await preparedSerde<PaymentRecord>('payment-status-updated'),
+  paymentRequest: await preparedSerde<PaymentRequestRecord>('payment-requested'),
+  refund: await preparedSerde<RefundRecord>('refund-requested'),
 };
 
 export interface CraftedRecord {
@@ -86,6 +99,24 @@ export const zoneRecord = (zone: ZoneRecord): CraftedRecord => ({
   key: Buffer.from(`${zone.eventId}/${zone.zoneId}`),
   value: toBytes(serdes.zone, zone),
 });
+const inZone = <T extends { readonly eventId: string; readonly zoneId: string }>(
+  serde: Serde<T>,
+  record: T,
+): CraftedRecord => ({
+  key: Buffer.from(`${record.eventId}/${record.zoneId}`),
+  value: toBytes(serde, record),
+});
+export const paymentRecord = (payment: PaymentRecord) => {
+  const record = { ...payment, detail: null, occurredAtMs: 1 };
+  return inZone(serdes.payment as Serde<typeof record>, record);
+};
+type InZone = { readonly eventId: string; readonly zoneId: string };
+export const paymentRequestRecord = (request: PaymentRequestRecord & InZone) =>
+  inZone(serdes.paymentRequest as Serde<typeof request>, { ...request, ...ASKED });
+export const refundRecord = (refund: RefundRecord & InZone) =>
+  inZone(serdes.refund as Serde<typeof refund>, { ...refund, ...ASKED });
+/** What the auditor does not look at. */
+const ASKED = { buyerId: 'buyer', requestedAtMs: 1 };
 export const letterRecord = (original: CraftedRecord, offset: number): CraftedRecord => ({
   ...original,
   headers: Object.entries({ topic: TOPICS.commands, partition: '0', offset: String(offset) }).map(
@@ -101,6 +132,8 @@ export interface Producer {
 /** Partition 0 of each topic of a sale. */
 export class MemoryLog implements LogSource {
   memberCount = 0;
+  /** Append time from now on. */
+  timeMs = LOG_TIME;
   committedOffset: number | undefined;
   /** Told at the second look, when it differs. */
   committedLater: number | undefined;
@@ -120,7 +153,7 @@ export class MemoryLog implements LogSource {
     return this.#ends.get(TOPICS[topic]) ?? 0;
   }
 
-  /** One batch, stamped with LOG_TIME as append time. Returns its base offset. */
+  /** One batch. Returns its base offset. */
   append(topic: TopicName, records: readonly CraftedRecord[], producer?: Producer): number {
     if (records.length === 0) return this.endOf(topic);
     const builder = new BatchBuilder({ sizeBytesMax: 64 * 1024 * 1024 });
@@ -129,14 +162,14 @@ export class MemoryLog implements LogSource {
     const { producerId, producerEpoch } = producer ?? { producerId: -1, producerEpoch: -1 };
     const transactional = producer !== undefined;
     stampProducer(bytes, { producerId, producerEpoch, baseSequence: 0, transactional });
-    return this.#append(topic, bytes, records.length, LOG_TIME);
+    return this.#append(topic, bytes, records.length, this.timeMs);
   }
 
   /** Under transactions V2 the marker carries the next epoch. */
   end(topic: TopicName, { producerId, producerEpoch }: Producer, kind: 'commit' | 'abort'): number {
     const epoch = this.#transactions === 1 ? producerEpoch : producerEpoch + 1;
     const fields = { producerId, producerEpoch: epoch, kind, coordinatorEpoch: 0 };
-    return this.#append(topic, buildControlBatch({ ...fields, timestampMs: LOG_TIME }), 1);
+    return this.#append(topic, buildControlBatch({ ...fields, timestampMs: this.timeMs }), 1);
   }
 
   /** A transaction of this topic is open from here on. */
@@ -159,7 +192,7 @@ export class MemoryLog implements LogSource {
       const committedOffset =
         topic === TOPICS.commands
           ? committed
-          : topic === TOPICS.stock && endOffset > 0
+          : (topic === TOPICS.stock || topic === TOPICS.payments) && endOffset > 0
             ? endOffset
             : undefined;
       return [`${topic}-0`, { startOffset: 0, endOffset, stableOffset, committedOffset }] as const;

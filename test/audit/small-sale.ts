@@ -46,6 +46,8 @@ export const outcome = (
   decidedAtMs: LOG_TIME,
   commandOffset,
   price: null,
+  seats: [],
+  checkout: null,
   ...changes,
 });
 
@@ -63,6 +65,7 @@ export const stockAt = (
   version,
   updatedAtMs: LOG_TIME,
   commandOffset,
+  revenueMinor: 0,
   ...changes,
 });
 
@@ -77,6 +80,8 @@ const LAST_ZONE: ZoneRecord = {
   price: null,
   updatedAtMs: LOG_TIME,
   commandOffset: 6,
+  revenueMinor: 0,
+  terms: null,
 };
 
 const POISON: CraftedRecord = { key: Buffer.from(ZONE_KEY), value: Buffer.from('{"json":true}') };

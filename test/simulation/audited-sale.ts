@@ -45,12 +45,14 @@ export const auditedSale: Scenario = {
 export async function auditSale(
   { access }: Pick<Outcome, 'access'>,
   journal: readonly Send[],
+  given: { readonly isSettled?: boolean } = {},
 ): Promise<AuditReport> {
   const source = kafkaLogSourceOver(access, APPLICATION_ID);
   const untilMs = access.clock.monotonicMs() + PATIENCE_MS;
   try {
     for (;;) {
-      const isSettled = access.clock.monotonicMs() > untilMs;
+      const isLate = access.clock.monotonicMs() > untilMs;
+      const isSettled = isLate || (given.isSettled ?? false);
       const entries = { journal: entriesOf(journal) };
       const options = { applicationId: APPLICATION_ID, registry, isSettled, ...entries };
       const report = await audit(source, options);

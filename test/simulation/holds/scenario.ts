@@ -12,6 +12,7 @@ import { EPOCH_MS } from '../../../simulation/world/process.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { holdKey, STORES } from '../../../ticket-sales/sale-stores.ts';
 import { ticketTopics } from '../../../ticket-sales/topics.ts';
+import { auditSale, sentencesOf } from '../audited-sale.ts';
 import { APPLICATION_ID, PARTITIONS, saleTopology, serdes } from '../sale.ts';
 import { Customers } from './customers.ts';
 import { LifeModel, type LoggedPayment } from './life-model.ts';
@@ -28,7 +29,13 @@ export const holds: Scenario = {
     const customers = new Customers(run);
     return {
       feed: () => customers.feed(),
-      check: (outcome) => judge(outcome, customers, run.count),
+      check: async (outcome) => {
+        const own = await judge(outcome, customers, run.count);
+        if (own.length > 0) return own;
+        const report = await auditSale(outcome, customers.journal, { isSettled: true });
+        for (const [rule, { kind }] of report.rules) run.count(`${rule} ${kind}`);
+        return sentencesOf(report);
+      },
     };
   },
   watch: watchExpiry,
