@@ -22,7 +22,7 @@ import type {
   ZoneCommand,
 } from './domain/command.ts';
 import { decide } from './domain/decide.ts';
-import { decideExpiry } from './domain/decide-change.ts';
+import { decideExpiry, isDue } from './domain/decide-change.ts';
 import { decidePayment } from './domain/decide-payment.ts';
 import type { PurchaseDecision } from './domain/decide-purchase.ts';
 import { decideZone } from './domain/decide-zone.ts';
@@ -171,6 +171,8 @@ export class TicketProcessor
     const key = purchase && zoneKey(purchase.eventId, purchase.zoneId);
     const zone = key === undefined ? undefined : this.#stores.zones.get(key);
     if (purchase === undefined || key === undefined || zone === undefined) return;
+    // The purchase decides, not its entry in the index.
+    if (!isDue(purchase, nowMs)) return;
     const cause = { nowMs, commandOffset: undefined };
     this.#carryOut(key, decideExpiry(zone, purchase, cause, this.#facts.of(key)), nowMs);
   }

@@ -1,6 +1,7 @@
 /** The life of a purchase in the real topology: holds, payments and time, in every order. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { PLAIN_TERMS } from '../../ticket-sales/domain/zone-terms.ts';
+import { STORES } from '../../ticket-sales/sale-stores.ts';
 import {
   createZone,
   DrivenSale,
@@ -347,6 +348,15 @@ describe('expiry', () => {
     expect([sale.purchase(1).state, sale.purchase(2).state]).toEqual(['held', 'expired']);
     await sale.idle(500_000);
     expect(sale.purchase(1).state).toBe('expired');
+  });
+
+  test('ends nothing because of the index alone', async () => {
+    await held();
+    await sale.pay();
+    const holds = sale.driver.getKeyValueStore<string, string>(STORES.holds);
+    holds.put(`${sale.nowMs}/${idOf(1)}`, '');
+    await sale.idle(HOLD_MS);
+    expect([sale.purchase(1).state, stock().sold]).toEqual(['confirmed', 2]);
   });
 
   test('waits for log time: before the first record nothing is late', async () => {
