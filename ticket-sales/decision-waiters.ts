@@ -4,6 +4,7 @@
  * status topic; bounded.
  */
 import type { Clock } from '../base/clock.ts';
+import type { RouteRequest } from '../interactive-queries/http/route.ts';
 import type { CommitNotice } from '../interactive-queries/queryable-streams.ts';
 import { forEachBatch } from '../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
@@ -52,19 +53,23 @@ export class DecisionWaiters {
    * Starts to wait; undefined after the time, when the client leaves, or when too many wait. Call it
    * before the command is sent.
    */
-  wait(purchaseId: string, waitMs: number, signal: AbortSignal): Promise<Purchase | undefined> {
+  wait(
+    purchaseId: string,
+    waitMs: number,
+    client: Pick<RouteRequest, 'whenGone'>,
+  ): Promise<Purchase | undefined> {
     const { clock, waitersMax = WAITERS_MAX } = this.#options;
-    if (this.#waiterCount >= waitersMax || signal.aborted) return Promise.resolve(undefined);
+    if (this.#waiterCount >= waitersMax) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const wake: Wake = (purchase) => {
         cancel();
-        signal.removeEventListener('abort', giveUp);
+        forgetClient();
         this.#remove(purchaseId, wake);
         resolve(purchase);
       };
       const giveUp = () => wake(undefined);
       const cancel = clock.after(waitMs, giveUp);
-      signal.addEventListener('abort', giveUp, { once: true });
+      const forgetClient = client.whenGone(giveUp);
       const waiting = this.#waiting.get(purchaseId) ?? new Set();
       this.#waiting.set(purchaseId, waiting.add(wake));
       this.#waiterCount++;

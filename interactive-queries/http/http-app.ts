@@ -269,6 +269,13 @@ class KoaRouteRequest implements RouteRequest {
     }
     return this.#signal;
   }
+
+  whenGone(listener: () => void): () => void {
+    const { res } = this.#context;
+    if (res.closed) queueMicrotask(listener);
+    else res.on('close', listener);
+    return () => res.off('close', listener);
+  }
 }
 
 /** What Node lets through and nobody honest sends. */

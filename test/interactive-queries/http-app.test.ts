@@ -494,13 +494,18 @@ describe('what a handler throws', () => {
     expect(answer.body).not.toMatch(/secret|TypeError|\.ts/);
   });
 
-  test('what it throws after the client left disturbs nobody', async () => {
+  test.each<[string, (request: RouteRequest, then: () => void) => void]>([
+    ['its signal', ({ signal }, then) => signal.addEventListener('abort', then)],
+    ['whenGone', (request, then) => request.whenGone(then)],
+  ])('hears by %s that the client left; what it throws then disturbs nobody', async (_, listen) => {
     let left: (() => void) | undefined;
     const gone = new Promise<void>((resolve) => {
       left = resolve;
     });
-    handle = async ({ signal }) => {
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    handle = async (request) => {
+      await new Promise<void>((resolve) => listen(request, resolve));
+      // Whoever asks later hears of it, too.
+      await new Promise<void>((resolve) => request.whenGone(resolve));
       left?.();
       throw new Problem('rebalancing', retryAfter(1));
     };

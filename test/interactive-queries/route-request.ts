@@ -11,6 +11,7 @@ export function routeRequest(properties: Partial<RouteRequest> = {}): RouteReque
     body: undefined,
     target: '/v1/things',
     signal: new AbortController().signal,
+    whenGone: () => () => {},
     raw: undefined as never,
     ...properties,
   };

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../base/manual-clock.ts';
+import type { RouteRequest } from '../../interactive-queries/http/route.ts';
 import { avroSerde } from '../../schemas/avro-serde.ts';
 import { DecisionWaiters } from '../../ticket-sales/decision-waiters.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
@@ -31,7 +32,7 @@ beforeEach(() => {
   });
 });
 
-const never = new AbortController().signal;
+const never: Pick<RouteRequest, 'whenGone'> = { whenGone: () => () => {} };
 const id = (number: number) => `${number}1111111-2222-8333-8444-555555555555`;
 
 describe('waiting for a decision', () => {
@@ -78,11 +79,22 @@ describe('waiting for a decision', () => {
   });
 
   test('ends with nothing when the client leaves, or has left', async () => {
-    const abort = new AbortController();
-    const waiting = waiters.wait(id(1), 1_000, abort.signal);
-    abort.abort();
+    const listeners: (() => void)[] = [];
+    const client = (whenGone: (listener: () => void) => void) => ({
+      whenGone: (listener: () => void) => {
+        whenGone(listener);
+        return () => listeners.splice(0);
+      },
+    });
+    const waiting = waiters.wait(
+      id(1),
+      1_000,
+      client((listener) => listeners.push(listener)),
+    );
+    listeners[0]!();
     expect(await waiting).toBeUndefined();
-    expect(await waiters.wait(id(1), 1_000, abort.signal)).toBeUndefined();
+    expect(listeners).toEqual([]);
+    expect(await waiters.wait(id(1), 1_000, client(queueMicrotask))).toBeUndefined();
     expect([waiters.waiterCount, clock.nextTimerInMs()]).toEqual([0, undefined]);
   });
 

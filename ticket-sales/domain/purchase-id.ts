@@ -17,14 +17,16 @@ export interface PurchaseIdentity {
 export function purchaseIdFor(identity: PurchaseIdentity): string {
   const { buyerId, eventId, zoneId, idempotencyKey } = identity;
   const identityText = JSON.stringify([buyerId, eventId, zoneId, idempotencyKey]);
-  const digest = hash('sha256', identityText, 'buffer');
+  const digest = hash('sha256', identityText, 'hex');
   const routingKey = Buffer.from(zoneKey(eventId, zoneId));
-  digest.writeInt32BE(murmur2(routingKey, 0, routingKey.length), 0);
-  digest[6] = (digest[6]! & 0x0f) | 0x80;
-  digest[8] = (digest[8]! & 0x3f) | 0x80;
-  const hex = digest.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hashed = murmur2(routingKey, 0, routingKey.length) >>> 0;
+  const prefix = hashed.toString(16).padStart(8, '0');
+  const variant = VARIANTS[Number.parseInt(digest[16]!, 16) & 0x3];
+  return `${prefix}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
+
+/** First digit of the fourth group: its upper two bits are 10. */
+const VARIANTS = ['8', '9', 'a', 'b'] as const;
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -28,7 +28,7 @@ export async function readPurchase(
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   // Registered before the store is read: a decision in between is not missed.
   const deciding =
-    waitMs > 0 && location.isLocal ? waiters.wait(purchaseId, waitMs, request.signal) : undefined;
+    waitMs > 0 && location.isLocal ? waiters.wait(purchaseId, waitMs, request) : undefined;
   const answer = await routing.answer<Purchase>(
     STORES.purchases,
     location,

@@ -14,6 +14,7 @@ import type {
   PartitionLocation,
   QueryableStreams,
 } from '../../interactive-queries/queryable-streams.ts';
+import type { SentRecord } from '../../kafka/ports.ts';
 import type { CommandSender } from '../command-sender.ts';
 import type { DecisionWaiters } from '../decision-waiters.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
@@ -171,7 +172,8 @@ async function requestPurchase(
   }
   const idempotencyKey = idempotencyKeyOf(request);
   const wanted = wantedOf(body);
-  await deps.zones.check({ eventId, zoneId, quantity: wanted.quantity }, request);
+  const checking = deps.zones.check({ eventId, zoneId, quantity: wanted.quantity }, request);
+  if (checking !== undefined) await checking;
   const purchaseId = purchaseIdFor({ buyerId, eventId, zoneId, idempotencyKey });
   const requestedAtMs = deps.clock.nowMs();
   const command: PurchaseCommand = {
@@ -187,9 +189,7 @@ async function requestPurchase(
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
   const waitMs = waitSeconds(request.headers['prefer']) * 1_000;
   const deciding =
-    waitMs > 0 && location.isLocal
-      ? deps.waiters.wait(purchaseId, waitMs, request.signal)
-      : undefined;
+    waitMs > 0 && location.isLocal ? deps.waiters.wait(purchaseId, waitMs, request) : undefined;
   const pending = requestedPurchase(command);
   deps.waiters.expect(pending);
   const wanting = deps.intake?.wants(eventId, request);
@@ -199,10 +199,13 @@ async function requestPurchase(
     intake === undefined
       ? deps.sender.send(deps.commands, key, command)
       : deps.sender.send(intake, buyerId, command);
-  const sent = await sending.catch((cause: unknown) => {
+  let sent: SentRecord;
+  try {
+    sent = await sending;
+  } catch (cause) {
     deps.waiters.forget(purchaseId);
     throw unlessAmbiguous(cause, purchaseId);
-  });
+  }
   const place = intake === undefined ? placeOf(deps.commands.topic, sent) : NOWHERE;
   if (waitMs > 0 && !location.isLocal) return waitAtOwner(deps, request, location, command, place);
   const purchase = await deciding;

@@ -36,18 +36,17 @@ export class ZoneDirectory {
 
   /**
    * Throws 404 when the owner says that there is no such zone, 422 when the quantity is over its
-   * limit. When nobody can say now, the command goes ahead.
+   * limit. When nobody can say now, the command goes ahead. A promise only where the owner is asked.
    */
-  async check(
+  check(
     purchase: Pick<PurchaseCommand, 'eventId' | 'zoneId' | 'quantity'>,
     request: RouteRequest,
-  ): Promise<void> {
+  ): void | Promise<void> {
     const { eventId, zoneId, quantity } = purchase;
     const key = zoneKey(eventId, zoneId);
-    const quantityMax = this.#quantityMax.get(key) ?? (await this.#learn(key, purchase, request));
-    if (quantityMax === undefined || quantity <= quantityMax) return;
-    const detail = `is over the limit of this zone, ${quantityMax}`;
-    throw new Problem('validation-failed', { errors: [{ pointer: '/quantity', detail }] });
+    const known = this.#quantityMax.get(key);
+    if (known !== undefined) return assertWithin(quantity, known);
+    return this.#learn(key, purchase, request).then((found) => assertWithin(quantity, found));
   }
 
   async #learn(
@@ -110,4 +109,10 @@ export class ZoneDirectory {
     });
     return found ?? 'absent';
   }
+}
+
+function assertWithin(quantity: number, quantityMax: number | undefined): void {
+  if (quantityMax === undefined || quantity <= quantityMax) return;
+  const detail = `is over the limit of this zone, ${quantityMax}`;
+  throw new Problem('validation-failed', { errors: [{ pointer: '/quantity', detail }] });
 }
