@@ -2,9 +2,10 @@
  * Metrics in Prometheus' text format. Listens and reads; steers nothing. The only file that names
  * prom-client. Labels never carry a buyer, a purchase or a seat.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { ForwardOutcome } from './peers.ts';
 import type { QueryableStreams, StreamsState } from './queryable-streams.ts';
+import { RequestTimes } from './request-times.ts';
 
 const STATES: readonly StreamsState[] = [
   'CREATED',
@@ -15,7 +16,6 @@ const STATES: readonly StreamsState[] = [
   'PENDING_ERROR',
   'ERROR',
 ];
-const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -24,21 +24,12 @@ export type Collect = (set: (labels: Labels, value: number) => void) => void | P
 
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: Histogram;
-  /** By route, method and status: finding a child by its labels costs more than observing. */
-  readonly #requestsOf = new Map<string, { observe(seconds: number): void }>();
+  readonly #requestTimes = new RequestTimes();
   readonly #problemsOf: (labels: Labels) => void;
   readonly #forwardsOf: (labels: Labels) => void;
 
   constructor(streams: QueryableStreams, version: string) {
     collectDefaultMetrics({ register: this.#registry });
-    this.#requests = new Histogram({
-      name: 'http_server_request_duration_seconds',
-      help: 'Time from the request to its answer',
-      labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
-      buckets: LATENCY_BUCKETS_S,
-      registers: [this.#registry],
-    });
     this.#problemsOf = this.counter('http_server_problems_total', 'Error answers by problem type', [
       'type',
     ]);
@@ -52,18 +43,12 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    return `${await this.#registry.metrics()}\n${this.#requestTimes.text()}`;
   }
 
   answered(route: string, method: string, status: number, durationMs: number): void {
-    const key = `${method} ${route} ${status}`;
-    let child = this.#requestsOf.get(key);
-    if (child === undefined) {
-      child = this.#requests.labels(method, route, String(status));
-      this.#requestsOf.set(key, child);
-    }
-    child.observe(durationMs / 1_000);
+    this.#requestTimes.observe(route, method, status, durationMs);
   }
 
   problem(type: string): void {

@@ -38,6 +38,24 @@ describe('metrics', () => {
     ]);
   });
 
+  test('tell of answers how many took at most so long, each bucket with those before it', async () => {
+    const metrics = new Metrics(new FakeStreams(), '1');
+    for (const durationMs of [1, 1.5, 2.5, 10_000, 10_001]) {
+      metrics.answered('/a', 'GET', 200, durationMs);
+    }
+    const buckets = samplesOf(await metrics.text(), 'http_server_request_duration_seconds_bucket');
+    const counts = buckets.map((line) => /le="([^"]+)".* (\d+)$/.exec(line)?.slice(1));
+    expect(counts.slice(0, 3)).toEqual([
+      ['0.001', '1'],
+      ['0.0025', '3'],
+      ['0.005', '3'],
+    ]);
+    expect(counts.slice(-2)).toEqual([
+      ['10', '4'],
+      ['+Inf', '5'],
+    ]);
+  });
+
   test('tell the state and the tasks as they are when asked', async () => {
     const streams = new FakeStreams();
     const metrics = new Metrics(streams, '1');
