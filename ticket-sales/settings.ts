@@ -183,7 +183,7 @@ export const SETTINGS = {
   },
   FESTIVAL_EVENT: {
     about:
-      'The event that is sold as Festival_Ticket_Sales_API, too: docs/how-to/festival.md. Unset: that API is off.',
+      'The event that is sold as Festival_Ticket_Sales_API, too: docs/how-to/festival.md. The same in all instances. Unset: that API is off.',
     allowed: ID_ALLOWED,
     schema: matching(new RegExp(ID_PATTERN), ID_ALLOWED).optional(),
   },
