@@ -5,8 +5,12 @@ import type { Route } from '../http/route.ts';
 import type { Metrics } from '../metrics.ts';
 import { type ApiInfo, openApiDocument } from '../openapi.ts';
 
-/** `others` are all routes but these. */
-export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics: Metrics): Route[] {
+/** `others` are all routes but these; `openApi` describes all. */
+export function documentRoutes(
+  others: readonly Route[],
+  info: ApiInfo,
+  metrics: Metrics,
+): { readonly routes: readonly Route[]; readonly openApi: object } {
   const routes: Route[] = [
     {
       method: 'GET',
@@ -55,7 +59,8 @@ export function documentRoutes(others: readonly Route[], info: ApiInfo, metrics:
     },
   ];
   const all = [...others, ...routes];
-  const document = JSON.stringify(openApiDocument(all, info));
+  const openApi = openApiDocument(all, info);
+  const document = JSON.stringify(openApi);
   const page = docsPage(all, info);
-  return routes;
+  return { routes, openApi };
 }

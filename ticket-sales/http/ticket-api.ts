@@ -57,6 +57,7 @@ export interface TicketApiDeps {
 
 export interface TicketApi {
   readonly app: HttpApp;
+  readonly openApi: object;
   /** Readiness says no from now on. */
   stopping(): void;
 }
@@ -152,8 +153,9 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       'Commands go into the log, outcomes come from it; state is read where it is owned.',
     isSecured: authenticate !== 'none',
   };
+  const documents = documentRoutes(routes, info, metrics);
   const app = createHttpApp({
-    routes: [...routes, ...documentRoutes(routes, info, metrics)],
+    routes: [...routes, ...documents.routes],
     authenticate,
     bodyLimitBytes: config.HTTP_BODY_LIMIT,
     log,
@@ -169,6 +171,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   );
   return {
     app,
+    openApi: documents.openApi,
     stopping: () => {
       isStopping = true;
     },
