@@ -170,7 +170,7 @@ export class FakeInstance {
     for (const name of [...Object.values(REPORT_STORES), BUYER_STORE]) {
       if (name !== REPORT_STORES.events) this.streams.addStore(name, { partitionCount });
     }
-    const { config } = readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '300', ...env });
+    const { config } = readConfig({ PEER_TOKEN: TOKEN, QUERY_TIMEOUT_MS: '1000', ...env });
     this.api = createTicketApi({
       config,
       orders: orderSerdes({ register: async () => 7, schemaById: async () => 'string' }),
