@@ -4,6 +4,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { PaymentUpdate } from '../../ticket-sales/domain/command.ts';
 import { TOPICS } from '../../ticket-sales/records.ts';
 import { sign } from '../../ticket-sales/signature.ts';
+import { TokenIssuer } from '../kit/token-issuer.ts';
 import { type Answer, FakeSale } from './fake-sale.ts';
 
 const SECRET = 'a-secret-of-provider-and-sale';
@@ -180,6 +181,25 @@ describe('a callback', () => {
     await tell(purchaseId, paid, { signature: `t=1,v1=${'ab'.repeat(32)}` });
     expect(sale.said.join('\n')).not.toMatch(/secret-of-provider|older-one|abababab/);
   });
+});
+
+test('a provider needs no token where others do, at whichever instance he asks', async () => {
+  const issuer = await TokenIssuer.start();
+  await sale.stop();
+  sale = await FakeSale.start(2, { ...ENV, ...issuer.env() });
+  const headers = { authorization: `Bearer ${await issuer.token('olga', ['operator'])}` };
+  const event = '/v1/events/gala';
+  await sale.one.ask('PUT', event, { headers, body: { name: 'G' } });
+  await sale.one.ask('PUT', `${event}/zones/floor`, { headers, body: { capacity: 10 } });
+  const { body } = await sale.one.ask('POST', '/v1/purchases', {
+    headers: { ...headers, 'idempotency-key': 'k1', prefer: 'wait=5' },
+    body: { eventId: 'gala', zoneId: 'floor', buyerId: 'ada', quantity: 2 },
+  });
+  for (const instance of [0, 1]) {
+    expect((await tell(String(body['purchaseId']), paid, { instance })).status).toBe(202);
+  }
+  expect(payments()).toHaveLength(2);
+  issuer.stop();
 });
 
 test('nobody is believed where there is no secret', async () => {
