@@ -1,8 +1,14 @@
 /** An error at some of the effects: `npm run effects` has one at each. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type Injection, Injector, injectionsOf } from './injector.ts';
 import { quietRun, tryOnce } from './one-error.ts';
+import { headingOf, rowOf } from './outcomes-page.ts';
 import { injectionsIn, MODES } from './representative-run.ts';
+
+const PAGE = new URL('../../../docs/failure-outcomes.md', import.meta.url);
+/** Whether the run without an error has to ask twice hangs on what it asks for. */
+const BY_CHANCE = /^\| timer: .*retrying/;
 
 const [V2] = MODES as [(typeof MODES)[0]];
 const SAMPLES = 16;
@@ -68,6 +74,26 @@ describe('an error at an effect', () => {
     const { verdict } = await tryOnce({ mode: V2, injection });
     expect(verdict).toEqual({ kind: 'failed', violation: 'the effect did not come' });
   });
+});
+
+describe('docs/failure-outcomes.md', () => {
+  test(
+    'has a line for every error of every effect that there is today, and none besides',
+    async () => {
+      const page = readFileSync(PAGE, 'utf8');
+      for (const mode of MODES) {
+        const part = page.split(`${headingOf(mode)}\n`)[1]?.split('\n## ')[0] ?? '';
+        const rows = part.split('\n').filter((line) => line.startsWith('| '));
+        const told = rows.slice(1).map((line) => `${line.split(' | ').slice(0, 2).join(' | ')} |`);
+        const injections = injectionsIn(mode, await quietRun(mode));
+        const [listed, met] = [told, injections.map(rowOf)].map(
+          (lines) => new Set(lines.filter((line) => !BY_CHANCE.test(line))),
+        );
+        expect(listed, `${mode}: npm run effects -- --write`).toEqual(met);
+      }
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('the injector', () => {

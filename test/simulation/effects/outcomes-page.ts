@@ -1,6 +1,7 @@
 /** docs/failure-outcomes.md: what becomes of every error (generated). */
+import type { Injection } from './injector.ts';
 import type { EffectResult } from './one-error.ts';
-import { MODES } from './representative-run.ts';
+import { MODES, type Mode } from './representative-run.ts';
 
 const HEAD = `# What becomes of every error
 
@@ -23,10 +24,20 @@ the first time, and one time later. In every run all invariants held, and everyt
 | went on without it | nobody needed the answer |
 `;
 
+/** Where each mode's part of the page begins. */
+export function headingOf(mode: Mode): string {
+  return `## ${mode[0]!.toUpperCase()}${mode.slice(1)}`;
+}
+
+/** The beginning of an error's line. */
+export function rowOf({ effect, fault }: Pick<Injection, 'effect' | 'fault'>): string {
+  return `| ${effect} | ${fault} |`;
+}
+
 export function outcomesPage(results: readonly EffectResult[]): string {
   const sections = MODES.map((mode) => {
     const rows = rowsOf(results.filter((result) => result.mode === mode));
-    return `\n## ${mode[0]!.toUpperCase()}${mode.slice(1)}\n\n| effect | error | first time | later |\n|---|---|---|---|\n${rows.join('')}`;
+    return `\n${headingOf(mode)}\n\n| effect | error | first time | later |\n|---|---|---|---|\n${rows.join('')}`;
   });
   return `${HEAD}${sections.join('')}`;
 }
