@@ -32,10 +32,7 @@ export function checkZoneChangelog(
 ): Promise<Manifest> {
   return checkChangelog(log, all(fold.zones, life.zones), context, context.records.zone, {
     differs: differsZone,
-    effectOf: (found) => {
-      const isLife = life.isOurs(`${found.eventId}/${found.zoneId}`);
-      return isLife ? stockEffectOf(found) : found.commandOffset;
-    },
+    effectOf: stockEffectOf,
   });
 }
 

@@ -58,7 +58,7 @@ export class Stock {
       const what = `${key}: version ${stock.version} is announced with ${told}, and should be ${inWords(passed)}`;
       this.#findings.violated('I9', place, what);
     } else {
-      this.manifest.effect(stock.commandOffset);
+      this.manifest.effect(stockEffectOf(stock));
       if (firstUnannounced === stock.commandOffset) return;
       this.#skips.push(firstUnannounced, stock.commandOffset, offset);
     }
@@ -100,7 +100,7 @@ function passVersions(zone: ZoneState, version: number): readonly number[] {
   return zone.announced;
 }
 
-/** Names a change of the stock of a life zone, the same in its announcement and in its changelog. */
+/** Names a change of a zone's stock, the same in its announcement and in its changelog, also before the zone needed a life. */
 export function stockEffectOf({
   version,
   commandOffset,
