@@ -26,6 +26,14 @@ import {
 } from './crafted-log.ts';
 import { buy, idOf, logOf, outcome, type SmallSale, smallSale, stockAt } from './small-sale.ts';
 
+/** Nobody gave it out. */
+const WITH_VOUCHER = {
+  seats: [],
+  placement: 'any',
+  voucher: 'unknown',
+  orderId: null,
+  viaIntake: false,
+} as const;
 const LOGS = 1_000;
 const COMMANDS_MAX = 30;
 
@@ -67,6 +75,8 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
     default: {
       const buyerId = pick(40) === 0 ? 'not a name' : `buyer-${pick(3)}`;
       const quantity = pick(5);
+      // From the first one on, a zone is followed in another way.
+      const options = pick(20) === 0 ? WITH_VOUCHER : null;
       return {
         kind: 'purchase',
         ...address,
@@ -74,7 +84,7 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
         buyerId,
         quantity,
         requestedAtMs: 0,
-        options: null,
+        options,
       };
     }
   }

@@ -7,6 +7,14 @@ declare module '@koa/bodyparser' {
   export function bodyParser(options: { enableTypes: string[] }): Middleware;
 }
 
+declare module '@koa/router' {
+  import type { Context, Middleware } from 'koa';
+  export class Router {
+    post(path: string, handle: (ctx: Context) => Promise<void>): this;
+    routes(): Middleware;
+  }
+}
+
 declare module 'pg' {
   interface Query {
     readonly name: string;

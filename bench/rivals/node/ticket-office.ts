@@ -3,7 +3,7 @@
  * Idempotency-Key being the purchase's id. Arguments: BACKEND HTTP_PORT DATABASE_PORT.
  */
 import { bodyParser } from '@koa/bodyparser';
-import Router from '@koa/router';
+import { Router } from '@koa/router';
 import Koa from 'koa';
 import type { Backend, PurchaseRequest } from './backends/backend.ts';
 
