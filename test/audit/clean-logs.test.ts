@@ -10,7 +10,8 @@ import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS as APP_TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { STORES } from '../../ticket-sales/sale-stores.ts';
-import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
+import { sellTickets } from '../../ticket-sales/sell-tickets.ts';
+import { Topology } from '../../topology/topology.ts';
 import {
   APPLICATION_ID,
   auditLog,
@@ -26,14 +27,8 @@ import {
 } from './crafted-log.ts';
 import { buy, idOf, logOf, outcome, type SmallSale, smallSale, stockAt } from './small-sale.ts';
 
-/** Nobody gave it out. */
-const WITH_VOUCHER = {
-  seats: [],
-  placement: 'any',
-  voucher: 'unknown',
-  orderId: null,
-  viaIntake: false,
-} as const;
+const serdes = ticketSerdes(registry);
+await serdes.command.prepare?.(APP_TOPICS.commands, 'value');
 const LOGS = 1_000;
 const COMMANDS_MAX = 30;
 
@@ -75,8 +70,6 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
     default: {
       const buyerId = pick(40) === 0 ? 'not a name' : `buyer-${pick(3)}`;
       const quantity = pick(5);
-      // From the first one on, a zone is followed in another way.
-      const options = pick(20) === 0 ? WITH_VOUCHER : null;
       return {
         kind: 'purchase',
         ...address,
@@ -84,7 +77,7 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
         buyerId,
         quantity,
         requestedAtMs: 0,
-        options,
+        options: null,
       };
     }
   }
@@ -93,11 +86,8 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
 /** One sale through the real topology, its outputs in many transactions, some tried and aborted before. */
 async function simulatedLog(seed: number): Promise<MemoryLog> {
   const pick = numbersFrom(seed);
-  const serdes = ticketSerdes(registry);
-  await serdes.command.prepare?.(APP_TOPICS.commands, 'value');
-  const driver = new TopologyTestDriver(ticketTopology(serdes, { commandPartitions: 1 }), {
-    applicationId: APPLICATION_ID,
-  });
+  const topology = sellTickets(new Topology(), serdes, { commandPartitions: 1 });
+  const driver = new TopologyTestDriver(topology, { applicationId: APPLICATION_ID });
   const commands = driver.createInputTopic(APP_TOPICS.commands, stringSerde, serdes.command);
   const outputs = {
     status: driver.createOutputTopic(APP_TOPICS.purchaseStatus, bytesSerde, bytesSerde),
