@@ -10,8 +10,8 @@
  *     unknown. Partition and names are looked at only where no zone is found: off the fast path.
  */
 import { unreachable } from '../base/assert.ts';
-import { partitionForKey } from '../kafka/murmur2.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../topology/processor.ts';
+import { CommandRefused, mustBelongTo } from './command-refused.ts';
 import { ConsequenceWriter } from './consequence-writer.ts';
 import type {
   LogPlace,
@@ -48,14 +48,6 @@ export const SINKS = {
 
 type Request = PaymentRequest | RefundRequest | NotificationRequest;
 type Output = Purchase | InventoryUpdated | Request | OrderProgress;
-
-/** A record that has no outcome: it belongs with the dead letters, with this reason. */
-export class CommandRefused extends Error {
-  constructor(why: string) {
-    super(why);
-    this.name = 'CommandRefused';
-  }
-}
 
 export interface TicketProcessorOptions {
   /** How many the topic of commands has, to know a zone's own partition. */
@@ -137,10 +129,7 @@ export class TicketProcessor
     if (!isId(eventId) || !isId(zoneId)) {
       throw new CommandRefused('eventId and zoneId are 1 to 64 of A-Z a-z 0-9 . _ ~ -');
     }
-    const bytes = Buffer.from(key);
-    const partition = partitionForKey(bytes, 0, bytes.length, this.#options.commandPartitions);
-    if (partition === this.#context.partition) return;
-    throw new CommandRefused(`the key belongs to partition ${partition}`);
+    mustBelongTo(this.#context.partition, key, this.#options.commandPartitions);
   }
 
   #decide(key: string, zone: Zone | undefined, command: PurchaseChange, place: LogPlace): void {

@@ -3,6 +3,7 @@
  * planted violation of what only such sales can break.
  */
 import { expect, test } from 'vitest';
+import { NEVER_HELD } from '../../audit/life/life-zone.ts';
 import type { CheckoutRecord, PurchaseRecord, StockRecord } from '../../audit/sale-records.ts';
 import {
   auditLog,
@@ -38,19 +39,7 @@ const TERMS = {
   layout: { rows: 1, columns: 3 },
   notify: false,
 } as const;
-const HELD: CheckoutRecord = {
-  heldUntilMs: UNTIL_MS,
-  isExtended: false,
-  orderId: null,
-  voucher: null,
-  feesMinor: 0,
-  discountMinor: 0,
-  paymentId: null,
-  paidMinor: 0,
-  refundRequestedMinor: 0,
-  refundedMinor: 0,
-  paymentOffset: -1,
-};
+const HELD: CheckoutRecord = { ...NEVER_HELD, heldUntilMs: UNTIL_MS };
 
 const buy = (index: number, seats: readonly string[]): CraftedRecord =>
   commandRecord(KEY, 'Purchase', {

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { TopologyTestDriver } from '../../runtime/topology-test-driver.ts';
 import type { Serde } from '../../schemas/serde.ts';
 import { stringSerde } from '../../schemas/serdes.ts';
+import { CommandRefused } from '../../ticket-sales/command-refused.ts';
 import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
@@ -14,7 +15,6 @@ import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/reco
 import { STORES } from '../../ticket-sales/sale-stores.ts';
 import { type SeatRecord, SeatStore } from '../../ticket-sales/seat-store.ts';
 import { sellTickets } from '../../ticket-sales/sell-tickets.ts';
-import { CommandRefused } from '../../ticket-sales/ticket-processor.ts';
 import { Topology } from '../../topology/topology.ts';
 
 const ADDRESS = { eventId: 'gala', zoneId: 'hall' } as const;

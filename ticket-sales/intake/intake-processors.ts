@@ -3,10 +3,10 @@
  * nodes that share their stores: what buyers ask for, what zones say became of it, and what is known
  * of events.
  */
-import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
 import { CATALOG_STORES } from '../catalog/catalog-tables.ts';
+import { CommandRefused, mustBelongTo } from '../command-refused.ts';
 import type { Customer } from '../domain/catalog.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
 import type { EventDefinition } from '../domain/event.ts';
@@ -14,7 +14,6 @@ import type { Purchase } from '../domain/purchase.ts';
 import { isPurchaseId } from '../domain/purchase-id.ts';
 import { isId, zoneKey } from '../domain/zone.ts';
 import { EVENTS_STORE } from '../events-table.ts';
-import { CommandRefused } from '../ticket-processor.ts';
 import { admit, type CustomerTickets, counted, rejection } from './admission.ts';
 
 export const INTAKE_STORES = { tickets: 'customer-tickets', events: 'intake-events' } as const;
@@ -78,10 +77,7 @@ export class IntakeProcessor implements Processor<string, TicketCommand, string,
     if ((options?.orderId ?? null) !== null) {
       throw new CommandRefused('a line of an order is sent by its order');
     }
-    const bytes = Buffer.from(key);
-    const partition = partitionForKey(bytes, 0, bytes.length, this.#partitions);
-    if (partition === this.#context.partition) return;
-    throw new CommandRefused(`the key belongs to partition ${partition}`);
+    mustBelongTo(this.#context.partition, key, this.#partitions);
   }
 }
 

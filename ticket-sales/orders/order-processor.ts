@@ -4,13 +4,12 @@
  * its partition.
  */
 import { unreachable } from '../../base/assert.ts';
-import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
+import { CommandRefused, mustBelongTo } from '../command-refused.ts';
 import type { PurchaseChange } from '../domain/command.ts';
 import type { PaymentRequest, RefundRequest } from '../domain/payment.ts';
 import { zoneKey } from '../domain/zone.ts';
-import { CommandRefused } from '../ticket-processor.ts';
 import { Deadlines } from './deadlines.ts';
 import { decideCancelOrder, decideDeadline, decideLine } from './decide-order.ts';
 import { decideOrderPayment } from './decide-order-payment.ts';
@@ -89,10 +88,7 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
   #mustBelongHere(key: string, orderId: string): void {
     if (key !== orderId) throw new CommandRefused('the key is not the orderId of the value');
     if (!isOrderId(orderId)) throw new CommandRefused('orderId is not order- and a UUID');
-    const bytes = Buffer.from(key);
-    const partition = partitionForKey(bytes, 0, bytes.length, this.#partitions);
-    if (partition === this.#context.partition) return;
-    throw new CommandRefused(`the key belongs to partition ${partition}`);
+    mustBelongTo(this.#context.partition, key, this.#partitions);
   }
 
   #carryOut(before: Order | undefined, decision: OrderDecision, nowMs: number): void {
