@@ -3,12 +3,12 @@
  * let holds expire, cancel and pay late, while the sale is killed again and again. At the end the
  * auditor, the revenue query and the payment desk must agree to the cent. Exit 0 only when they do.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { auditWhenQuiet } from '../../test/kit/auditor.ts';
 import { type SaleProcess, saleProcess } from '../../test/kit/sale-process.ts';
 import { Gate } from '../gate.ts';
 import { JournalWriter } from '../kit/journal-writer.ts';
@@ -32,11 +32,8 @@ const HELP = `npm run demo -- [options]      an evening of two events, from the 
 Starts a sale of its own on free ports. Exit 0: the books, the revenue query and the auditor agree.
 `;
 
-const root = resolve(import.meta.dirname, '../..');
 const READY_WITHIN_MS = 120_000;
 const SETTLE_WITHIN_MS = 180_000;
-const AUDIT_PATIENCE_MS = 60_000;
-const AUDIT_NOT_VALID = 2;
 /** More than ever wait at once; a sale that is down makes them wait. */
 const GUESTS_MAX = 4_000;
 
@@ -189,37 +186,17 @@ async function settle({ evening, client, desk, around }: EveningRun, visits: rea
   }
 }
 
-/** `millrace audit` until the log is quiet. */
-async function audited(run: EveningRun): Promise<string> {
-  const deadlineMs = performance.now() + AUDIT_PATIENCE_MS;
-  for (;;) {
-    const isLast = performance.now() > deadlineMs;
-    const { exitCode, report } = await auditOnce(run, isLast);
-    if (exitCode === AUDIT_NOT_VALID && !isLast) {
-      await sleep(1_000);
-      continue;
-    }
-    if (exitCode !== 0) console.error(report);
-    return report.trim().split('\n').at(-1) ?? '';
-  }
-}
-
-async function auditOnce(
-  { sale, journalFile, applicationId }: EveningRun,
-  isSettledNow: boolean,
-): Promise<{ exitCode: number | null; report: string }> {
-  const args = [
-    ...['cli/main.ts', 'audit', '--live', '--journal', journalFile],
-    ...['--brokers', sale.brokers, '--registry', sale.registryUrl],
-    ...['--application-id', applicationId, ...(isSettledNow ? ['--settled'] : [])],
-  ];
-  const auditor = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
-  let report = '';
-  auditor.stdout.on('data', (text: Buffer) => {
-    report += text.toString();
+/** The auditor's last line. */
+async function audited({ sale, journalFile, applicationId }: EveningRun): Promise<string> {
+  const { brokers, registryUrl } = sale;
+  const { exitCode, report } = await auditWhenQuiet({
+    brokers,
+    registryUrl,
+    applicationId,
+    journalFile,
   });
-  const exitCode = await new Promise<number | null>((done) => auditor.once('close', done));
-  return { exitCode, report };
+  if (exitCode !== 0) console.error(report);
+  return report.trim().split('\n').at(-1) ?? '';
 }
 
 function tableOf(

@@ -3,6 +3,7 @@
  * of their own. Pure, and the same for the same seed.
  */
 import { type Random, seededRandom } from '../../base/random.ts';
+import { rowLetters } from '../../ticket-sales/domain/seats/seat-name.ts';
 
 /** What a buyer means to do once the tickets are held. */
 export const INTENTIONS = [
@@ -198,17 +199,11 @@ function wishOf(zone: EveningZone, pick: (count: number) => number): Record<stri
   if (zone.layout === undefined) return { quantity, ...voucher };
   const { rows, columns } = zone.layout;
   if (pick(3) === 0) {
-    const row = rowName(pick(rows));
+    const row = rowLetters(pick(rows));
     const first = 1 + pick(Math.max(1, columns - quantity));
     return { seats: Array.from({ length: quantity }, (_, index) => `${row}${first + index}`) };
   }
   return { bestAdjacent: { quantity, allowSplit: pick(2) === 0 } };
-}
-
-/** A, B, … Z, AA, AB: as spreadsheets name their columns. */
-function rowName(index: number): string {
-  const letter = String.fromCharCode(65 + (index % 26));
-  return index < 26 ? letter : rowName(Math.floor(index / 26) - 1) + letter;
 }
 
 function intentionOf(random: Random): Intention {

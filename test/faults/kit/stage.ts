@@ -2,20 +2,13 @@
  * Where one scenario plays: the app's instances as real processes on their Kafka, buyers, and at the
  * end the judgement: everything decided, the sale proven, `millrace audit` content.
  */
-import { spawn } from 'node:child_process';
-import {
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JournalWriter } from '../../../bench/kit/journal-writer.ts';
 import { connectToSale, openSale, type Sale, type SaleClient } from '../../../bench/sale-client.ts';
 import { isProven, proveSale, type SaleProof } from '../../../bench/sale-proof.ts';
+import { auditWhenQuiet } from '../../kit/auditor.ts';
 import type { LinkProxy } from '../../kit/link-proxy.ts';
 import { type SaleProcess, saleProcess } from '../../kit/sale-process.ts';
 import { expect, type Scenario } from '../scenario.ts';
@@ -23,16 +16,12 @@ import type { Ground, InstanceName } from './ground.ts';
 import { type Failpoint, failpointText } from './kill-points.ts';
 import { Load, type LoadOptions } from './load.ts';
 
-const root = resolve(import.meta.dirname, '../../..');
 const failpoints = join(import.meta.dirname, 'failpoints.ts');
 const ZONES = 8;
 const ZONE_CAPACITY = 60;
 const CONNECT_WITHIN_MS = 60_000;
 const READY_WITHIN_MS = 120_000;
 const ENDED_WITHIN_MS = 120_000;
-const AUDIT_PATIENCE_MS = 60_000;
-const AUDIT_AGAIN_MS = 1_000;
-const AUDIT_NOT_VALID = 2;
 
 /** Short times, so that a fault is over soon; all within what a broker allows by default. */
 const APP_ENV = {
@@ -258,39 +247,19 @@ export class Stage {
 
   /** `millrace audit` until the log is quiet; then once more, and what is open is a violation. */
   async #audited(): Promise<void> {
-    const deadlineMs = performance.now() + AUDIT_PATIENCE_MS;
-    for (;;) {
-      const isSettled = performance.now() > deadlineMs;
-      const exitCode = await this.#auditOnce(isSettled);
-      if (exitCode === 0) return;
-      if (exitCode !== AUDIT_NOT_VALID || isSettled) {
-        throw new Error(`millrace audit: exit code ${exitCode}, see ${this.#auditFile}`);
-      }
-      await sleep(AUDIT_AGAIN_MS);
-    }
-  }
-
-  get #auditFile(): string {
-    return join(this.directory, 'audit.txt');
-  }
-
-  async #auditOnce(isSettled: boolean): Promise<number | null> {
     const living = [...this.#instances.values()].find((instance) => !instance.hasEnded);
     expect(living !== undefined, 'an instance whose registry the auditor can ask');
-    const args = [
-      ...['cli/main.ts', 'audit', '--live', '--journal', this.#journalFile],
-      ...['--brokers', this.ground.brokers ?? living.brokers, '--registry', living.registryUrl],
-      ...['--application-id', this.applicationId, ...(isSettled ? ['--settled'] : [])],
-    ];
-    const auditor = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-    const report = createWriteStream(this.#auditFile);
-    auditor.stdout.pipe(report, { end: false });
-    auditor.stderr.pipe(report, { end: false });
-    const [exitCode] = await new Promise<[number | null]>((resolveExit) =>
-      auditor.once('close', (code) => resolveExit([code])),
-    );
-    report.end();
-    return exitCode;
+    const { exitCode, report } = await auditWhenQuiet({
+      brokers: this.ground.brokers ?? living.brokers,
+      registryUrl: living.registryUrl,
+      applicationId: this.applicationId,
+      journalFile: this.#journalFile,
+    });
+    const auditFile = join(this.directory, 'audit.txt');
+    writeFileSync(auditFile, report);
+    if (exitCode !== 0) {
+      throw new Error(`millrace audit: exit code ${exitCode}, see ${auditFile}`);
+    }
   }
 
   /** Whatever happened: nothing of it goes on. */
