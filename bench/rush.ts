@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
-import { bearer } from '../ticket-sales/demo.ts';
+import { bearer } from '../ticket-sales/app/demo.ts';
 import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { TOPICS } from '../ticket-sales/records.ts';
 import { Gate } from './gate.ts';

@@ -17,7 +17,7 @@ import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { RecordCursor } from '../kafka/records/types.ts';
 import { confluentRegistryClient } from '../schemas/confluent-registry-client.ts';
 import { toBytes } from '../schemas/serde.ts';
-import { bearer } from '../ticket-sales/demo.ts';
+import { bearer } from '../ticket-sales/app/demo.ts';
 import type { PurchaseCommand } from '../ticket-sales/domain/command.ts';
 import { purchaseIdFor } from '../ticket-sales/domain/purchase-id.ts';
 import { zoneKey } from '../ticket-sales/domain/zone.ts';

@@ -2,9 +2,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isMillraceError } from '../base/errors.ts';
 import { pinoLog } from '../base/pino-log.ts';
-import { readConfig, redacted } from '../ticket-sales/config.ts';
-import { packageVersion } from '../ticket-sales/package-version.ts';
-import { describeSettings } from '../ticket-sales/settings.ts';
+import { readConfig, redacted } from '../ticket-sales/app/config.ts';
+import { packageVersion } from '../ticket-sales/app/package-version.ts';
+import { describeSettings } from '../ticket-sales/app/settings.ts';
 import type { AuditCommandOptions } from './audit.ts';
 import { completionScript, isShell } from './completion.ts';
 import { runStart } from './start.ts';

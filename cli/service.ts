@@ -1,8 +1,8 @@
 /** `millrace payments` and `millrace notifications`: one service until a signal or a fatal error. */
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { AppConfig } from '../ticket-sales/config.ts';
-import { type ServiceName, startServiceApp } from '../ticket-sales/service-app.ts';
+import type { AppConfig } from '../ticket-sales/app/config.ts';
+import { type ServiceName, startServiceApp } from '../ticket-sales/app/service-app.ts';
 
 export async function runService(name: ServiceName, config: AppConfig, log: Log): Promise<void> {
   const abort = new AbortController();

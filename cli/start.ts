@@ -2,9 +2,9 @@
 import { keepCompiledModules } from '../base/compile-cache.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { startTicketApp, type TicketApp } from '../ticket-sales/app.ts';
-import type { AppConfig } from '../ticket-sales/config.ts';
-import { createDemoEvent, DEMO } from '../ticket-sales/demo.ts';
+import { startTicketApp, type TicketApp } from '../ticket-sales/app/app.ts';
+import type { AppConfig } from '../ticket-sales/app/config.ts';
+import { createDemoEvent, DEMO } from '../ticket-sales/app/demo.ts';
 
 /** How often a waiting start repeats what it waits for. */
 const WAITING_EVERY_MS = 5_000;

@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import type { TopicSpec } from '../kafka/ports.ts';
+import { packageVersion } from '../ticket-sales/app/package-version.ts';
 import { INTAKE_TOPIC, intakeTopics } from '../ticket-sales/intake/intake-topology.ts';
 import { ORDER_TOPICS } from '../ticket-sales/orders/order-records.ts';
 import { orderTopics } from '../ticket-sales/orders/order-topology.ts';
-import { packageVersion } from '../ticket-sales/package-version.ts';
 import { TOPICS } from '../ticket-sales/records.ts';
 import { ticketTopics } from '../ticket-sales/topics.ts';
 

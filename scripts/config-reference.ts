@@ -1,5 +1,5 @@
 /** docs/configuration.md and .env.example as text, made from the table of settings. Pure. */
-import { describeSettings, type SettingDescription } from '../ticket-sales/settings.ts';
+import { describeSettings, type SettingDescription } from '../ticket-sales/app/settings.ts';
 
 /** In this order; a prefix takes what none before it took. */
 const GROUPS: readonly (readonly [title: string, prefixes: readonly string[], about: string])[] = [
@@ -55,7 +55,7 @@ export function configurationPage(): string {
   return [
     '# Configuration',
     '',
-    '<!-- Made by `npm run docs` from ticket-sales/settings.ts: change it there. -->',
+    '<!-- Made by `npm run docs` from ticket-sales/app/settings.ts: change it there. -->',
     '',
     'Everything is set by environment variables, read once at the start. A value may come from a file: `NAME_FILE` names it.',
     'A wrong value is an error that names every wrong setting, and nothing is started; a name that only looks like one of these is a warning.',
@@ -86,7 +86,7 @@ export function envExample(): string {
     ]),
   ]);
   return [
-    '# Made by `npm run docs` from ticket-sales/settings.ts. Defaults; take out the # to change one.',
+    '# Made by `npm run docs` from ticket-sales/app/settings.ts. Defaults; take out the # to change one.',
     '',
     ...sections,
   ].join('\n');

@@ -1,11 +1,11 @@
 /** docs/openapi.json as data: the API with the defaults of all settings, as /openapi.json serves it. */
 import { silentLog } from '../base/log.ts';
 import type { QueryableStreams } from '../interactive-queries/queryable-streams.ts';
+import { readConfig } from '../ticket-sales/app/config.ts';
+import { packageVersion } from '../ticket-sales/app/package-version.ts';
 import type { CommandSender } from '../ticket-sales/command-sender.ts';
-import { readConfig } from '../ticket-sales/config.ts';
 import { createTicketApi } from '../ticket-sales/http/ticket-api.ts';
 import { orderSerdes } from '../ticket-sales/orders/order-records.ts';
-import { packageVersion } from '../ticket-sales/package-version.ts';
 import { ticketSerdes } from '../ticket-sales/records.ts';
 
 /** An API that nobody asks: what its routes stand on is never there. */

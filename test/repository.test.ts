@@ -101,7 +101,7 @@ const ONE_FILE: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['interactive-queries/metrics.ts'],
   pino: ['base/pino-log.ts'],
   nodemailer: ['ticket-sales/notifications/smtp-transport.ts'],
-  zod: ['ticket-sales/settings.ts'],
+  zod: ['ticket-sales/app/settings.ts'],
 };
 
 interface Import {

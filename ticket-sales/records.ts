@@ -15,7 +15,7 @@ import { available, type Zone } from './domain/zone.ts';
 import type { ReadModelEntry } from './festival/read-model.ts';
 import type { EventZone } from './reports/report-stores.ts';
 import type { SalesBucket } from './reports/sales-timeline.ts';
-import { type SeatRecord, seatSerde } from './seat-store.ts';
+import { type SeatRecord, seatSerde } from './sale/seat-store.ts';
 
 export const TOPICS = {
   commands: 'ticketPurchase',

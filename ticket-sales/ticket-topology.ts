@@ -15,7 +15,6 @@ import { StreamsBuilder } from '../topology/streams-builder.ts';
 import type { Topology } from '../topology/topology.ts';
 import { CATALOG_STORES, defineCustomers, defineVenues } from './catalog/catalog-tables.ts';
 import { VENUE_WATCH, watchVenues } from './catalog/unknown-venues.ts';
-import { defineEvents } from './events-table.ts';
 import { addFestivalSinks, type Festival } from './festival/festival-topology.ts';
 import { defineReadModel } from './festival/read-model.ts';
 import { defineIntake, INTAKE_SINK, type IntakeOptions } from './intake/intake-topology.ts';
@@ -24,8 +23,9 @@ import type { TicketSerdes } from './records.ts';
 import { defineBuyerIndex } from './reports/buyer-index.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
 import { REPORT_STORES } from './reports/report-stores.ts';
-import { sellTickets } from './sell-tickets.ts';
-import { SINKS } from './ticket-processor.ts';
+import { defineEvents } from './sale/events-table.ts';
+import { sellTickets } from './sale/sell-tickets.ts';
+import { SINKS } from './sale/ticket-processor.ts';
 
 export interface TicketTopologyOptions {
   /** How many the topic of commands has, to know a zone's own partition. */

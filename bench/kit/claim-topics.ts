@@ -1,6 +1,6 @@
 /** A Kafka where the sale may have been: its topics there are deleted only when that is allowed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SCHEMAS_TOPIC } from '../../ticket-sales/kafka-schema-log.ts';
+import { SCHEMAS_TOPIC } from '../../ticket-sales/app/kafka-schema-log.ts';
 import { ticketTopics } from '../../ticket-sales/topics.ts';
 import { kafkaClient } from './sale-topics.ts';
 

@@ -5,7 +5,7 @@ import { systemRandom } from '../../base/random.ts';
 import { createKafkaClient } from '../../kafka/kafka-client.ts';
 import type { KafkaClient } from '../../kafka/ports.ts';
 import { SchemaRegistryService } from '../../schemas/registry/schema-registry-service.ts';
-import { createSchemasTopic, kafkaSchemaLog } from '../../ticket-sales/kafka-schema-log.ts';
+import { createSchemasTopic, kafkaSchemaLog } from '../../ticket-sales/app/kafka-schema-log.ts';
 import { TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
 import { ensureTopics, ticketTopics } from '../../ticket-sales/topics.ts';
 import type { SaleOnKafka } from '../sale-client.ts';

@@ -9,8 +9,8 @@ import type { TicketCommand } from '../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../ticket-sales/domain/zone.ts';
 import { TOPICS as APP_TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
-import { STORES } from '../../ticket-sales/sale-stores.ts';
-import { sellTickets } from '../../ticket-sales/sell-tickets.ts';
+import { STORES } from '../../ticket-sales/sale/sale-stores.ts';
+import { sellTickets } from '../../ticket-sales/sale/sell-tickets.ts';
 import { Topology } from '../../topology/topology.ts';
 import {
   APPLICATION_ID,

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createDemoEvent } from '../../ticket-sales/demo.ts';
+import { createDemoEvent } from '../../ticket-sales/app/demo.ts';
 import { freePort } from '../kit/apache-kafka.ts';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { configurationPage, envExample } from '../../scripts/config-reference.ts';
-import { readConfig } from '../../ticket-sales/config.ts';
-import { describeSettings } from '../../ticket-sales/settings.ts';
+import { readConfig } from '../../ticket-sales/app/config.ts';
+import { describeSettings } from '../../ticket-sales/app/settings.ts';
 
 const fileText = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 

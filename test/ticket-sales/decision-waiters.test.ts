@@ -7,7 +7,7 @@ import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
 import { type Outcome, ticketSerdes } from '../../ticket-sales/records.ts';
 import { settle } from '../kit/drive.ts';
 import { purchaseWith } from './domain/samples.ts';
-import { statusNotice } from './status-notice.ts';
+import { statusNotice } from './http/status-notice.ts';
 
 const registry = { register: async () => 7, schemaById: async () => 'string' };
 const { purchase: statusSerde, outcome: outcomeSerde } = ticketSerdes(registry);

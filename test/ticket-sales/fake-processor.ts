@@ -1,9 +1,9 @@
 /** The real processor of the sale over the stores of an instance, without an engine around it. */
 import type { KeyValueStore } from '../../stores/state-store.ts';
-import { CommandRefused } from '../../ticket-sales/command-refused.ts';
 import type { PaymentUpdate, TicketCommand } from '../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
-import { SINKS, TicketProcessor } from '../../ticket-sales/ticket-processor.ts';
+import { CommandRefused } from '../../ticket-sales/sale/command-refused.ts';
+import { SINKS, TicketProcessor } from '../../ticket-sales/sale/ticket-processor.ts';
 import type { ProcessorContext, RecordMetadata } from '../../topology/processor.ts';
 import type { FakeStreams } from '../interactive-queries/fake-streams.ts';
 

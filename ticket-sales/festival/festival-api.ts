@@ -2,7 +2,7 @@
 import { MillraceError } from '../../base/errors.ts';
 import type { Route } from '../../interactive-queries/http/route.ts';
 import type { HostInfo } from '../../interactive-queries/queryable-streams.ts';
-import { type AppConfig, hostInUrl, isLoopback } from '../config.ts';
+import { type AppConfig, hostInUrl, isLoopback } from '../app/config.ts';
 import type { FestivalDeps } from './festival-desk.ts';
 import { festivalRoutes } from './festival-routes.ts';
 import type { FestivalOptions } from './festival-topology.ts';

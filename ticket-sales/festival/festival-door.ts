@@ -10,12 +10,12 @@
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
-import { CommandRefused } from '../command-refused.ts';
 import type { PaymentUpdate, PurchaseCommand, TicketCommand } from '../domain/command.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { isPurchaseId } from '../domain/purchase-id.ts';
 import { zoneKey } from '../domain/zone.ts';
-import { STORES } from '../sale-stores.ts';
+import { CommandRefused } from '../sale/command-refused.ts';
+import { STORES } from '../sale/sale-stores.ts';
 import { canonicalUuid, purchaseIdPrefix, TICKET_TYPES } from './festival.ts';
 import type { FestivalPayment, FestivalPurchase } from './festival-records.ts';
 

@@ -9,7 +9,7 @@ import type { TopicSpec } from '../../kafka/ports.ts';
 import { stringSerde } from '../../schemas/serdes.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
-import { STORES } from '../sale-stores.ts';
+import { STORES } from '../sale/sale-stores.ts';
 import { DOOR_SINKS, FestivalDoor } from './festival-door.ts';
 import type { FestivalSerdes } from './festival-records.ts';
 import { FestivalStock } from './festival-stock.ts';

@@ -2,8 +2,8 @@
 import Type from 'typebox';
 import type { Route } from '../../interactive-queries/http/route.ts';
 import { EVENT_STREAM } from '../../interactive-queries/http/server-sent-events.ts';
-import type { InventoryStreams } from './inventory-stream.ts';
-import type { PurchaseStreams } from './purchase-stream.ts';
+import type { InventoryStreams } from './events/inventory-stream.ts';
+import type { PurchaseStreams } from './purchases/purchase-stream.ts';
 import { BUYERS } from './roles.ts';
 import { idSchema, purchaseIdSchema } from './views.ts';
 

@@ -6,14 +6,14 @@
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
 import { CATALOG_STORES } from '../catalog/catalog-tables.ts';
-import { CommandRefused, mustBelongTo } from '../command-refused.ts';
 import type { Customer } from '../domain/catalog.ts';
 import type { PurchaseCommand, TicketCommand } from '../domain/command.ts';
 import type { EventDefinition } from '../domain/event.ts';
 import type { Purchase } from '../domain/purchase.ts';
 import { isPurchaseId } from '../domain/purchase-id.ts';
 import { isId, zoneKey } from '../domain/zone.ts';
-import { EVENTS_STORE } from '../events-table.ts';
+import { CommandRefused, mustBelongTo } from '../sale/command-refused.ts';
+import { EVENTS_STORE } from '../sale/events-table.ts';
 import { admit, type CustomerTickets, counted, rejection } from './admission.ts';
 
 export const INTAKE_STORES = { tickets: 'customer-tickets', events: 'intake-events' } as const;

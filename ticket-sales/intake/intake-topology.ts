@@ -13,9 +13,9 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { CATALOG_STORES, CUSTOMERS_SOURCE } from '../catalog/catalog-tables.ts';
-import { EVENT_NODES, EVENTS_STORE } from '../events-table.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
-import { SALE_NODE } from '../sell-tickets.ts';
+import { EVENT_NODES, EVENTS_STORE } from '../sale/events-table.ts';
+import { SALE_NODE } from '../sale/sell-tickets.ts';
 import { DELETE, LOG_TIME } from '../topics.ts';
 import {
   addressOf,

@@ -6,10 +6,10 @@
 import { unreachable } from '../../base/assert.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
-import { CommandRefused, mustBelongTo } from '../command-refused.ts';
 import type { PurchaseChange } from '../domain/command.ts';
 import type { PaymentRequest, RefundRequest } from '../domain/payment.ts';
 import { zoneKey } from '../domain/zone.ts';
+import { CommandRefused, mustBelongTo } from '../sale/command-refused.ts';
 import { Deadlines } from './deadlines.ts';
 import { decideCancelOrder, decideDeadline, decideLine } from './decide-order.ts';
 import { decideOrderPayment } from './decide-order-payment.ts';

@@ -16,7 +16,7 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
-import { SALE_NODE } from '../sell-tickets.ts';
+import { SALE_NODE } from '../sale/sell-tickets.ts';
 import { COMPACT, DELETE, LOG_TIME } from '../topics.ts';
 import { ORDER_SINKS, ORDER_STORES, OrderProcessor } from './order-processor.ts';
 import { ORDER_TOPICS, type OrderSerdes } from './order-records.ts';

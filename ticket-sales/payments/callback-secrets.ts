@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemRandom } from '../../base/random.ts';
-import { type AppConfig, isLoopback } from '../config.ts';
+import { type AppConfig, isLoopback } from '../app/config.ts';
 
 const FILE = 'payment-callback-secret';
 

@@ -11,8 +11,8 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { StoreSpec } from '../../stores/state-store.ts';
 import type { StreamPartitioner } from '../../topology/processor.ts';
 import type { Topology } from '../../topology/topology.ts';
-import { EVENT_NODES } from '../events-table.ts';
 import type { InventoryUpdated, TicketSerdes } from '../records.ts';
+import { EVENT_NODES } from '../sale/events-table.ts';
 import { EventReporter, StockReporter } from './report-processors.ts';
 import { REPORT_STORES } from './report-stores.ts';
 

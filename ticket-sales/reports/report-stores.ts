@@ -1,6 +1,7 @@
 /** The stores of the reports. All but the buyers' are in the partition of their event. */
-import { EVENTS_STORE } from '../events-table.ts';
+
 import type { InventoryUpdated } from '../records.ts';
+import { EVENTS_STORE } from '../sale/events-table.ts';
 
 export const REPORT_STORES = {
   /** By event: its definition. */

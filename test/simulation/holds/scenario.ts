@@ -10,7 +10,7 @@ import type { Outcome, Scenario, StoreContent, Watch } from '../../../simulation
 import type { ReadRecord } from '../../../simulation/topic-reader.ts';
 import { EPOCH_MS } from '../../../simulation/world/process.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
-import { holdKey, STORES } from '../../../ticket-sales/sale-stores.ts';
+import { holdKey, STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopics } from '../../../ticket-sales/topics.ts';
 import { auditSale, sentencesOf } from '../audited-sale.ts';
 import { APPLICATION_ID, PARTITIONS, saleTopology, serdes } from '../sale.ts';

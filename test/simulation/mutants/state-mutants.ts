@@ -4,7 +4,7 @@ import { isMillraceError } from '../../../base/errors.ts';
 import type { Disk } from '../../../embedded-kafka/ports.ts';
 import type { BytesBatch, BytesStore, BytesStoreEngine } from '../../../stores/bytes-store.ts';
 import type { KeyValueStore } from '../../../stores/state-store.ts';
-import { STORES } from '../../../ticket-sales/sale-stores.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { chores } from '../chores/scenario.ts';
 import { holds } from '../holds/scenario.ts';
 import type { Mutant } from '../mutants.ts';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CATALOG_STORES } from '../../../ticket-sales/catalog/catalog-tables.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { TokenIssuer } from '../../kit/token-issuer.ts';
-import { type FakeInstance, FakeSale, partitionOf } from '../fake-sale.ts';
+import { type FakeInstance, FakeSale, partitionOf } from '../http/fake-sale.ts';
 
 let sale: FakeSale;
 

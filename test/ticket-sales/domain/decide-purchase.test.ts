@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decideChange } from '../../../ticket-sales/domain/decide-change.ts';
-import { decidePurchase } from '../../../ticket-sales/domain/decide-purchase.ts';
+import { decideChange } from '../../../ticket-sales/domain/decisions/decide-change.ts';
+import { decidePurchase } from '../../../ticket-sales/domain/decisions/decide-purchase.ts';
 import {
   cancelCommand,
   NO_FACTS,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CreateZoneCommand, ZoneCommand } from '../../../ticket-sales/domain/command.ts';
-import { decideZone } from '../../../ticket-sales/domain/decide-zone.ts';
+import { decideZone } from '../../../ticket-sales/domain/decisions/decide-zone.ts';
 import { CAPACITY_MAX, QUANTITY_MAX } from '../../../ticket-sales/domain/zone.ts';
 import { PLAIN_TERMS } from '../../../ticket-sales/domain/zone-terms.ts';
 import { NO_FACTS, PLACE, zoneWith } from './samples.ts';

@@ -9,11 +9,11 @@ import type {
   PurchaseChange,
   PurchaseOptions,
 } from '../../../ticket-sales/domain/command.ts';
-import { decide } from '../../../ticket-sales/domain/decide.ts';
-import { decideExpiry, isDue } from '../../../ticket-sales/domain/decide-change.ts';
-import { decidePayment } from '../../../ticket-sales/domain/decide-payment.ts';
-import type { PurchaseDecision } from '../../../ticket-sales/domain/decide-purchase.ts';
-import type { ZoneFacts } from '../../../ticket-sales/domain/facts.ts';
+import { decide } from '../../../ticket-sales/domain/decisions/decide.ts';
+import { decideExpiry, isDue } from '../../../ticket-sales/domain/decisions/decide-change.ts';
+import { decidePayment } from '../../../ticket-sales/domain/decisions/decide-payment.ts';
+import type { PurchaseDecision } from '../../../ticket-sales/domain/decisions/decide-purchase.ts';
+import type { ZoneFacts } from '../../../ticket-sales/domain/decisions/facts.ts';
 import type { Refund } from '../../../ticket-sales/domain/payment.ts';
 import type { Purchase, PurchaseState } from '../../../ticket-sales/domain/purchase.ts';
 import type { Voucher } from '../../../ticket-sales/domain/voucher.ts';

@@ -9,8 +9,8 @@ import type {
   PurchaseCommand,
   ZoneCommand,
 } from '../../../ticket-sales/domain/command.ts';
-import { decide } from '../../../ticket-sales/domain/decide.ts';
-import { decideZone } from '../../../ticket-sales/domain/decide-zone.ts';
+import { decide } from '../../../ticket-sales/domain/decisions/decide.ts';
+import { decideZone } from '../../../ticket-sales/domain/decisions/decide-zone.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { available, type Zone, zoneKey } from '../../../ticket-sales/domain/zone.ts';
 import { NO_FACTS } from './samples.ts';

@@ -1,6 +1,6 @@
 /** Zones, purchases and commands of which a test names only what matters to it. */
 import type { CancelCommand, PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
-import type { ZoneFacts } from '../../../ticket-sales/domain/facts.ts';
+import type { ZoneFacts } from '../../../ticket-sales/domain/decisions/facts.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import type { Zone } from '../../../ticket-sales/domain/zone.ts';
 

@@ -1,10 +1,10 @@
 /** Festival_Ticket_Sales_API over HTTP: a client made from its document, on one and on two instances. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readConfig } from '../../../ticket-sales/config.ts';
+import { readConfig } from '../../../ticket-sales/app/config.ts';
 import { ticketIdOf } from '../../../ticket-sales/festival/festival.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { TokenIssuer } from '../../kit/token-issuer.ts';
-import { FakeSale } from '../fake-sale.ts';
+import { FakeSale } from '../http/fake-sale.ts';
 import { CONTRACT, type ContractAnswer, contractClient } from './contract-client.ts';
 
 const ENV = { FESTIVAL_EVENT: 'fest' };

@@ -10,7 +10,7 @@ import { purchaseIdFor } from '../../../ticket-sales/domain/purchase-id.ts';
 import type { Zone } from '../../../ticket-sales/domain/zone.ts';
 import { festivalSerdes } from '../../../ticket-sales/festival/festival-records.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/records.ts';
-import { STORES } from '../../../ticket-sales/sale-stores.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
 import { purchaseCommand } from '../domain/samples.ts';
 import { createZone, HOLD } from './festival-zones.ts';

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { INTAKE_TOPIC } from '../../../ticket-sales/intake/intake-topology.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
-import { FakeSale } from '../fake-sale.ts';
+import { FakeSale } from '../http/fake-sale.ts';
 
 let sale: FakeSale;
 

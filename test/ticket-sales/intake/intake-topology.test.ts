@@ -12,10 +12,10 @@ import { INTAKE_STORES } from '../../../ticket-sales/intake/intake-processors.ts
 import { intakeSerdes } from '../../../ticket-sales/intake/intake-records.ts';
 import { INTAKE_TOPIC } from '../../../ticket-sales/intake/intake-topology.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/records.ts';
-import { STORES } from '../../../ticket-sales/sale-stores.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
 import { purchaseCommand } from '../domain/samples.ts';
-import { createZone, HOLD_TERMS, idOf } from '../driven-sale.ts';
+import { createZone, HOLD_TERMS, idOf } from '../sale/driven-sale.ts';
 
 const START_MS = 1_700_000_000_000;
 

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../../base/log.ts';
 import { BatchBuilder } from '../../../kafka/records/batch-builder.ts';
 import { toBytes } from '../../../schemas/serde.ts';
+import { readConfig } from '../../../ticket-sales/app/config.ts';
 import type { CommandSender } from '../../../ticket-sales/command-sender.ts';
-import { readConfig } from '../../../ticket-sales/config.ts';
 import { createTicketApi, type TicketApi } from '../../../ticket-sales/http/ticket-api.ts';
 import { decideCancelOrder, decideLine } from '../../../ticket-sales/orders/decide-order.ts';
 import { decideOrderPayment } from '../../../ticket-sales/orders/decide-order-payment.ts';
@@ -15,7 +15,7 @@ import type { OrderDecision } from '../../../ticket-sales/orders/order-decision.
 import { ORDER_STORES } from '../../../ticket-sales/orders/order-processor.ts';
 import { ORDER_TOPICS, orderSerdes } from '../../../ticket-sales/orders/order-records.ts';
 import { ticketSerdes } from '../../../ticket-sales/records.ts';
-import { STORES } from '../../../ticket-sales/sale-stores.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { FakeStreams } from '../../interactive-queries/fake-streams.ts';
 import { at, outcome, payment } from './samples.ts';
 

@@ -16,7 +16,7 @@ import {
   orderSerdes,
 } from '../../../ticket-sales/orders/order-records.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/records.ts';
-import { STORES } from '../../../ticket-sales/sale-stores.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
 import { lineOf, ORDER_ID, placeOrder } from './samples.ts';
 

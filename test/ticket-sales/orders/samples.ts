@@ -1,6 +1,6 @@
 /** Orders, lines and what they hear, of which a test names only what matters to it. */
 import type { PaymentUpdate, PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
-import { NO_CHECKOUT } from '../../../ticket-sales/domain/decide-request.ts';
+import { NO_CHECKOUT } from '../../../ticket-sales/domain/decisions/decide-request.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { decideLine } from '../../../ticket-sales/orders/decide-order.ts';
 import { decideOrderPayment } from '../../../ticket-sales/orders/decide-order-payment.ts';

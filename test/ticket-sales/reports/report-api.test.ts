@@ -8,7 +8,7 @@ import { bucketKey } from '../../../ticket-sales/reports/sales-timeline.ts';
 import { emptySales } from '../../../ticket-sales/reports/sums.ts';
 import { TokenIssuer } from '../../kit/token-issuer.ts';
 import { purchaseWith } from '../domain/samples.ts';
-import { type Answer, FakeSale, PARTITIONS, partitionOf } from '../fake-sale.ts';
+import { type Answer, FakeSale, PARTITIONS, partitionOf } from '../http/fake-sale.ts';
 
 const START_MS = Date.UTC(2026, 4, 1, 18, 30);
 const MINUTE_MS = 60_000;

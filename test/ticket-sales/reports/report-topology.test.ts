@@ -5,7 +5,6 @@ import { TopologyTestDriver } from '../../../runtime/topology-test-driver.ts';
 import { stringSerde } from '../../../schemas/serdes.ts';
 import type { EventSales } from '../../../ticket-sales/domain/event.ts';
 import type { Money } from '../../../ticket-sales/domain/money.ts';
-import { defineEvents } from '../../../ticket-sales/events-table.ts';
 import {
   type InventoryUpdated,
   type TicketSerdes,
@@ -16,6 +15,7 @@ import { BUYER_STORE, defineBuyerIndex } from '../../../ticket-sales/reports/buy
 import { DEFAULT_REPORTS, defineReports } from '../../../ticket-sales/reports/define-reports.ts';
 import { type EventZone, REPORT_STORES } from '../../../ticket-sales/reports/report-stores.ts';
 import type { SalesBucket } from '../../../ticket-sales/reports/sales-timeline.ts';
+import { defineEvents } from '../../../ticket-sales/sale/events-table.ts';
 import { StreamsBuilder } from '../../../topology/streams-builder.ts';
 import { purchaseWith } from '../domain/samples.ts';
 

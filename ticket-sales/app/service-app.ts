@@ -1,0 +1,96 @@
+/** A service in a process of its own: Kafka, topics, registry, service, and back again at the stop. */
+import { systemClock } from '../../base/clock.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import { createKafkaClient } from '../../kafka/kafka-client.ts';
+import type { JobService } from '../jobs/job-service.ts';
+import { ticketSerdes } from '../records.ts';
+import { ensureTopics, ticketTopics } from '../topics.ts';
+import type { AppHooks } from './app.ts';
+import { type AppConfig, outsideKafka } from './config.ts';
+import { reachUnservedRegistry } from './registry-side.ts';
+import { type ServiceDeps, startNotifications, startPayments } from './services.ts';
+
+export const SERVICES = ['payments', 'notifications'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+export interface ServiceApp {
+  readonly applicationId: string;
+  readonly failed: Promise<Error>;
+  /** Orderly. */
+  stop(): Promise<void>;
+}
+
+/** Rejects with a named error and leaves nothing running. */
+export async function startServiceApp(
+  name: ServiceName,
+  config: AppConfig,
+  log: Log,
+  hooks: AppHooks,
+): Promise<ServiceApp> {
+  if (config.KAFKA_BROKERS === undefined) {
+    throw new MillraceError('CONFIG_MISSING', 'KAFKA_BROKERS says where the sale is', {
+      hint: `With the embedded broker ${name} run inside of millrace start; KAFKA_BROKERS may also name that broker.`,
+    });
+  }
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of stops.splice(0).reverse()) {
+      await step().catch((err: unknown) => log.error({ err }, 'a step of the stop failed'));
+    }
+  };
+  try {
+    const deps = await reach(config, log, hooks, stops);
+    const service = await startService(name, deps);
+    stops.push(() => service.stop(config.SHUTDOWN_GRACE_MS / 2));
+    const { applicationId, failed } = service;
+    return { applicationId, failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function reach(
+  config: AppConfig,
+  log: Log,
+  hooks: AppHooks,
+  stops: (() => Promise<void>)[],
+): Promise<ServiceDeps> {
+  const connection = outsideKafka(config);
+  const kafka = createKafkaClient({ connection, clock: systemClock, random: systemRandom, log });
+  stops.push(() => kafka.close());
+  await kafka.waitUntilReachable(hooks.signal, (error) =>
+    hooks.onWaiting(`Kafka: ${error.message}`),
+  );
+  if (hooks.signal.aborted) throw new MillraceError('STREAMS_STATE', 'stopped while starting');
+  const producer = kafka.producer({
+    deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
+    lingerMs: 0,
+    compression: config.KAFKA_COMPRESSION_TYPE,
+  });
+  stops.push(() => producer.close());
+  await ensureTopics(
+    kafka.admin,
+    ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR),
+  );
+  const { registry } = await reachUnservedRegistry(config, kafka, log, hooks, stops);
+  const serdes = ticketSerdes(registry);
+  return { config, connect: () => connection, kafka, producer, serdes, log };
+}
+
+/** Whoever starts it this way wants it: `off` is for the sale's process. */
+async function startService(name: ServiceName, deps: ServiceDeps): Promise<JobService> {
+  const { PAYMENTS, NOTIFICATIONS } = deps.config;
+  switch (name) {
+    case 'payments':
+      return startPayments(deps, PAYMENTS === 'http' ? 'http' : 'simulated');
+    case 'notifications':
+      return startNotifications(deps, orLog(NOTIFICATIONS));
+  }
+}
+
+function orLog<T extends string>(kind: T | 'off' | undefined): T | 'log' {
+  return kind === undefined || kind === 'off' ? 'log' : kind;
+}

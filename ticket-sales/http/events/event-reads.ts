@@ -1,0 +1,70 @@
+/** What everybody may read: events, their zones and what is left in them. */
+import { jsonWithEtag } from '../../../interactive-queries/http/etag.ts';
+import { Problem } from '../../../interactive-queries/http/problem.ts';
+import type { RouteRequest, RouteResponse } from '../../../interactive-queries/http/route.ts';
+import type { OwnerRouting } from '../../../interactive-queries/owner-routing.ts';
+import type { QueryableStreams } from '../../../interactive-queries/queryable-streams.ts';
+import type { ReadOnlyKeyValueStore } from '../../../stores/state-store.ts';
+import type { CommandSender } from '../../command-sender.ts';
+import type { TicketCommand } from '../../domain/command.ts';
+import type { EventDefinition } from '../../domain/event.ts';
+import { type Zone, zoneKey } from '../../domain/zone.ts';
+import type { TopicOf } from '../../records.ts';
+import { REPORT_STORES } from '../../reports/report-stores.ts';
+import { STORES } from '../../sale/sale-stores.ts';
+import { eventView } from '../views.ts';
+import { zoneView } from './zone-views.ts';
+
+export interface EventRoutesDeps {
+  readonly streams: QueryableStreams;
+  readonly routing: OwnerRouting;
+  readonly sender: CommandSender;
+  readonly commands: TopicOf<TicketCommand>;
+  readonly events: TopicOf<EventDefinition>;
+}
+
+/** The zones of an event are answered whole. */
+const ZONES_PER_PARTITION_MAX = 10_000;
+
+export function getEvent(
+  deps: Pick<EventRoutesDeps, 'streams' | 'routing'>,
+  request: RouteRequest,
+): RouteResponse | Promise<RouteResponse> {
+  const eventId = request.params['eventId']!;
+  const location = deps.streams.locateKey(REPORT_STORES.events, Buffer.from(eventId));
+  return deps.routing.answer<EventDefinition>(REPORT_STORES.events, location, request, (store) => {
+    const found = store.get(eventId);
+    if (found === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
+    return jsonWithEtag(request, eventView(found));
+  });
+}
+
+export async function listZones(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  const prefix = Buffer.from(`${request.params['eventId']}/`);
+  const { items, headers } = await deps.routing.gather(STORES.zones, request, async (store) => {
+    const zones = store as ReadOnlyKeyValueStore<unknown, Zone>;
+    const views: object[] = [];
+    for await (const [, found] of zones.range({ prefix, limit: ZONES_PER_PARTITION_MAX })) {
+      views.push(zoneView(found));
+    }
+    return views;
+  });
+  return jsonWithEtag(request, { items }, undefined, headers);
+}
+
+export function answerZone(
+  deps: EventRoutesDeps,
+  request: RouteRequest,
+  view: (zone: Zone) => Record<string, unknown>,
+): RouteResponse | Promise<RouteResponse> {
+  const key = zoneKey(request.params['eventId']!, request.params['zoneId']!);
+  const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
+  return deps.routing.answer<Zone>(STORES.zones, location, request, (store) => {
+    const found = store.get(key);
+    if (found === undefined) throw new Problem('not-found', { detail: 'there is no such zone' });
+    return jsonWithEtag(request, view(found), `"${found.version}"`);
+  });
+}
