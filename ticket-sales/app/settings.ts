@@ -206,6 +206,11 @@ export const SETTINGS = {
       'festivalInventoryUpdated',
     ),
   },
+  FESTIVAL_PAYMENT_WAIT_MS: {
+    about:
+      'How long a payment of the festival that overtook its purchase waits for it, ms of log time, before it is a dead letter.',
+    schema: whole(0, 86_400_000).default(600_000),
+  },
   PAYMENTS: {
     about:
       'Who answers requests for payments: docs/how-to/payment-provider.md. Unset: simulated with the embedded broker, else off (then `millrace payments`, or a service of your own).',

@@ -14,7 +14,8 @@ const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 /** null: no event is the festival. */
 export function festivalOptions(config: AppConfig): FestivalOptions | null {
   const { FESTIVAL_EVENT: eventId, FESTIVAL_INVENTORY_TOPIC: inventoryTopic } = config;
-  return eventId === undefined ? null : { eventId, inventoryTopic };
+  const { FESTIVAL_PAYMENT_WAIT_MS: paymentWaitMs } = config;
+  return eventId === undefined ? null : { eventId, inventoryTopic, paymentWaitMs };
 }
 
 /** `own`: our routes, that do the work. */

@@ -6,7 +6,8 @@
  *     transaction that consumes it.
  * D2. A payment names no zone. It goes where its purchase may be, one zone of the festival after the
  *     other (first the one that an id of ours tells), and counts where the purchase is found.
- * D3. What cannot be understood is a dead letter with the reason: the bytes are as they came.
+ * D3. One that no zone has a purchase for may have overtaken it: it waits (early-payments.ts).
+ * D4. What cannot be understood is a dead letter with the reason: the bytes are as they came.
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
@@ -16,6 +17,7 @@ import { isPurchaseId } from '../domain/purchase-id.ts';
 import { zoneKey } from '../domain/zone.ts';
 import { CommandRefused } from '../sale/command-refused.ts';
 import { STORES } from '../sale/sale-stores.ts';
+import { EarlyPayments } from './early-payments.ts';
 import { canonicalUuid, purchaseIdPrefix, TICKET_TYPES } from './festival.ts';
 import type { FestivalPayment, FestivalPurchase } from './festival-records.ts';
 
@@ -27,17 +29,27 @@ const VISITED_HEADER = 'millrace.festival.visited';
 type Incoming = TicketCommand | PaymentUpdate | FestivalPurchase | FestivalPayment;
 type Outgoing = TicketCommand | PaymentUpdate | FestivalPayment;
 
+export interface FestivalDoorOptions {
+  readonly eventId: string;
+  /** How long a payment waits for its purchase, ms of log time; 0 = not at all. */
+  readonly paymentWaitMs: number;
+  /** The node that decides. */
+  readonly sale: string;
+}
+
 export class FestivalDoor implements Processor<string | null, Incoming, string, Outgoing> {
   readonly #eventId: string;
   readonly #sale: string;
+  readonly #paymentWaitMs: number;
   readonly #zones: readonly { readonly key: string; readonly prefix: string }[];
   #context!: ProcessorContext<string, Outgoing>;
   #purchases!: KeyValueStore<string, Purchase>;
+  #early!: EarlyPayments;
 
-  /** `sale`: the node that decides. */
-  constructor(eventId: string, sale: string) {
+  constructor({ eventId, sale, paymentWaitMs }: FestivalDoorOptions) {
     this.#eventId = eventId;
     this.#sale = sale;
+    this.#paymentWaitMs = paymentWaitMs;
     this.#zones = TICKET_TYPES.map((type) => ({
       key: zoneKey(eventId, type),
       prefix: purchaseIdPrefix(eventId, type),
@@ -47,6 +59,11 @@ export class FestivalDoor implements Processor<string | null, Incoming, string, 
   init(context: ProcessorContext<string, Outgoing>): void {
     this.#context = context;
     this.#purchases = context.getStateStore(STORES.purchases);
+    this.#early = new EarlyPayments(context as ProcessorContext<never, never>, {
+      waitMs: this.#paymentWaitMs,
+      anotherRound: ({ value, ...record }) =>
+        this.#passOn(record, value, canonicalUuid(value.purchaseId)),
+    });
   }
 
   process(record: StreamRecord<string | null, Incoming>): void | Promise<void> {
@@ -103,9 +120,9 @@ export class FestivalDoor implements Processor<string | null, Incoming, string, 
     return this.#context.forward({ key, value, timestampMs, headers }, this.#sale);
   }
 
-  /** To the next zone that may have the purchase. */
+  /** To the next zone that may have the purchase; after the last one it waits. */
   #passOn(
-    { headers, timestampMs }: StreamRecord<unknown, unknown>,
+    { headers, timestampMs }: Pick<StreamRecord<unknown, unknown>, 'headers' | 'timestampMs'>,
     theirs: FestivalPayment,
     purchaseId: string,
   ): void | Promise<void> {
@@ -113,8 +130,11 @@ export class FestivalDoor implements Processor<string | null, Incoming, string, 
     const known = this.#zones.filter(({ prefix }) => purchaseId.startsWith(prefix));
     const candidates = known.length > 0 ? known : this.#zones;
     const next = candidates[visited.length];
-    if (next === undefined) throw new CommandRefused('the festival has no such purchase');
     const others = headers.filter(({ key }) => key !== VISITED_HEADER);
+    if (next === undefined) {
+      const { offset = 0 } = this.#context.recordMetadata() ?? {};
+      return this.#early.keep(theirs, others, { timestampMs, offset });
+    }
     const path = [...visited, next.key].join(',');
     const marked = [...others, { key: VISITED_HEADER, value: Buffer.from(path) }];
     return this.#context.forward(

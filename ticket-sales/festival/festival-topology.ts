@@ -10,6 +10,7 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { STORES } from '../sale/sale-stores.ts';
+import { earlyPaymentsStore } from './early-payments.ts';
 import { DOOR_SINKS, FestivalDoor } from './festival-door.ts';
 import type { FestivalSerdes } from './festival-records.ts';
 import { FestivalStock } from './festival-stock.ts';
@@ -18,6 +19,8 @@ import { READ_MODEL_PARTITIONS, READ_MODEL_TOPIC } from './read-model.ts';
 /** As it is posted to stream threads. */
 export interface FestivalOptions {
   readonly eventId: string;
+  /** How long a payment waits for its purchase, ms of log time; 0 = not at all. */
+  readonly paymentWaitMs: number;
   readonly inventoryTopic: string;
 }
 
@@ -31,15 +34,17 @@ export const FESTIVAL_DOOR = 'festival-door';
 /** Between the sources and the sale. */
 export function addFestivalDoor(
   topology: Topology,
-  { options: { eventId } }: Festival,
+  { options: { eventId, paymentWaitMs } }: Festival,
   sources: readonly string[],
   sale: string,
 ): void {
-  topology.addProcessor({
-    name: FESTIVAL_DOOR,
-    supplier: () => new FestivalDoor(eventId, sale),
-    parents: sources,
-  });
+  topology
+    .addProcessor({
+      name: FESTIVAL_DOOR,
+      supplier: () => new FestivalDoor({ eventId, paymentWaitMs, sale }),
+      parents: sources,
+    })
+    .addStateStore(earlyPaymentsStore, FESTIVAL_DOOR);
 }
 
 /** What follows the door and the sale; `stock`: the node that forwards what zones announce. */

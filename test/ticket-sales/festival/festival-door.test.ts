@@ -2,8 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import type { PaymentUpdate } from '../../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
+import {
+  EARLY_PAYMENTS,
+  type EarlyPayment,
+} from '../../../ticket-sales/festival/early-payments.ts';
 import { DOOR_SINKS, FestivalDoor } from '../../../ticket-sales/festival/festival-door.ts';
 import type { FestivalPayment } from '../../../ticket-sales/festival/festival-records.ts';
+import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import type { ProcessorContext, StreamRecord } from '../../../topology/processor.ts';
 import { purchaseCommand, purchaseWith } from '../domain/samples.ts';
 
@@ -14,20 +19,29 @@ interface Passed extends StreamRecord<string, unknown> {
 }
 
 /** The door of one partition, which knows these purchases. */
-function doorOf(purchases: readonly Purchase[]) {
+function doorOf(purchases: readonly Purchase[], paymentWaitMs = 60_000) {
   const passed: Passed[] = [];
+  const kept: EarlyPayment[] = [];
+  const stores = {
+    [STORES.purchases]: {
+      get: (id: string) => purchases.find(({ purchaseId }) => purchaseId === id),
+    },
+    [EARLY_PAYMENTS]: { put: (_: string, early: EarlyPayment) => kept.push(early) },
+  };
   const context = {
     forward: (record: StreamRecord<string, unknown>, to?: string) => {
       passed.push({ ...record, to });
     },
-    getStateStore: () => ({
-      get: (id: string) => purchases.find(({ purchaseId }) => purchaseId === id),
-    }),
+    getStateStore: (name: keyof typeof stores) => stores[name],
+    schedule: () => {},
+    currentSystemTimeMs: () => 1_000,
+    recordMetadata: () => ({ topic: 'paymentStatusUpdate', partition: 0, offset: 3 }),
   } as unknown as ProcessorContext<string, never>;
-  const door = new FestivalDoor('fest', 'tickets');
+  const door = new FestivalDoor({ eventId: 'fest', sale: 'tickets', paymentWaitMs });
   door.init(context);
   return {
     passed,
+    kept,
     process: (record: Pick<StreamRecord<string | null, unknown>, 'key' | 'value'>, headers = []) =>
       door.process({ timestampMs: 5, headers, ...record } as never),
     /** What came out of another door. */
@@ -94,12 +108,21 @@ describe('a payment of the festival', () => {
     expect(vip.passed).toMatchObject([{ key: 'fest/vip', to: 'tickets', value: paid }]);
   });
 
-  test('ends as a dead letter when it has been to every zone', () => {
+  test('waits where its way ends when it has been to every zone', () => {
     const [first, second, last] = [doorOf([]), doorOf([]), doorOf([])];
     first.process({ key: 'k', value: payment });
     second.take(first.passed[0]!);
-    expect(() => last.take(second.passed[0]!)).toThrow('the festival has no such purchase');
+    last.take(second.passed[0]!);
     expect(last.passed).toEqual([]);
+    expect(last.kept).toEqual([{ payment, headers: [], sinceMs: 6, rounds: 0 }]);
+  });
+
+  test('is a dead letter there when it is not to wait', () => {
+    const [first, second, last] = [doorOf([]), doorOf([]), doorOf([], 0)];
+    first.process({ key: 'k', value: payment });
+    second.take(first.passed[0]!);
+    expect(() => last.take(second.passed[0]!)).toThrow('the festival has no such purchase');
+    expect(last.kept).toEqual([]);
   });
 
   test('of a purchase of another event is none of the festival’s', () => {

@@ -8,10 +8,15 @@ import type { TicketCommand } from '../../../ticket-sales/domain/command.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { purchaseIdFor } from '../../../ticket-sales/domain/purchase-id.ts';
 import type { Zone } from '../../../ticket-sales/domain/zone.ts';
+import {
+  EARLY_PAYMENTS,
+  type EarlyPayment,
+} from '../../../ticket-sales/festival/early-payments.ts';
 import { festivalSerdes } from '../../../ticket-sales/festival/festival-records.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/records.ts';
 import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
+import type { RecordHeaders } from '../../../topology/processor.ts';
 import { purchaseCommand } from '../domain/samples.ts';
 import { createZone, HOLD } from './festival-zones.ts';
 
@@ -31,6 +36,8 @@ const [vip, inCapitals, withoutUuid] = vectors.purchases as [Sample, Sample, Sam
 const [succeeded, failed, oddStatus] = vectors.payments as [Sample, Sample, Sample];
 
 const LOG_TIME = 1_700_000_000_000;
+/** How long a payment waits for its purchase. */
+const WAIT_MS = 60_000;
 const INVENTORY_TOPIC = 'festivalInventoryUpdated';
 
 class FakeRegistry implements SchemaRegistry {
@@ -58,10 +65,11 @@ beforeEach(async () => {
   registry = new FakeRegistry();
   serdes = ticketSerdes(registry);
   await serdes.command.prepare?.(TOPICS.commands, 'value');
-  const options = { eventId: 'fest', inventoryTopic: INVENTORY_TOPIC };
+  const options = { eventId: 'fest', inventoryTopic: INVENTORY_TOPIC, paymentWaitMs: WAIT_MS };
   const festival = { options, serdes: festivalSerdes(registry, serdes) };
   driver = new TopologyTestDriver(ticketTopology(serdes, { commandPartitions: 1, festival }), {
     applicationId: 'sale',
+    initialWallClockTimeMs: LOG_TIME,
   });
 });
 
@@ -76,19 +84,38 @@ async function sendTheirs(
   record: 'PurchaseRequested' | 'PaymentStatusUpdate',
   hex: string,
   key: string | null = null,
+  headers: readonly RecordHeaders[] = [],
 ): Promise<void> {
   const id = await registry.register(`${topic}-${record}`, vectors.schemas[record]!);
   const header = Buffer.alloc(5);
   header.writeInt32BE(id, 1);
   const input = driver.createInputTopic(topic, bytesSerde, bytesSerde);
   const value = Buffer.concat([header, Buffer.from(hex, 'hex')]);
-  await input.pipeInput(key === null ? null : Buffer.from(key), value, LOG_TIME);
+  await input.pipeInput(key === null ? null : Buffer.from(key), value, LOG_TIME, headers);
 }
 
 const buy = ({ hex }: Sample, key?: string | null) =>
   sendTheirs(TOPICS.commands, 'PurchaseRequested', hex, key);
-const pay = ({ hex }: Sample, key?: string | null) =>
-  sendTheirs(TOPICS.payments, 'PaymentStatusUpdate', hex, key);
+const pay = ({ hex }: Sample, key?: string | null, headers?: readonly RecordHeaders[]) =>
+  sendTheirs(TOPICS.payments, 'PaymentStatusUpdate', hex, key, headers);
+
+/** The keys under which payments were passed on since the last look. */
+function askedZones(): (string | null)[] {
+  const asked = driver.createOutputTopic(TOPICS.payments, stringSerde, bytesSerde);
+  return asked.readKeyValuesToList().map(({ key }) => key);
+}
+
+/** Payments that wait for their purchases. */
+async function waiting(): Promise<EarlyPayment[]> {
+  const found: EarlyPayment[] = [];
+  const store = driver.getKeyValueStore<string, EarlyPayment>(EARLY_PAYMENTS);
+  for await (const [, early] of store.range()) found.push(early);
+  return found;
+}
+
+async function pass(durationMs: number): Promise<void> {
+  for (let passed = 0; passed < durationMs; passed += 500) await driver.advanceWallClockTime(500);
+}
 
 const purchaseOf = ({ value }: Sample) =>
   driver.getKeyValueStore<string, Purchase>(STORES.purchases).get(value.purchaseId.toLowerCase());
@@ -205,10 +232,36 @@ describe('PaymentStatusUpdate in paymentStatusUpdate', () => {
     expect(purchaseOf(vip)).toMatchObject({ state: 'held' });
   });
 
-  test('of a purchase that no zone of the festival has is a dead letter, having asked them all', async () => {
-    await expect(pay(succeeded)).rejects.toThrow('the festival has no such purchase');
-    const asked = driver.createOutputTopic(TOPICS.payments, stringSerde, bytesSerde);
-    expect(asked.readKeyValuesToList().map(({ key }) => key)).toEqual(['fest/normal', 'fest/vip']);
+  test('of a purchase that no zone of the festival has waits, having asked them all', async () => {
+    await pay(succeeded);
+    expect(askedZones()).toEqual(['fest/normal', 'fest/vip']);
+    expect(await waiting()).toHaveLength(1);
+  });
+
+  test('that overtook its purchase counts when the purchase is there', async () => {
+    await pay(succeeded);
+    await buy(vip);
+    expect(purchaseOf(vip)).toMatchObject({ state: 'held' });
+    await pass(2_000);
+    expect(purchaseOf(vip)).toMatchObject({ state: 'confirmed', checkout: { paidMinor: 8_000 } });
+    expect(await waiting()).toEqual([]);
+  });
+
+  test('is sent round again after ever longer pauses, and keeps the headers of its producer', async () => {
+    const trace = [{ key: 'traceparent', value: Buffer.from('00-abc') }];
+    await pay(succeeded, null, trace);
+    askedZones();
+    await pass(7_500);
+    expect(askedZones()).toEqual(Array(3).fill(['fest/normal', 'fest/vip']).flat());
+    const [{ headers = [] } = {}] = await waiting();
+    expect(headers).toEqual([{ key: 'traceparent', base64: trace[0]!.value.toString('base64') }]);
+  });
+
+  test('whose purchase never comes is a dead letter after the time, and is kept no longer', async () => {
+    await pay(succeeded);
+    await pass(30_000);
+    await expect(pass(60_000)).rejects.toThrow('the festival has no such purchase');
+    expect(await waiting()).toEqual([]);
   });
 
   test('of an id that our API made asks only the zone that it tells', async () => {
@@ -222,9 +275,8 @@ describe('PaymentStatusUpdate in paymentStatusUpdate', () => {
       Buffer.from(succeeded.value.purchaseId).toString('hex'),
       Buffer.from(purchaseId).toString('hex'),
     );
-    await expect(pay({ value: { purchaseId }, hex })).rejects.toThrow('no such purchase');
-    const asked = driver.createOutputTopic(TOPICS.payments, stringSerde, bytesSerde);
-    expect(asked.readKeyValuesToList().map(({ key }) => key)).toEqual(['fest/vip']);
+    await pay({ value: { purchaseId }, hex });
+    expect(askedZones()).toEqual(['fest/vip']);
   });
 
   test('of a purchase that was sold at once is a dead letter: it was not to be paid', async () => {
