@@ -185,11 +185,17 @@ export class StreamThread {
   }
 
   #waitMs(): number {
-    const nowMs = this.#context.clock.nowMs();
-    let untilMs = nowMs + IDLE_MS;
-    for (const task of this.#parts.tasks.running())
-      untilMs = Math.min(untilMs, task.nextPunctuationAtMs());
-    return Math.max(0, untilMs - nowMs);
+    const { clock } = this.#context;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    let waitMs = IDLE_MS;
+    for (const task of this.#parts.tasks.running()) {
+      waitMs = Math.min(
+        waitMs,
+        task.nextPunctuationAtMs() - nowMs,
+        task.lingersUntilMs - monotonicMs,
+      );
+    }
+    return Math.max(0, Math.ceil(waitMs));
   }
 
   // ── Committing ───────────────────────────────────────────────────────────────────────────────

@@ -109,12 +109,13 @@ export class StreamsBuilder {
 }
 
 function sourceOptions<K, V>(consumed: Consumed<K, V>) {
-  const { keySerde, valueSerde, timestampExtractor, offsetReset } = consumed;
+  const { keySerde, valueSerde, timestampExtractor, offsetReset, lingerMs } = consumed;
   return {
     keySerde,
     valueSerde,
     ...(timestampExtractor === undefined ? {} : { timestampExtractor }),
     ...(offsetReset === undefined ? {} : { offsetReset }),
+    ...(lingerMs === undefined ? {} : { lingerMs }),
   };
 }
 
@@ -123,7 +124,13 @@ function checkSame<K, V>(
   first: Consumed<unknown, unknown>,
   second: Consumed<K, V>,
 ): void {
-  const properties = ['keySerde', 'valueSerde', 'timestampExtractor', 'offsetReset'] as const;
+  const properties = [
+    'keySerde',
+    'valueSerde',
+    'timestampExtractor',
+    'offsetReset',
+    'lingerMs',
+  ] as const;
   const different = properties.find((property) => first[property] !== second[property]);
   if (different === undefined) return;
   throw new MillraceError(

@@ -17,6 +17,8 @@ export interface SourceNode {
   readonly nullValues?: boolean;
   readonly timestampExtractor?: TimestampExtractor;
   readonly offsetReset?: 'earliest' | 'latest';
+  /** Records may wait so long for more, ms: for what is off the fast path, so that it commits less often. Default 0. */
+  readonly lingerMs?: number;
   readonly children: readonly string[];
 }
 

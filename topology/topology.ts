@@ -32,6 +32,11 @@ export interface SourceOptions<K, V> {
   readonly nullValues?: boolean;
   readonly timestampExtractor?: TimestampExtractor;
   readonly offsetReset?: 'earliest' | 'latest';
+  /**
+   * Records may wait so long for more before they are processed, ms. For what is off the fast path and
+   * follows from it: without it each commit of the one leads to a commit of the other. Default 0.
+   */
+  readonly lingerMs?: number;
 }
 
 export interface ProcessorOptions<KIn, VIn, KOut, VOut> {
@@ -56,6 +61,8 @@ export interface SinkOptions<K, V> {
 /** The most a topic's name may have, internal prefixes not counted. */
 const NAME_LENGTH_MAX = 249;
 const NAME = /^[A-Za-z0-9._-]+$/;
+/** What waits longer is not read late but forgotten. */
+const LINGER_MS_MAX = 60_000;
 
 export class Topology {
   readonly #nodes = new Map<string, TopologyNode>();
@@ -75,6 +82,10 @@ export class Topology {
       const other = this.#sourceOfTopic.get(topic);
       if (other !== undefined) throw invalid(`topic ${topic} is read by ${other} already`);
       this.#sourceOfTopic.set(topic, options.name);
+    }
+    const { lingerMs = 0 } = options;
+    if (!(lingerMs >= 0 && lingerMs <= LINGER_MS_MAX)) {
+      throw invalid(`lingerMs of source ${options.name} is not within 0 and ${LINGER_MS_MAX}`);
     }
     const children: string[] = [];
     const topics = [...options.topics];

@@ -230,6 +230,11 @@ export class StreamTask implements GraphHost {
     return this.#wallClockTimers.nextDueMs() ?? Infinity;
   }
 
+  /** On the monotonic clock: when input that is let gather will be processed; Infinity when none is. */
+  get lingersUntilMs(): number {
+    return this.#inputs.lingersUntilMs;
+  }
+
   // ── Committing ───────────────────────────────────────────────────────────────────────────────
 
   get isCommitRequested(): boolean {

@@ -10,7 +10,7 @@ import { stringSerde } from '../../schemas/serdes.ts';
 import type { SourceNode } from '../../topology/sub-topology.ts';
 import { fetched, fetchedBatch } from './runtime-fixtures.ts';
 
-function rig(maxTaskIdleMs: number) {
+function rig(maxTaskIdleMs: number, leftLingerMs?: number) {
   const clock = new ManualClock();
   const queues = ['left', 'right'].map((topic) => {
     const node: SourceNode = {
@@ -20,6 +20,7 @@ function rig(maxTaskIdleMs: number) {
       keySerde: stringSerde,
       valueSerde: stringSerde,
       children: [],
+      ...(topic === 'left' && leftLingerMs !== undefined ? { lingerMs: leftLingerMs } : {}),
     };
     const decoder = new RecordDecoder(node, { clock, random: seededRandom(1), log: silentLog });
     const cursor = createRecordCursor();
@@ -32,7 +33,7 @@ function rig(maxTaskIdleMs: number) {
   for (const queue of queues) queue.seek(0, -1);
   const selector = new InputSelector(queues, { maxTaskIdleMs, clock });
   const [left, right] = queues as [RecordQueue, RecordQueue];
-  return { clock, left, right, next: () => selector.next(-1)?.source.topic };
+  return { clock, left, right, selector, next: () => selector.next(-1)?.source.topic };
 }
 
 const at = (...timestampsMs: number[]) =>
@@ -96,4 +97,58 @@ test('an empty input at its end is waited for as long as idling may take', () =>
   expect(next()).toBeUndefined();
   clock.advance(1);
   expect(next()).toBe('left');
+});
+
+test('what lingers is processed when its time is over, with everything that came meanwhile', () => {
+  const { clock, left, selector, next } = rig(-1, 100);
+  left.add(at(10));
+  expect(next()).toBeUndefined();
+  const dueMs = clock.monotonicMs() + 100;
+  expect(selector.lingersUntilMs).toBe(dueMs);
+  clock.advance(99);
+  left.add(fetched('any', [fetchedBatch(1, [{ timestampMs: 20 }])]));
+  expect(next()).toBeUndefined();
+  expect(selector.lingersUntilMs).toBe(dueMs);
+  clock.advance(1);
+  for (const expected of ['left', 'left', undefined]) {
+    expect(next()).toBe(expected);
+    if (expected !== undefined) left.consume();
+  }
+  expect(selector.lingersUntilMs).toBe(Infinity);
+});
+
+test('what comes after that lingers again', () => {
+  const { clock, left, next } = rig(-1, 100);
+  left.add(at(10));
+  expect(next()).toBeUndefined();
+  clock.advance(100);
+  expect(next()).toBe('left');
+  left.consume();
+  expect(next()).toBeUndefined();
+  left.add(fetched('any', [fetchedBatch(1, [{ timestampMs: 20 }])]));
+  clock.advance(99);
+  expect(next()).toBeUndefined();
+  clock.advance(99);
+  expect(next()).toBeUndefined();
+  clock.advance(1);
+  expect(next()).toBe('left');
+});
+
+test('many records do not linger', () => {
+  const { left, next } = rig(-1, 100);
+  left.add(at(...Array.from({ length: 1_000 }, (_, index) => index)));
+  expect(next()).toBe('left');
+});
+
+test('what does not linger goes past younger records that do, and waits with older ones', () => {
+  const { clock, left, right, next } = rig(-1, 100);
+  left.add(at(20));
+  right.add(at(10, 30));
+  expect(next()).toBe('right');
+  right.consume();
+  expect(next()).toBeUndefined();
+  clock.advance(100);
+  expect(next()).toBe('left');
+  left.consume();
+  expect(next()).toBe('right');
 });

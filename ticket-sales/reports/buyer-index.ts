@@ -22,11 +22,15 @@ export const BUYER_STORE = 'buyer-purchases';
 const TIME_MAX = 999_999_999_999_999;
 const TIME_DIGITS = 15;
 
+/** The index is behind the sale anyway; it must not double its transactions. */
+const INDEX_LINGER_MS = 100;
+
 export function defineBuyerIndex(topology: Topology, purchase: Serde<Purchase>): Topology {
   return topology
     .addSource({
       name: 'outcomes',
       topics: [TOPICS.purchaseStatus],
+      lingerMs: INDEX_LINGER_MS,
       keySerde: stringSerde,
       valueSerde: purchase,
       nullKeys: false,

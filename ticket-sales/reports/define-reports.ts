@@ -37,6 +37,9 @@ const byEvent: StreamPartitioner<string, InventoryUpdated> = ({ value, partition
   return partitionForKey(bytes, 0, bytes.length, partitionCount);
 };
 
+/** Reports are behind the sale anyway; they must not double its transactions. */
+const REPORTS_LINGER_MS = 100;
+
 /** `stock`: the node that forwards what zones announce. The table of events is there already. */
 export function defineReports(
   topology: Topology,
@@ -57,6 +60,7 @@ export function defineReports(
     .addSource({
       name: 'stock-by-event-source',
       topics: [STOCK_BY_EVENT],
+      lingerMs: REPORTS_LINGER_MS,
       keySerde: stringSerde,
       valueSerde: serdes.inventory,
     })

@@ -21,6 +21,8 @@ export interface Consumed<K, V> extends Named {
   readonly valueSerde: Serde<V>;
   readonly timestampExtractor?: TimestampExtractor;
   readonly offsetReset?: 'earliest' | 'latest';
+  /** Records may wait so long for more before they are processed, ms. Default 0. */
+  readonly lingerMs?: number;
 }
 
 export interface Produced<K, V> extends Typed<K, V> {
