@@ -66,7 +66,8 @@ final class DecideProcessor implements Processor<byte[], byte[], byte[], byte[]>
         for (Zone zone : dirty) {
             out.start(ids.inventory()).raw(zone.eventAndZone, 0, zone.eventAndZone.length)
                 .number(zone.capacity).number(zone.capacity - zone.sold).number(0).number(zone.sold)
-                .number(zone.version).number(zone.updatedAtMs).number(zone.commandOffset);
+                .number(zone.version).number(zone.updatedAtMs).number(zone.commandOffset)
+                .number(0).number(0); // no revenue, no currency
             context.forward(new Record<>(zone.key.get(), out.toBytes(), nowMs), INVENTORY_SINK);
             zone.isDirty = false;
         }
@@ -124,7 +125,8 @@ final class DecideProcessor implements Processor<byte[], byte[], byte[], byte[]>
         in.of(known, 0);
         out.start(ids.status()).raw(value, start, stringsEnd).number(in.readInt()).number(in.readInt()).number(in.readInt());
         long decidedAtMs = in.readLong();
-        out.number(decidedAtMs).number(decidedAtMs).number(in.readLong()).number(0); // no price
+        out.number(decidedAtMs).number(decidedAtMs).number(in.readLong())
+            .number(0).number(0).number(0); // no price, no seats, no checkout
         context.forward(new Record<>(command.key(), out.toBytes(), command.timestamp()), STATUS_SINK);
     }
 
