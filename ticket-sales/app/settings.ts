@@ -206,6 +206,11 @@ export const SETTINGS = {
       'festivalInventoryUpdated',
     ),
   },
+  FESTIVAL_REQUESTS_PER_SECOND: {
+    about:
+      'Purchases that one client (of a token, else of an address) may ask of that API, per second and instance, twice as many at once; more are 429. 0 = any number: for a proxy that counts itself.',
+    schema: whole(0, 100_000).default(50),
+  },
   FESTIVAL_PAYMENT_WAIT_MS: {
     about:
       'How long a payment of the festival that overtook its purchase waits for it, ms of log time, before it is a dead letter.',

@@ -1,6 +1,7 @@
 /** The festival as the configuration wants it: no routes, while no event is the festival. */
 import { MillraceError } from '../../base/errors.ts';
 import type { Route } from '../../interactive-queries/http/route.ts';
+import { TokenBuckets } from '../../interactive-queries/http/token-buckets.ts';
 import type { HostInfo } from '../../interactive-queries/queryable-streams.ts';
 import { type AppConfig, hostInUrl, isLoopback } from '../app/config.ts';
 import type { FestivalDeps } from './festival-desk.ts';
@@ -23,7 +24,7 @@ export function festivalApi(
   config: AppConfig,
   self: HostInfo,
   own: readonly Route[],
-  deps: Omit<FestivalDeps, 'eventId' | 'address' | 'own'>,
+  deps: Omit<FestivalDeps, 'eventId' | 'address' | 'own' | 'limit'>,
 ): Route[] {
   const eventId = config.FESTIVAL_EVENT;
   if (eventId === undefined) return [];
@@ -31,11 +32,22 @@ export function festivalApi(
     ...deps,
     eventId,
     address: addressOf(config, self),
+    limit: limitOf(config),
     own: {
       requestPurchase: named(own, 'requestPurchase'),
       getPurchase: named(own, 'getPurchase'),
       getInventory: named(own, 'getInventory'),
     },
+  });
+}
+
+/** Twice the rate at once: browsers and tests ask in bunches. */
+function limitOf({ FESTIVAL_REQUESTS_PER_SECOND: perSecond }: AppConfig): TokenBuckets | undefined {
+  if (perSecond === 0) return undefined;
+  return new TokenBuckets({
+    perSecond,
+    burst: 2 * perSecond,
+    monotonicMs: () => performance.now(),
   });
 }
 

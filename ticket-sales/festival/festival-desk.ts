@@ -2,13 +2,14 @@
  * Serves the festival's operations by asking ours: the same handlers that stand behind /v1, with the
  * same checks, routing and waiting. Only the words are translated here.
  */
-import { Problem } from '../../interactive-queries/http/problem.ts';
+import { Problem, retryAfter } from '../../interactive-queries/http/problem.ts';
 import {
   changedRequest,
   type Route,
   type RouteRequest,
   type RouteResponse,
 } from '../../interactive-queries/http/route.ts';
+import type { TokenBuckets } from '../../interactive-queries/http/token-buckets.ts';
 import type { OwnerRouting } from '../../interactive-queries/owner-routing.ts';
 import { positionAfter } from '../../interactive-queries/positions.ts';
 import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
@@ -49,6 +50,8 @@ export interface FestivalDeps {
   readonly readModel: TopicOf<ReadModelEntry>;
   /** A key for a purchase that came without one. */
   readonly newKey: () => string;
+  /** How many purchases each client may ask for; undefined = any number. */
+  readonly limit: TokenBuckets | undefined;
 }
 
 interface PurchaseRequest {
@@ -86,6 +89,7 @@ export class FestivalDesk {
   /** Each request is a purchase of its own, unless it has an Idempotency-Key. */
   async purchase(request: RouteRequest): Promise<RouteResponse> {
     const { eventId, own, newKey } = this.#deps;
+    this.#admit(request);
     const { userId, quantity, ticketType } = request.body as PurchaseRequest;
     if (canonicalUuid(request.params['ticketId']!) !== this.#ticketIds[ticketType]) {
       const detail = `is not the id of ticketType ${ticketType}`;
@@ -134,6 +138,17 @@ export class FestivalDesk {
     const path = `tickets/${loaded.ticketType}/inventory`;
     await this.#load(request, inventoryKey(loaded.ticketType), inventoryEntry(loaded), path);
     return { status: 201, body: loaded };
+  }
+
+  /** Throws 429. */
+  #admit({ caller, raw }: RouteRequest): void {
+    const { limit } = this.#deps;
+    if (limit === undefined) return;
+    const client =
+      caller.kind === 'known' ? `sub ${caller.subject}` : raw.request.socket.remoteAddress;
+    const waitMs = limit.take(client ?? '');
+    if (waitMs === 0) return;
+    throw new Problem('quota-exceeded', retryAfter(Math.ceil(waitMs / 1_000)));
   }
 
   /** undefined: the sale knows nothing of it, or it is of another event. */

@@ -54,7 +54,7 @@ export function festivalRoutes(deps: FestivalDeps): Route[] {
       answers: {
         202: { about: 'Accepted; statusUrl tells where to look', body: purchaseAcceptedSchema },
         400: { about: 'Invalid, or ticketId is not of this ticketType' },
-        429: { about: 'Too many requests' },
+        429: { about: 'Too many requests of this client; Retry-After says when' },
         503: { about: 'Not accepted, or unknown' },
       },
       handle: (request) => desk.purchase(request),

@@ -117,6 +117,7 @@ describe('the configuration', () => {
     FESTIVAL_BASE_PATH: ['/festival/v2', '/festival/v2', '/v1'],
     FESTIVAL_PUBLIC_URL: ['https://fest.test/v1', 'https://fest.test/v1', 'fest.test'],
     FESTIVAL_INVENTORY_TOPIC: ['inventory.festival', 'inventory.festival', 'a topic'],
+    FESTIVAL_REQUESTS_PER_SECOND: ['0', 0, '-1'],
     FESTIVAL_PAYMENT_WAIT_MS: ['0', 0, '1m'],
     PAYMENTS: ['simulated', 'simulated', 'paypal'],
     PAYMENT_PROVIDER_URL: ['https://pay.test/x', 'https://pay.test/x', 'pay.test'],

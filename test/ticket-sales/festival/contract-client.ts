@@ -10,6 +10,7 @@ export interface ContractAnswer {
   readonly status: number;
   readonly body: Record<string, unknown>;
   readonly mediaType: string | null;
+  readonly headers: Headers;
   /** Why it is not what the contract promises; undefined = it is. */
   readonly flaw: string | undefined;
 }
@@ -42,7 +43,7 @@ export function contractClient(baseUrl: string) {
     const json = JSON.parse(text) as Record<string, unknown>;
     const { status } = answer;
     const flaw = undocumented(CONTRACT, path, method, { status, mediaType, body: json });
-    return { status, body: json, mediaType, flaw };
+    return { status, body: json, mediaType, headers: answer.headers, flaw };
   };
 }
 

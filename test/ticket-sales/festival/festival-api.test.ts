@@ -149,6 +149,35 @@ describe('a client made from the contract', () => {
   });
 });
 
+describe('a client that asks too often', () => {
+  const askUntil429 = async () => {
+    const request = {
+      params: { ticketId: VIP },
+      body: { userId: USER, quantity: 1, ticketType: 'vip' },
+    };
+    for (let asked = 1; ; asked++) {
+      const answer = await ask('purchaseTicket', request);
+      if (answer.status !== 202) return { answer, asked };
+    }
+  };
+
+  test('is told 429, and when to come again; nothing is asked of the sale', async () => {
+    await openFestival(1, { FESTIVAL_REQUESTS_PER_SECOND: '1' });
+    const sent = sale.sent.length;
+    const { answer, asked } = await askUntil429();
+    expectProblem(answer, 429);
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(sale.sent.length - sent).toBe(asked - 1);
+    expect((await left('vip')).status).toBe(200);
+  });
+
+  test('is not limited where that is somebody else’s to do', async () => {
+    await openFestival(1, { FESTIVAL_REQUESTS_PER_SECOND: '0' });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => purchase()));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+  });
+});
+
 describe('the read model that is loaded by hand', () => {
   beforeEach(() => openFestival());
 
