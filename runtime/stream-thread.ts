@@ -136,7 +136,7 @@ export class StreamThread {
     if (this.#isFull()) return;
     const deadlineMs = clock.monotonicMs() + config.sliceMs;
     await tasks.process({ recordsMax: config.sliceRecordsMax, deadlineMs });
-    for (const task of tasks.running()) await task.punctuate();
+    await tasks.punctuate(clock.monotonicMs() + config.sliceMs);
     await this.#maintain();
   }
 

@@ -68,6 +68,7 @@ export function memoryKafka(options: MemoryKafkaOptions): MemoryKafka {
     log.batches.push(bytes);
     log.baseOffsets.push(baseOffset);
     log.endOffset += recordCount;
+    for (const fetcher of fetchers) fetcher.wakeup();
     return { baseOffset, nextOffset: log.endOffset, leaderEpoch: 0 };
   };
   const producer = (transactionalId: string): TransactionalProducer => ({
@@ -85,7 +86,6 @@ export function memoryKafka(options: MemoryKafkaOptions): MemoryKafka {
         produced.set(key, { ...append(batch), baseOffset });
       }
       for (const [key, offset] of transaction.offsets) committed.set(key, offset);
-      for (const fetcher of fetchers) fetcher.wakeup();
       options.onCommitted(committed);
       return { kind: 'committed', produced };
     },

@@ -16,7 +16,7 @@ import { readBatchHeader } from '../../kafka/records/record-batch.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
 import { prepareTopics } from '../../runtime/assignment/internal-topics.ts';
 import { StreamThread } from '../../runtime/stream-thread.ts';
-import { streamsConfig } from '../../runtime/streams-config.ts';
+import { type StreamsConfig, streamsConfig } from '../../runtime/streams-config.ts';
 import { openTaskStates } from '../../runtime/tasks/task-states.ts';
 import { ThreadMemory } from '../../runtime/thread-memory.ts';
 import type { AvroSchema, SchemaRegistry } from '../../schemas/schema-registry.ts';
@@ -69,7 +69,7 @@ function saleOf({ purchases, zones }: RunOptions): Sale {
 }
 
 /** Schemas by their text: ids grow. */
-function memoryRegistry(): SchemaRegistry {
+export function memoryRegistry(): SchemaRegistry {
   const schemas: string[] = [];
   return {
     register: async (_subject, schema) => {
@@ -172,37 +172,20 @@ export async function runEngine(options: RunOptions): Promise<Run> {
   }
 }
 
-async function runIn(directory: string, options: RunOptions): Promise<Run> {
-  const { partitions } = options;
-  const samples: Used[] = [];
-  let transactions = 0;
-  let total = Infinity;
-  const kafka = memoryKafka({
-    topics: new Map(Object.values(TOPICS).map((topic) => [topic, partitions])),
-    onCommitted: (committed) => {
-      transactions++;
-      const decisions = decisionsIn(committed);
-      if (samples.length === 0 && decisions >= total * WARM_SHARE) samples.push(used(decisions));
-      if (samples.length === 1 && decisions >= total) {
-        samples.push(used(decisions));
-        thread.stop();
-      }
-    },
-  });
-  const serdes = ticketSerdes(memoryRegistry());
-  await serdes.command.prepare?.(TOPICS.commands, 'value');
-  total = preload(kafka, serdes, options);
-  const config = streamsConfig({
-    applicationId: APPLICATION_ID,
-    stateDir: directory,
-    commitIntervalMs: 60_000,
-    transactionBytesMax: TRANSACTION_BYTES,
-  });
+/** The sale's stream thread, with its state in that directory. */
+export async function saleThread(
+  kafka: MemoryKafka,
+  serdes: TicketSerdes,
+  directory: string,
+  partitions: number,
+  limits: Partial<StreamsConfig>,
+): Promise<StreamThread> {
+  const config = streamsConfig({ applicationId: APPLICATION_ID, stateDir: directory, ...limits });
   const topology = ticketTopology(serdes, { commandPartitions: partitions }).build();
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };
   const context = { admin: kafka.admin, ...deps, onMissing: () => {} };
   const topics = await prepareTopics(context, topology, config, AbortSignal.timeout(10_000));
-  const thread = new StreamThread({
+  return new StreamThread({
     name: 'engine',
     index: 0,
     processId: 'bench',
@@ -224,6 +207,32 @@ async function runIn(directory: string, options: RunOptions): Promise<Run> {
     listenedTopics: new Set(),
     onDisk: new Map(),
     ...deps,
+  });
+}
+
+async function runIn(directory: string, options: RunOptions): Promise<Run> {
+  const { partitions } = options;
+  const samples: Used[] = [];
+  let transactions = 0;
+  let total = Infinity;
+  const kafka = memoryKafka({
+    topics: new Map(Object.values(TOPICS).map((topic) => [topic, partitions])),
+    onCommitted: (committed) => {
+      transactions++;
+      const decisions = decisionsIn(committed);
+      if (samples.length === 0 && decisions >= total * WARM_SHARE) samples.push(used(decisions));
+      if (samples.length === 1 && decisions >= total) {
+        samples.push(used(decisions));
+        thread.stop();
+      }
+    },
+  });
+  const serdes = ticketSerdes(memoryRegistry());
+  await serdes.command.prepare?.(TOPICS.commands, 'value');
+  total = preload(kafka, serdes, options);
+  const thread = await saleThread(kafka, serdes, directory, partitions, {
+    commitIntervalMs: 60_000,
+    transactionBytesMax: TRANSACTION_BYTES,
   });
   await thread.run();
   const [first, last] = samples as [Used, Used];

@@ -50,6 +50,7 @@ export class TaskManager {
   #prepared: Prepared[] = [];
   #runningList: readonly StreamTask[] = [];
   #turn = 0;
+  #punctuated = 0;
 
   constructor(context: TaskManagerContext) {
     this.#context = context;
@@ -208,6 +209,19 @@ export class TaskManager {
     this.#turn++;
     if (this.#paused.size > 0) this.#resumeDrained();
     return count;
+  }
+
+  /**
+   * Punctuators that are due, task by task until the time is over, so that many that are busy leave input
+   * its turn. Those that have to wait come first in the next slice.
+   */
+  async punctuate(deadlineMs: number): Promise<void> {
+    const tasks = this.#runningList;
+    const { clock } = this.#context.task;
+    for (let count = 0; count < tasks.length; count++) {
+      await tasks[this.#punctuated++ % tasks.length]!.punctuate();
+      if (clock.monotonicMs() >= deadlineMs) break;
+    }
   }
 
   hasInput(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Ends holds in time: walks the index of holds from its beginning, a bounded piece per tick.
+ * Ends holds in time: walks the index of holds from its beginning, in pieces between slices of input.
  *
  * X1. Log time decides. Partition time is the last append time that this task has seen plus what a
  *     monotonic clock counts since; the wall clock only decides when to look.
@@ -7,72 +7,122 @@
  *     about to be read, finds it alive.
  * X3. Where no hold ends, a tick compares two numbers. Whatever is ended lies behind `#first` from
  *     then on, so that no tick walks over what earlier ones have deleted.
+ * X4. However many end at once, input goes on: a tick takes WORK_MS at most, and what is ended between
+ *     two commits is bounded, so that transactions, and whoever waits for them, stay short. Where the
+ *     clock stands still (in a simulation), that bound is the only one.
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
-import type { ProcessorContext } from '../../topology/processor.ts';
+import type { Cancellable, ProcessorContext } from '../../topology/processor.ts';
 import { heldUntilOf, holdKey, timeKey } from './sale-stores.ts';
 
-const TICK_MS = 250;
+/** How often to look while nothing is due, and while something is: after each slice of input. */
+const IDLE_TICK_MS = 250;
+const BUSY_TICK_MS = 1;
 const GRACE_MS = 1_000;
-/** Some tens of milliseconds of work. */
-const HOLDS_PER_TICK = 1_000;
+/** Of one tick: a little less than a slice of input may take. */
+const WORK_MS = 4;
+/** Looking at the clock costs a tenth of ending a hold. */
+const CLOCK_EVERY_HOLDS = 16;
+export const HOLDS_PER_COMMIT = 1_000;
 /** After every key that begins with a digit. */
 const NONE = ':';
 
+type Context = ProcessorContext<never, never>;
+
 export class HoldExpiry {
-  readonly #context: ProcessorContext<never, never>;
+  readonly #context: Context;
   readonly #holds: KeyValueStore<string, string>;
-  readonly #expire: (purchaseId: string, nowMs: number) => void;
-  /** No hold lies before this key of the index. */
+  readonly #expire: (purchaseId: string, nowMs: number) => boolean;
+  /** Entries of the index that were read ahead, and which of them is next. */
+  #ahead: readonly string[] = [];
+  #next = 0;
+  /** No hold that is not among those lies before this key of the index. */
   #first = '';
   #firstEndsAtMs = 0;
+  #endedSinceCommit = 0;
+  #tickMs = IDLE_TICK_MS;
+  #schedule: Cancellable;
   #streamTimeMs = -1;
   #streamTimeSeenAtMs = 0;
 
-  /** `expire` ends the hold, and takes its entry out of the index. */
+  /** `expire` ends the hold, and takes its entry out of the index; false = there was nothing to end. */
   constructor(
-    context: ProcessorContext<never, never>,
+    context: Context,
     holds: KeyValueStore<string, string>,
-    expire: (purchaseId: string, nowMs: number) => void,
+    expire: (purchaseId: string, nowMs: number) => boolean,
   ) {
     this.#context = context;
     this.#holds = holds;
     this.#expire = expire;
-    context.schedule(TICK_MS, 'wall-clock-time', () => this.#tick());
+    this.#schedule = this.#scheduled();
   }
 
-  /** A hold was put into the index. */
+  /** A hold was put into the index. What was read ahead is due all the same, and comes first. */
   added(heldUntilMs: number, purchaseId: string): void {
     const key = holdKey(heldUntilMs, purchaseId);
     if (key < this.#first) this.#startAt(key);
   }
 
+  /** What was ended until now is on its way: the next transaction may end as many again. */
+  committing(): void {
+    this.#endedSinceCommit = 0;
+  }
+
   #tick(): void | Promise<void> {
     const nowMs = this.#partitionTimeMs();
-    if (this.#firstEndsAtMs <= nowMs - GRACE_MS) return this.#endUntil(nowMs - GRACE_MS, nowMs);
+    const isDue = this.#next < this.#ahead.length || this.#firstEndsAtMs <= nowMs - GRACE_MS;
+    this.#tickEvery(isDue ? BUSY_TICK_MS : IDLE_TICK_MS);
+    if (isDue) return this.#endSome(nowMs);
   }
 
-  async #endUntil(dueMs: number, nowMs: number): Promise<void> {
-    const ended: string[] = [];
-    let next = NONE;
-    const range = { from: this.#first, to: timeKey(dueMs + 1), limit: HOLDS_PER_TICK + 1 };
-    for await (const [key] of this.#holds.range(range)) {
-      if (ended.length < HOLDS_PER_TICK) ended.push(key);
-      else next = key;
+  async #endSome(nowMs: number): Promise<void> {
+    if (this.#endedSinceCommit >= HOLDS_PER_COMMIT) return;
+    const dueBefore = timeKey(nowMs - GRACE_MS + 1);
+    const untilMs = this.#context.currentMonotonicMs() + WORK_MS;
+    for (let looked = 1; looked <= HOLDS_PER_COMMIT; looked++) {
+      if (this.#next === this.#ahead.length) await this.#readAhead(dueBefore);
+      const key = this.#ahead[this.#next];
+      // Partition time may turn out to be less than was thought when it was read.
+      if (key === undefined || key >= dueBefore) return;
+      this.#next++;
+      if (this.#expire(key.slice(key.indexOf('/') + 1), nowMs)) this.#endedSinceCommit++;
+      if (this.#endedSinceCommit >= HOLDS_PER_COMMIT) return this.#context.commit();
+      const isTimeToLook = looked % CLOCK_EVERY_HOLDS === 0;
+      if (isTimeToLook && this.#context.currentMonotonicMs() >= untilMs) return;
     }
-    for (const key of ended) this.#expire(key.slice(key.indexOf('/') + 1), nowMs);
-    this.#startAt(next === NONE ? await this.#firstAfter(dueMs) : next);
   }
 
-  async #firstAfter(timeMs: number): Promise<string> {
-    for await (const [key] of this.#holds.range({ from: timeKey(timeMs + 1), limit: 1 }))
-      return key;
-    return NONE;
+  /** The next entries that are due, as many as one transaction ends. */
+  async #readAhead(dueBefore: string): Promise<void> {
+    const ahead: string[] = [];
+    let first = NONE;
+    const range = { from: this.#first, limit: HOLDS_PER_COMMIT + 1 };
+    for await (const [key] of this.#holds.range(range)) {
+      if (key < dueBefore && ahead.length < HOLDS_PER_COMMIT) ahead.push(key);
+      else {
+        first = key;
+        break;
+      }
+    }
+    this.#ahead = ahead;
+    this.#next = 0;
+    this.#startAt(first);
   }
 
   #startAt(key: string): void {
     this.#first = key;
     this.#firstEndsAtMs = key === NONE ? Infinity : heldUntilOf(key);
+  }
+
+  #tickEvery(tickMs: number): void {
+    if (this.#tickMs === tickMs) return;
+    this.#tickMs = tickMs;
+    this.#schedule.cancel();
+    this.#schedule = this.#scheduled();
+  }
+
+  #scheduled(): Cancellable {
+    return this.#context.schedule(this.#tickMs, 'wall-clock-time', () => this.#tick());
   }
 
   /** -1 before the first record of a partition that never had one. */

@@ -65,6 +65,7 @@ export class TicketProcessor
   #stores!: SaleStores;
   #facts!: StoredFacts;
   #writer!: ConsequenceWriter;
+  #expiry!: HoldExpiry;
   readonly #options: TicketProcessorOptions;
   readonly #changedZones = new Set<string>();
 
@@ -79,6 +80,7 @@ export class TicketProcessor
     const expiry = new HoldExpiry(context, this.#stores.holds, (purchaseId, nowMs) =>
       this.#expire(purchaseId, nowMs),
     );
+    this.#expiry = expiry;
     const sendTo = (sink: string) => (key: string, request: Request) =>
       this.#forward(key, request, request.requestedAtMs, sink);
     this.#writer = new ConsequenceWriter(this.#stores, {
@@ -117,6 +119,7 @@ export class TicketProcessor
   }
 
   flush(): void {
+    this.#expiry.committing();
     for (const key of this.#changedZones) {
       const zone = this.#stores.zones.get(key);
       if (zone !== undefined)
@@ -155,15 +158,16 @@ export class TicketProcessor
     this.#carryOut(key, decision, place.nowMs);
   }
 
-  #expire(purchaseId: string, nowMs: number): void {
+  #expire(purchaseId: string, nowMs: number): boolean {
     const purchase = this.#stores.purchases.get(purchaseId);
     const key = purchase && zoneKey(purchase.eventId, purchase.zoneId);
     const zone = key === undefined ? undefined : this.#stores.zones.get(key);
-    if (purchase === undefined || key === undefined || zone === undefined) return;
+    if (purchase === undefined || key === undefined || zone === undefined) return false;
     // The purchase decides, not its entry in the index.
-    if (!isDue(purchase, nowMs)) return;
+    if (!isDue(purchase, nowMs)) return false;
     const cause = { nowMs, commandOffset: undefined };
     this.#carryOut(key, decideExpiry(zone, purchase, cause, this.#facts.of(key)), nowMs);
+    return true;
   }
 
   #carryOut(key: string, decision: PurchaseDecision, nowMs: number): void {
