@@ -16,7 +16,8 @@ export async function runService(name: ServiceName, config: AppConfig, log: Log)
   });
   const onWaiting = (what: string) => console.error(`waiting for ${what}`);
   const service = await startServiceApp(name, config, log, { onWaiting, signal: abort.signal });
-  console.log(`Millrace ${name}: group ${service.applicationId}, until SIGTERM`);
+  const probes = service.httpUrl === undefined ? '' : `, ${service.httpUrl}/metrics`;
+  console.log(`Millrace ${name}: group ${service.applicationId}${probes}, until SIGTERM`);
   const ended = await Promise.race([signalled, service.failed]);
   if (typeof ended === 'string') console.log(`${ended}: stopping`);
   const patience = setTimeout(() => process.exit(1), config.SHUTDOWN_GRACE_MS + 5_000);

@@ -3,6 +3,7 @@
  * prom-client. Labels never carry a buyer, a purchase or a seat.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Histogram } from './histogram.ts';
 import type { ForwardOutcome } from './peers.ts';
 import type { QueryableStreams, StreamsState } from './queryable-streams.ts';
 import { RequestTimes } from './request-times.ts';
@@ -25,6 +26,7 @@ export type Collect = (set: (labels: Labels, value: number) => void) => void | P
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requestTimes = new RequestTimes();
+  readonly #histograms: Histogram[] = [];
   readonly #problemsOf: (labels: Labels) => void;
   readonly #forwardsOf: (labels: Labels) => void;
 
@@ -44,7 +46,8 @@ export class Metrics {
   }
 
   async text(): Promise<string> {
-    return `${await this.#registry.metrics()}\n${this.#requestTimes.text()}`;
+    const histograms = [this.#requestTimes, ...this.#histograms].map((each) => each.text());
+    return `${await this.#registry.metrics()}\n${histograms.join('')}`;
   }
 
   answered(route: string, method: string, status: number, durationMs: number): void {
@@ -86,6 +89,11 @@ export class Metrics {
         await collect((labels, value) => this.inc(labels, value));
       },
     });
+  }
+
+  /** One that somebody else keeps. */
+  histogram(histogram: Histogram): void {
+    this.#histograms.push(histogram);
   }
 
   gauge(name: string, help: string, labelNames: readonly string[], collect: Collect): void {

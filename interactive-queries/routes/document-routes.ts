@@ -43,24 +43,28 @@ export function documentRoutes(
         body: page,
       }),
     },
-    {
-      method: 'GET',
-      path: '/metrics',
-      operationId: 'getMetrics',
-      summary: 'Metrics for Prometheus',
-      tag: 'operations',
-      access: 'open',
-      answers: { 200: { about: 'Text format', body: Type.String(), mediaType: 'text/plain' } },
-      handle: async () => ({
-        status: 200,
-        headers: { 'Content-Type': metrics.contentType },
-        body: await metrics.text(),
-      }),
-    },
+    metricsRoute(metrics),
   ];
   const all = [...others, ...routes];
   const openApi = openApiDocument(all, info);
   const document = JSON.stringify(openApi);
   const page = docsPage(all, info);
   return { routes, openApi };
+}
+
+export function metricsRoute(metrics: Metrics): Route {
+  return {
+    method: 'GET',
+    path: '/metrics',
+    operationId: 'getMetrics',
+    summary: 'Metrics for Prometheus',
+    tag: 'operations',
+    access: 'open',
+    answers: { 200: { about: 'Text format', body: Type.String(), mediaType: 'text/plain' } },
+    handle: async () => ({
+      status: 200,
+      headers: { 'Content-Type': metrics.contentType },
+      body: await metrics.text(),
+    }),
+  };
 }

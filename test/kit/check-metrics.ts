@@ -2,7 +2,7 @@
 
 const NAME = /^[a-z][a-z0-9_]*$/;
 const UNITS =
-  /_(seconds|bytes|ratio|total|info|records|state|tasks|seats|requests|purchases|streams)$/;
+  /_(seconds|bytes|ratio|total|info|records|state|tasks|seats|requests|purchases|streams|jobs)$/;
 /** Node's and the process's own, made by the library. */
 const NOT_OURS = /^(process|nodejs)_/;
 

@@ -189,7 +189,8 @@ async function start(
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
   stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
   await streams.start();
-  const deps = { config, connect: kafkaSide.connect, kafka, producer, serdes, log };
+  const { figures } = http;
+  const deps = { config, connect: kafkaSide.connect, kafka, producer, serdes, figures, log };
   const services = startServicesBeside(deps, kafkaSide.isEmbedded);
   stops.push(() => services.stop(config.SHUTDOWN_GRACE_MS / 2));
   return {

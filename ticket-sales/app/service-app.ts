@@ -1,14 +1,21 @@
-/** A service in a process of its own: Kafka, topics, registry, service, and back again at the stop. */
+/** A service in a process of its own: Kafka, topics, registry, service, probes, and back again at the stop. */
 import { systemClock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
+import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
+import { Metrics } from '../../interactive-queries/metrics.ts';
+import { metricsRoute } from '../../interactive-queries/routes/document-routes.ts';
+import { probeRoutes } from '../../interactive-queries/routes/probe-routes.ts';
 import { createKafkaClient } from '../../kafka/kafka-client.ts';
+import { JobFigures } from '../jobs/job-figures.ts';
+import { watchJobs } from '../jobs/job-metrics.ts';
 import type { JobService } from '../jobs/job-service.ts';
 import { ticketSerdes } from '../records.ts';
 import { ensureTopics, ticketTopics } from '../topics.ts';
 import type { AppHooks } from './app.ts';
-import { type AppConfig, outsideKafka } from './config.ts';
+import { type AppConfig, hostInUrl, outsideKafka } from './config.ts';
+import { packageVersion } from './package-version.ts';
 import { reachUnservedRegistry } from './registry-side.ts';
 import { type ServiceDeps, startNotifications, startPayments } from './services.ts';
 
@@ -18,6 +25,8 @@ export type ServiceName = (typeof SERVICES)[number];
 export interface ServiceApp {
   readonly applicationId: string;
   readonly failed: Promise<Error>;
+  /** Where its probes and metrics are; undefined: nowhere. */
+  readonly httpUrl: string | undefined;
   /** Orderly. */
   stop(): Promise<void>;
 }
@@ -35,7 +44,9 @@ export async function startServiceApp(
     });
   }
   const stops: (() => Promise<void>)[] = [];
+  let isStopping = false;
   const stop = async () => {
+    isStopping = true;
     for (const step of stops.splice(0).reverse()) {
       await step().catch((err: unknown) => log.error({ err }, 'a step of the stop failed'));
     }
@@ -44,12 +55,40 @@ export async function startServiceApp(
     const deps = await reach(config, log, hooks, stops);
     const service = await startService(name, deps);
     stops.push(() => service.stop(config.SHUTDOWN_GRACE_MS / 2));
+    const http = probesOf(service, deps, () => isStopping);
+    const { HTTP_HOST: host, SERVICE_HTTP_PORT: port } = config;
+    let httpUrl: string | undefined;
+    if (port !== undefined) {
+      const open = await http.listen(host, port, 'SERVICE_HTTP_PORT');
+      stops.push(() => http.close(config.SHUTDOWN_GRACE_MS / 4));
+      httpUrl = `http://${hostInUrl(host)}:${open}`;
+    }
     const { applicationId, failed } = service;
-    return { applicationId, failed, stop };
+    return { applicationId, failed, httpUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** What supervisors and Prometheus ask; nothing of the sale, so nobody has to log in. */
+function probesOf(
+  { streams }: JobService,
+  { config, figures, log }: ServiceDeps,
+  isStopping: () => boolean,
+): HttpApp {
+  const metrics = new Metrics(streams, packageVersion());
+  watchJobs(metrics, figures, () => systemClock.nowMs());
+  return createHttpApp({
+    routes: [...probeRoutes({ streams, isStopping }), metricsRoute(metrics)],
+    authenticate: 'none',
+    bodyLimitBytes: config.HTTP_BODY_LIMIT,
+    log,
+    onAnswered: (...answer) => metrics.answered(...answer),
+    onProblem: (slug) => metrics.problem(slug),
+    headers: {},
+    monotonicMs: () => performance.now(),
+  });
 }
 
 async function reach(
@@ -77,7 +116,8 @@ async function reach(
   );
   const { registry } = await reachUnservedRegistry(config, kafka, log, hooks, stops);
   const serdes = ticketSerdes(registry);
-  return { config, connect: () => connection, kafka, producer, serdes, log };
+  const figures = new JobFigures();
+  return { config, connect: () => connection, kafka, producer, serdes, figures, log };
 }
 
 /** Whoever starts it this way wants it: `off` is for the sale's process. */

@@ -8,6 +8,7 @@ import { systemRandom } from '../../base/random.ts';
 import type { KafkaConnection } from '../../kafka/connection.ts';
 import type { KafkaClient, Producer } from '../../kafka/ports.ts';
 import { createCommandSender } from '../command-sender.ts';
+import type { JobFigures } from '../jobs/job-figures.ts';
 import { type JobService, startJobService } from '../jobs/job-service.ts';
 import type { Channel } from '../notifications/channel.ts';
 import { addressByTemplate } from '../notifications/mail.ts';
@@ -29,6 +30,8 @@ export interface ServiceDeps {
   readonly kafka: KafkaClient;
   readonly producer: Producer;
   readonly serdes: TicketSerdes;
+  /** Of all services of the process. */
+  readonly figures: JobFigures;
   readonly log: Log;
 }
 
@@ -138,8 +141,12 @@ function webhookChannels(config: AppConfig): Channel[] {
   );
 }
 
-function jobServiceDeps({ config, connect, kafka, producer, log }: ServiceDeps, name: string) {
+function jobServiceDeps(
+  { config, connect, kafka, producer, figures, log }: ServiceDeps,
+  name: string,
+) {
   return {
+    figures: figures.of(name),
     connect,
     kafka,
     producer,

@@ -357,6 +357,11 @@ export const SETTINGS = {
     secret: true,
   },
   HTTP_PORT: { about: 'Port of the API.', schema: port.default(8_080) },
+  SERVICE_HTTP_PORT: {
+    about:
+      'Port of /livez, /readyz and /metrics of a service in a process of its own (`millrace payments`, `millrace notifications`), on HTTP_HOST. Unset: none.',
+    schema: port.optional(),
+  },
   HTTP_BODY_LIMIT: {
     about: 'Largest request body, bytes.',
     schema: whole(256, 1_048_576).default(16_384),

@@ -21,6 +21,8 @@ import type { CommandSender } from '../command-sender.ts';
 import { DecisionWaiters } from '../decision-waiters.ts';
 import { festivalApi } from '../festival/festival-api.ts';
 import { READ_MODEL_TOPIC } from '../festival/read-model.ts';
+import { JobFigures } from '../jobs/job-figures.ts';
+import { watchJobs } from '../jobs/job-metrics.ts';
 import type { OrderSerdes } from '../orders/order-records.ts';
 import { reportPayment } from '../payments/report-payment.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
@@ -58,6 +60,8 @@ export interface TicketApiDeps {
 export interface TicketApi {
   readonly app: HttpApp;
   readonly openApi: object;
+  /** Told at /metrics: for the services that run beside. */
+  readonly figures: JobFigures;
   /** Readiness says no from now on. */
   stopping(): void;
 }
@@ -92,6 +96,8 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   );
   watchSale(metrics, streams, waiters);
   countDeadLetters(metrics, streams);
+  const figures = new JobFigures();
+  watchJobs(metrics, figures, () => clock.nowMs());
   const commands = { topic: TOPICS.commands, serde: serdes.command };
   const events = { topic: TOPICS.events, serde: serdes.event };
   const venues = { topic: TOPICS.venues, serde: serdes.venue };
@@ -172,6 +178,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
   return {
     app,
     openApi: documents.openApi,
+    figures,
     stopping: () => {
       isStopping = true;
     },

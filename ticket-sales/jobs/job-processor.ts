@@ -29,6 +29,7 @@ import {
   type JobRequest,
   newJob,
 } from './job.ts';
+import type { JobListener } from './job-figures.ts';
 
 export const JOB_STORES = { jobs: 'jobs', due: 'due' } as const;
 export const JOB_SINKS = { attempts: 'attempts', deadLetters: 'dead-letters' } as const;
@@ -55,6 +56,7 @@ export interface JobProcessorOptions {
   readonly mayAttempt: () => boolean;
   /** Told of every result that is taken. */
   readonly onSettled: (jobId: string) => void;
+  readonly listener: JobListener;
 }
 
 /** The jobs of one way. */
@@ -93,10 +95,10 @@ export class JobProcessor<R>
     context.schedule(LOOK_EVERY_MS, 'wall-clock-time', (nowMs) => this.#look(nowMs));
   }
 
-  process({ value }: StreamRecord<string, JobInput<R>>): void | Promise<void> {
+  process({ value, timestampMs }: StreamRecord<string, JobInput<R>>): void | Promise<void> {
     switch (value.kind) {
       case 'request':
-        this.#take(value);
+        this.#take(value, timestampMs);
         break;
       case 'result':
         return this.#settle(value);
@@ -105,13 +107,14 @@ export class JobProcessor<R>
     }
   }
 
-  #take(request: JobRequest<R>): void {
+  #take(request: JobRequest<R>, requestedAtMs: number): void {
     if (this.#jobs.get(request.jobId) !== undefined) {
       this.#context.recordDropped?.('the job is known');
       return;
     }
     const nowMs = this.#context.currentSystemTimeMs();
-    const job = newJob(request, nowMs);
+    const job = newJob(request, requestedAtMs, nowMs);
+    this.#options.listener.requested(job.way);
     const lane = this.#lanes.get(job.way);
     if (lane === undefined) this.#change(job, ended(job, 'failed', NO_LONGER));
     else if (this.#mayGoFirst(lane, nowMs)) this.#attempt(undefined, job, lane, nowMs);
@@ -159,14 +162,14 @@ export class JobProcessor<R>
   async #lookAtLeases(nowMs: number): Promise<void> {
     const fromMs = this.#nextLeaseMs;
     this.#nextLeaseMs = Number.POSITIVE_INFINITY;
-    for await (const [dueAtMs, jobId] of this.#entries(LEASES, fromMs)) {
+    for await (const [dueAtMs, jobId] of this.#entries(QUEUE_OF_LEASES, fromMs)) {
       if (dueAtMs > nowMs) {
         this.#nextLeaseMs = Math.min(this.#nextLeaseMs, dueAtMs);
         return;
       }
       const job = this.#jobs.get(jobId);
       if (job?.state === 'attempted') this.#leaseIsOver(job, nowMs);
-      else this.#due.delete(dueKey(LEASES, dueAtMs, jobId));
+      else this.#due.delete(dueKey(QUEUE_OF_LEASES, dueAtMs, jobId));
     }
   }
 
@@ -190,9 +193,10 @@ export class JobProcessor<R>
   #attempt(before: Job<R> | undefined, job: Job<R>, lane: Lane, nowMs: number): void {
     const { jobId, way, request } = job;
     if (request === null) return;
-    const { owner } = this.#options;
+    const { owner, listener } = this.#options;
     const next = attempted(job, owner, lane.policy, nowMs);
     this.#put(before, next);
+    listener.attempted(way, next.attempts);
     const attempt = { jobId, way, attempt: next.attempts, owner, request };
     this.#forward(jobId, attempt, JOB_SINKS.attempts, nowMs, []);
   }
@@ -209,7 +213,7 @@ export class JobProcessor<R>
 
   /** Once per life of the task: what former owners left, and what of ours is under way. */
   async #takeOver(nowMs: number): Promise<void> {
-    for await (const [, jobId] of this.#entries(LEASES, 0)) {
+    for await (const [, jobId] of this.#entries(QUEUE_OF_LEASES, 0)) {
       const job = this.#jobs.get(jobId);
       const lane = job === undefined ? undefined : this.#lanes.get(job.way);
       if (job === undefined || lane === undefined) continue;
@@ -229,7 +233,8 @@ export class JobProcessor<R>
       const key = await this.#firstKey(from);
       if (key === undefined) return;
       const queue = key.slice(0, key.indexOf('/'));
-      if (queue !== LEASES && !this.#lanes.has(wayOfQueue(queue))) await this.#endAll(queue);
+      if (queue !== QUEUE_OF_LEASES && !this.#lanes.has(wayOfQueue(queue)))
+        await this.#endAll(queue);
       // What follows a slash: the next queue.
       from = `${queue}0`;
     }
@@ -251,9 +256,12 @@ export class JobProcessor<R>
 
   #change(job: Job<R>, next: Job<R>): void {
     this.#put(job, next);
+    const nowMs = this.#context.currentSystemTimeMs();
+    if (next.state === 'done' || next.state === 'failed') {
+      this.#options.listener.ended(job.way, next.state, nowMs - job.requestedAtMs);
+    }
     if (next.state !== 'failed' || job.request === null) return;
     const dead = { way: job.way, request: job.request };
-    const nowMs = this.#context.currentSystemTimeMs();
     this.#forward(job.jobId, dead, JOB_SINKS.deadLetters, nowMs, [
       header('__streams.errors.message', next.reason ?? ''),
       header('millrace.dlq.stage', 'job'),
@@ -294,9 +302,9 @@ export class JobProcessor<R>
 }
 
 const DUE_DIGITS = 14;
-const LEASES = 'leases';
+export const QUEUE_OF_LEASES = 'leases';
 
-function queueOfWay(way: string): string {
+export function queueOfWay(way: string): string {
   return `way:${way}`;
 }
 
@@ -310,7 +318,7 @@ function dueKey(queue: string, dueAtMs: number, jobId: string): string {
 }
 
 function dueKeyOf({ state, way, dueAtMs, jobId }: Job): string {
-  return dueKey(state === 'attempted' ? LEASES : queueOfWay(way), dueAtMs, jobId);
+  return dueKey(state === 'attempted' ? QUEUE_OF_LEASES : queueOfWay(way), dueAtMs, jobId);
 }
 
 function dueAtOf(key: string): number {

@@ -6,12 +6,14 @@ import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
+import type { QueryableStreams } from '../../interactive-queries/queryable-streams.ts';
 import type { KafkaConnection } from '../../kafka/connection.ts';
 import type { KafkaClient, Producer, TopicSpec } from '../../kafka/ports.ts';
 import { forEachBatch } from '../../kafka/records/record-batch.ts';
 import { KafkaStreams } from '../../runtime/kafka-streams.ts';
 import type { StreamsOptions } from '../../runtime/streams-config.ts';
 import type { JobPolicies } from './job.ts';
+import type { ServiceFigures } from './job-figures.ts';
 import type { JobTopologyOptions } from './job-topology.ts';
 import {
   attemptSerde,
@@ -21,6 +23,7 @@ import {
   resultSerde,
 } from './job-topology.ts';
 import { JobWorker, type PerformJob } from './job-worker.ts';
+import { oldestJobs } from './open-jobs.ts';
 
 /** What the service stands on; whoever gives it closes it. */
 export interface JobServiceDeps {
@@ -30,6 +33,8 @@ export interface JobServiceDeps {
   readonly streams: StreamsOptions;
   /** Of topics that do not exist yet. */
   readonly partitions: number;
+  /** Counts what becomes of its jobs. */
+  readonly figures: ServiceFigures;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -43,6 +48,7 @@ export interface JobServiceOptions<R>
 
 export interface JobService {
   readonly applicationId: string;
+  readonly streams: QueryableStreams;
   /** Resolves when the service has stopped by itself: a fatal error. */
   readonly failed: Promise<Error>;
   /** Attempts that are begun come to an end, within the time; what is left goes on at the next start. */
@@ -50,6 +56,8 @@ export interface JobService {
 }
 
 const HOUR_MS = 60 * 60 * 1000;
+/** Of a stop, however long the attempts took: to leave the group, and to give back what is left. */
+const LAST_STEPS_MS = 500;
 
 /** Rejects with a named error, and leaves nothing running then. */
 export async function startJobService<R>(
@@ -81,6 +89,7 @@ export async function startJobService<R>(
     isBusyWith: (jobId) => worker.isBusyWith(jobId),
     mayAttempt: () => !worker.isStopping,
     onSettled: (jobId) => worker.settled(jobId),
+    listener: deps.figures,
   });
   const streams = new KafkaStreams({
     topology: topology.build(),
@@ -99,15 +108,22 @@ export async function startJobService<R>(
       if (state === 'ERROR') resolve(streams.failure() ?? new Error(`${applicationId} stopped`));
     });
   });
+  deps.figures.open = {
+    inFlight: () => worker.inFlight(),
+    oldest: () => oldestJobs(streams, options.policies.keys()),
+  };
   await streams.start();
   return {
     applicationId,
+    streams,
     failed,
     stop: async (timeoutMs) => {
-      await worker.close(timeoutMs);
-      const inTime = await streams.close({ timeoutMs });
+      const endMs = clock.monotonicMs() + timeoutMs;
+      const leftMs = () => Math.max(LAST_STEPS_MS, endMs - clock.monotonicMs());
+      await worker.close((timeoutMs * 3) / 4);
+      const inTime = await streams.close({ timeoutMs: leftMs() });
       // What its last commit has said.
-      await worker.close(timeoutMs);
+      await worker.close(leftMs());
       if (!inTime) log.warn({ applicationId }, 'did not stop in time: goes on at the next start');
     },
   };

@@ -78,6 +78,13 @@ export class JobWorker<R> {
     this.#reported.delete(jobId);
   }
 
+  /** Attempts that are being made or about to be, by way. */
+  inFlight(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#ways].map(([way, { running, waiting }]) => [way, running + waiting.length]),
+    );
+  }
+
   onCommitted(notice: CommitNotice): void {
     const { attemptSerde } = this.#options;
     const cursor = this.#cursor;

@@ -18,6 +18,8 @@ export interface Job<R = unknown> {
   readonly state: 'waiting' | 'attempted' | 'done' | 'failed';
   /** What was asked for; null once it has ended. */
   readonly request: R | null;
+  /** Log time of the request. */
+  readonly requestedAtMs: number;
   readonly attempts: number;
   /** Wall clock: of the next attempt, or of the look at one that is being made. */
   readonly dueAtMs: number;
@@ -78,9 +80,13 @@ export function hasEnded({ state }: Job): boolean {
   return state === 'done' || state === 'failed';
 }
 
-export function newJob<R>({ jobId, way, request }: JobRequest<R>, nowMs: number): Job<R> {
+export function newJob<R>(
+  { jobId, way, request }: JobRequest<R>,
+  requestedAtMs: number,
+  nowMs: number,
+): Job<R> {
   const nothingYet = { attempts: 0, owner: '', reason: null };
-  return { jobId, way, state: 'waiting', request, dueAtMs: nowMs, ...nothingYet };
+  return { jobId, way, state: 'waiting', request, requestedAtMs, dueAtMs: nowMs, ...nothingYet };
 }
 
 export function attempted<R>(job: Job<R>, owner: string, policy: JobPolicy, nowMs: number): Job<R> {

@@ -155,6 +155,7 @@ describe('the configuration', () => {
     AUTH_ROLES_CLAIM: ['realm_access.roles', 'realm_access.roles', null],
     MILLRACE_TOKEN: ['a.b.c', 'a.b.c', null],
     HTTP_PORT: ['65535', 65535, '8080.5'],
+    SERVICE_HTTP_PORT: ['8090', 8_090, '-1'],
     HTTP_BODY_LIMIT: ['256', 256, '0x100'],
     SSE_MAX_CLIENTS: ['5', 5, '-1'],
     QUERY_TIMEOUT_MS: ['10', 10, '9'],

@@ -14,6 +14,7 @@ import { systemRandom } from '../../../base/random.ts';
 import { createKafkaClient } from '../../../kafka/kafka-client.ts';
 import { purchaseIdFor } from '../../../ticket-sales/domain/purchase-id.ts';
 import { planPayment } from '../../../ticket-sales/payments/simulated-provider.ts';
+import { freePort } from '../../kit/apache-kafka.ts';
 import { type Bank, startBank } from '../../kit/bank.ts';
 import { type SaleProcess, saleProcess } from '../../kit/sale-process.ts';
 import { type ServiceProcess, serviceProcess } from '../../kit/service-process.ts';
@@ -146,6 +147,14 @@ describe('in one process', () => {
     }
   }, 120_000);
 
+  test('what became of their jobs is told beside the sale’s own metrics', async () => {
+    const metrics = await (await fetch(`${sale.process.httpUrl}/metrics`)).text();
+    expect(metrics).toMatch(
+      /^tickets_jobs_delivered_total\{service="payments",way="payment"\} [1-9]/m,
+    );
+    expect(metrics).toMatch(/^tickets_jobs_requested_total\{service="notifications",/m);
+  });
+
   test('each buyer hears of each change once', async () => {
     const purchaseId = await sale.hold('ada');
     await sale.until([purchaseId], inState('confirmed', 'payment_failed', 'held'));
@@ -199,6 +208,7 @@ describe('in processes of their own', () => {
   let post: SmtpServer;
   let payments: ServiceProcess;
   let notifications: ServiceProcess;
+  let probesPort: number;
 
   beforeAll(async () => {
     const process = await saleProcess({
@@ -210,8 +220,10 @@ describe('in processes of their own', () => {
     bank = await startBank({ saleUrl: process.httpUrl, secret: SECRET, delayMs: 300 });
     post = await smtpServer();
     const kafka = { KAFKA_BROKERS: process.brokers, SCHEMA_REGISTRY_URL: process.registryUrl };
+    probesPort = await freePort();
     payments = serviceProcess('payments', directory, {
       ...kafka,
+      SERVICE_HTTP_PORT: String(probesPort),
       PAYMENTS: 'http',
       PAYMENT_PROVIDER_URL: bank.url,
       PAYMENT_PROVIDER_SECRET: SECRET,
@@ -253,6 +265,22 @@ describe('in processes of their own', () => {
     }
     expect([bank.refunds.size, bank.unsigned()]).toEqual([0, 0]);
   }, 120_000);
+
+  test('a service tells probes that it runs, and Prometheus what became of its jobs', async () => {
+    const probe = async (name: string) => {
+      const answer = await fetch(`http://127.0.0.1:${probesPort}/${name}`);
+      return { status: answer.status, text: await answer.text() };
+    };
+    expect((await probe('livez')).status).toBe(200);
+    await expect.poll(async () => (await probe('readyz')).status).toBe(200);
+    // Those before the kill were told by the process that is gone.
+    const { text } = await probe('metrics');
+    expect(text).toMatch(
+      /^tickets_jobs_delivered_total\{service="payments",way="payment"\} [1-9]/m,
+    );
+    expect(text).toMatch(/^tickets_in_flight_jobs\{service="payments",way="payment"\} 0$/m);
+    expect((await probe('v1/events')).status).toBe(404);
+  });
 
   test('nor any refund', async () => {
     const cancelling = Promise.all(

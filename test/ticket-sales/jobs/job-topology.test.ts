@@ -9,6 +9,7 @@ import {
   type Job,
   type JobPolicies,
 } from '../../../ticket-sales/jobs/job.ts';
+import { JobFigures, type ServiceFigures } from '../../../ticket-sales/jobs/job-figures.ts';
 import { JOB_STORES } from '../../../ticket-sales/jobs/job-processor.ts';
 import { attemptSerde, jobTopology, resultSerde } from '../../../ticket-sales/jobs/job-topology.ts';
 import { type Errand, errands, POLICIES, policy, result } from './samples.ts';
@@ -17,6 +18,7 @@ const topics = { attempts: 'attempts', results: 'results' };
 const busy = new Set<string>();
 let isStopping = false;
 let driver: TopologyTestDriver;
+let figures: ServiceFigures;
 
 /** Jobs of former lives are taken over: from then on new ones are attempted at once. */
 async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<void> {
@@ -31,6 +33,7 @@ async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<
     isBusyWith: (jobId) => busy.has(jobId),
     mayAttempt: () => !isStopping,
     onSettled: (jobId) => void busy.delete(jobId),
+    listener: figures,
   });
   driver = new TopologyTestDriver(topology, { initialWallClockTimeMs: 1_000_000 });
   await pass(lookedMs);
@@ -39,6 +42,7 @@ async function start(policies: JobPolicies = POLICIES, lookedMs = 200): Promise<
 beforeEach(async () => {
   busy.clear();
   isStopping = false;
+  figures = new JobFigures().of('errands');
   await start();
 });
 afterEach(() => driver.close());
@@ -219,6 +223,7 @@ describe('what a former process left', () => {
     way,
     state: 'attempted',
     request: errand('a', way),
+    requestedAtMs: 900_000,
     attempts: 1,
     dueAtMs: 1_005_000,
     owner,
@@ -333,4 +338,21 @@ describe('jobs of one way', () => {
     expect(attempts()).toEqual([]);
     expect(deadLetters()).toHaveLength(1);
   });
+});
+
+test('jobs are counted: asked for, attempted, retried, delivered, put aside', async () => {
+  await ask(errand('a', 'walk', 'letter'), errand('a', 'walk', 'letter'), errand('b', 'walk'));
+  await answer(result('a:walk', 1, 'retry'), result('b:walk', 1, 'done'));
+  await pass(1_200);
+  await answer(result('a:walk', 2, 'done'), result('a:letter', 1, 'failed'));
+  expect(Object.fromEntries(figures.counts)).toEqual({
+    walk: { requested: 2, attempted: 3, retried: 1, delivered: 2, deadLettered: 0 },
+    letter: { requested: 1, attempted: 1, retried: 0, delivered: 0, deadLettered: 1 },
+  });
+});
+
+test('a job is as old as its request, not as its first attempt', async () => {
+  const input = driver.createInputTopic('errands', stringSerde, errands.serde);
+  await input.pipeInput('a', errand('a', 'walk'), 990_000);
+  expect(job('a:walk')).toMatchObject({ state: 'attempted', requestedAtMs: 990_000 });
 });
