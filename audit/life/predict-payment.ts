@@ -40,24 +40,20 @@ export function predictPayment(
   const { purchaseId, paymentId, currency, amountMinor, status } = payment;
   const isSound = ID.test(paymentId) && ID.test(purchaseId) && CURRENCY.test(currency);
   if (!isSound || amountMinor < 0) return { kind: 'dead-letter', why: 'it cannot be used' };
-  if (zone === undefined) return { kind: 'dead-letter', why: 'there is no such zone' };
   const isHere = known?.eventId === payment.eventId && known.zoneId === payment.zoneId;
-  const purchase = isHere ? known : undefined;
+  const purchase = isHere && zone !== undefined ? known : undefined;
   const refund = refunds.get(refundIdOf(purchaseId, paymentId));
-  const context = { zone, payment, offset, timeMs, isRefunded: refund !== undefined };
-  if (status === 'refunded') return paidBack(purchase, context, refunds);
-  if (purchase === undefined) {
+  if (status === 'refunded') return paidBack(purchase, { payment, offset, timeMs }, refunds);
+  if (purchase === undefined || zone === undefined) {
     const isOwed = status === 'succeeded' && refund === undefined && amountMinor > 0;
     return isOwed ? { kind: 'none', refund: owed(payment, 'unknown_purchase') } : { kind: 'none' };
   }
+  const context = { zone, payment, offset, timeMs, isRefunded: refund !== undefined };
   return status === 'succeeded' ? captured(purchase, context) : notPaid(purchase, context);
 }
 
-interface Context {
+interface Context extends LifePayment {
   readonly zone: LifeZone;
-  readonly payment: PaymentRecord;
-  readonly offset: number;
-  readonly timeMs: number;
   readonly isRefunded: boolean;
 }
 
@@ -136,7 +132,7 @@ function notPaid(purchase: PurchaseRecord, { offset, timeMs, isRefunded }: Conte
 
 function paidBack(
   purchase: PurchaseRecord | undefined,
-  { payment, offset, timeMs }: Context,
+  { payment, offset, timeMs }: LifePayment,
   refunds: Refunds,
 ): PaymentPrediction {
   const { refundId, amountMinor, currency, purchaseId } = payment;

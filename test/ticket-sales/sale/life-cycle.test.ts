@@ -263,12 +263,28 @@ describe('money', () => {
     expect(sale.announced()).toEqual([]);
   });
 
-  test.each([['for an unknown zone', { zoneId: 'floor', eventId: 'gala' }, 'unknown_zone']])(
-    '%s is a dead letter',
-    async (_, properties, why) => {
-      await expect(sale.pay(properties)).rejects.toThrow(why);
-    },
-  );
+  test('for an unknown zone goes back once, whether or not the zone comes later', async () => {
+    for (let time = 0; time < 2; time++) await sale.pay();
+    expect(sale.refundRequests()).toMatchObject([
+      { refundId: `${idOf(1)}:pay-1`, reason: 'unknown_purchase', ...ZONE, amountMinor: 2_000 },
+    ]);
+    await sale.pay({ paymentId: 'pay-2', status: 'failed' });
+    await sale.send(createZone());
+    await sale.buy(1);
+    await sale.pay();
+    expect([sale.purchase(1).state, sale.refundRequests()]).toEqual(['held', []]);
+  });
+
+  test('for a purchase that was refused because its zone is unknown goes back, and back once', async () => {
+    expect((await sale.buy(1)).reason).toBe('unknown_zone');
+    await sale.pay();
+    const refundId = `${idOf(1)}:pay-1`;
+    expect(sale.refundRequests()).toMatchObject([{ refundId, reason: 'unknown_purchase' }]);
+    await sale.pay({ status: 'refunded', refundId });
+    await sale.pay({ status: 'refunded', refundId });
+    await sale.pay();
+    expect([sale.purchase(1).state, sale.refundRequests()]).toEqual(['rejected', []]);
+  });
 
   test.each([
     [{ paymentId: '' }, 'paymentId'],

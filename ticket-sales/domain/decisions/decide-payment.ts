@@ -35,20 +35,35 @@ export function decidePayment(
 ): PurchaseDecision {
   const flaw = flawOf(update);
   if (flaw !== undefined) return { kind: 'refused', why: flaw };
-  if (zone === undefined) return { kind: 'refused', why: 'unknown_zone: nobody can be told' };
-  const purchase = found !== undefined && isOfZone(found, update) ? found : undefined;
+  const payee = payeeOf(zone, found, update);
   switch (update.status) {
     case 'succeeded':
-      return purchase === undefined
+      return payee === undefined
         ? refundToNobody(update, place, facts)
-        : paid(zone, purchase, update, place, facts);
+        : paid(payee, update, place, facts);
     case 'failed':
-      return purchase === undefined ? NOBODY : failed(zone, purchase, update, place, facts);
+      return payee === undefined ? NOBODY : failed(payee, update, place, facts);
     case 'refunded':
-      return refunded(zone, purchase, update, place, facts);
+      return refunded(payee, update, place, facts);
     default:
       return unreachable(update.status);
   }
+}
+
+/** What a payment is for. */
+interface Payee {
+  readonly zone: Zone;
+  readonly purchase: Purchase;
+}
+
+/** Where there is no zone, nothing was ever to be paid: the money is nobody's, and goes back. */
+function payeeOf(
+  zone: Zone | undefined,
+  purchase: Purchase | undefined,
+  update: PaymentUpdate,
+): Payee | undefined {
+  if (zone === undefined || purchase === undefined) return undefined;
+  return isOfZone(purchase, update) ? { zone, purchase } : undefined;
 }
 
 function flawOf({ purchaseId, paymentId, amountMinor, currency }: PaymentUpdate) {
@@ -76,8 +91,7 @@ function refundToNobody(
 }
 
 function paid(
-  zone: Zone,
-  purchase: Purchase,
+  { zone, purchase }: Payee,
   update: PaymentUpdate,
   place: PaymentPlace,
   facts: ZoneFacts,
@@ -167,8 +181,7 @@ function canRetake(zone: Zone, before: Purchase, facts: ZoneFacts): boolean {
 // ── Money that did not come ────────────────────────────────────────────────────────────────────
 
 function failed(
-  zone: Zone,
-  purchase: Purchase,
+  { zone, purchase }: Payee,
   update: PaymentUpdate,
   place: PaymentPlace,
   facts: ZoneFacts,
@@ -195,8 +208,7 @@ function failed(
 // ── Money that went back ───────────────────────────────────────────────────────────────────────
 
 function refunded(
-  zone: Zone,
-  purchase: Purchase | undefined,
+  payee: Payee | undefined,
   update: PaymentUpdate,
   place: PaymentPlace,
   facts: ZoneFacts,
@@ -206,10 +218,11 @@ function refunded(
     return { kind: 'refused', why: 'the sale has not asked for such a refund' };
   }
   if (refund.refundedAtMs !== null) {
-    return purchase === undefined ? NOBODY : { kind: 'repeated', purchase };
+    return payee === undefined ? NOBODY : { kind: 'repeated', purchase: payee.purchase };
   }
   const settled = { ...refund, refundedAtMs: place.nowMs };
-  if (purchase === undefined) return { kind: 'unclaimed', consequences: { refund: settled } };
+  if (payee === undefined) return { kind: 'unclaimed', consequences: { refund: settled } };
+  const { zone, purchase } = payee;
   const checkout = purchase.checkout ?? NO_CHECKOUT;
   // What came before the purchase did was never counted for it.
   const isCounted = refund.reason !== 'unknown_purchase';
