@@ -8,13 +8,16 @@ import { TransactionFates } from './checks/transactions.ts';
 import { checkLag, checkQuiet, checkUnmoved, type ValidityOptions } from './checks/validity.ts';
 import { CommittedLog } from './committed-log.ts';
 import type { AuditContext } from './context.ts';
+import { FestivalAudit } from './festival/festival-audit.ts';
 import { Findings, type Rule, type RuleResult, type Verdict } from './findings.ts';
 import type { JournalLine } from './journal.ts';
 import { Money } from './life/money.ts';
+import { readPayments } from './life/payments-log.ts';
 import type { LogSample, LogSource, PartitionBounds } from './log-source.ts';
+import { OrderAudit } from './orders/order-audit.ts';
 import { type SaleRecords, saleRecords } from './sale-records.ts';
-import { auditTask } from './task-audit.ts';
-import { MONEY_TOPICS, type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
+import { auditTask } from './task/audit-task.ts';
+import { MONEY_TOPICS, ORDER_TOPICS, type SaleTopics, saleTopics, TASK_TOPICS } from './topics.ts';
 
 export interface AuditOptions extends Partial<ValidityOptions> {
   readonly applicationId: string;
@@ -36,6 +39,7 @@ export interface AuditReport {
     readonly commands: number;
     readonly purchases: number;
     readonly outcomes: number;
+    readonly orders: number;
     /** Of brokers with transactions V2, and aborted ones. */
     readonly transactions: number;
   };
@@ -56,9 +60,10 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
     isSettled: options.isSettled ?? false,
   };
   const topics = saleTopics(await source.topics(), options.applicationId);
-  const figures = { records: 0, commands: 0, purchases: 0, outcomes: 0 };
+  const figures = { records: 0, commands: 0, purchases: 0, outcomes: 0, orders: 0 };
   const fates = new TransactionFates();
   const money = new Money(findings);
+  const festival = new FestivalAudit(findings);
   const notes: string[] = [];
   const finish = (): AuditReport => ({
     verdict: findings.verdict(),
@@ -75,16 +80,19 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
   checkWhole(before, topics, findings);
   if (findings.invalid.length > 0) return finish();
 
-  const context = contextOf(source, before, { findings, fates, money }, options);
+  const parts = { findings, fates, money, festival };
+  const ordersUnread = contextOf(source, before, parts, options);
+  const orders = await readOrders(ordersUnread, topics, before, options);
+  const context = { ...ordersUnread, orders };
   const journal = await readJournal(options, findings);
   const partitionCount = topics.partitions.get(TASK_TOPICS.commands) ?? 0;
-  figures.records += await readRequests(context, topics);
+  figures.orders = orders?.orderCount ?? 0;
+  figures.records += (orders?.recordCount ?? 0) + (await readRequests(context, topics));
+  const payments = await readPayments(options.applicationId, partitionCount, context);
   let stocks = 0;
   for (let partition = 0; partition < partitionCount && !findings.isFull; partition++) {
-    const task = await auditTask(
-      { ...options, ...validity, partition, partitionCount, sample: before, journal },
-      context,
-    );
+    const given = { partition, partitionCount, sample: before, payments: payments[partition]! };
+    const task = await auditTask({ ...options, ...validity, ...given, journal }, context);
     figures.commands += task.commandCount;
     figures.purchases += task.purchaseCount;
     figures.outcomes += task.outcomeCount;
@@ -99,7 +107,12 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
     figures.records += log.recordCount;
     if (topics.inputs.includes(topic)) lag(log);
   }
-  journal?.end();
+  for (const log of orders?.inputs ?? []) lag(log);
+  if (!findings.isFull) {
+    orders?.end(validity.isSettled);
+    festival.end();
+  }
+  journal?.end(festival.askedFor());
   money.end(MONEY_TOPICS.refundRequests);
   nameCaseless(findings, `looked at ${figures.outcomes} outcomes and ${stocks} stocks`);
   checkUnread(context.records, findings, notes);
@@ -118,7 +131,7 @@ export async function audit(source: LogSource, options: AuditOptions): Promise<A
 function contextOf(
   source: LogSource,
   sample: LogSample,
-  parts: Pick<AuditContext, 'findings' | 'fates' | 'money'>,
+  parts: Pick<AuditContext, 'findings' | 'fates' | 'money' | 'festival'>,
   { registry, onProgress }: AuditOptions,
 ): AuditContext {
   let done = 0;
@@ -126,6 +139,7 @@ function contextOf(
   for (const { startOffset, endOffset } of sample.bounds.values()) total += endOffset - startOffset;
   return {
     ...parts,
+    orders: undefined,
     records: saleRecords(registry),
     open: (topic, partition) => {
       const bounds = sample.bounds.get(`${topic}-${partition}`) ?? NOTHING;
@@ -138,9 +152,25 @@ function contextOf(
   };
 }
 
+/** Before anything else: payments and refunds of orders are told from those of purchases. */
+async function readOrders(
+  context: AuditContext,
+  { partitions }: SaleTopics,
+  { bounds }: LogSample,
+  { applicationId }: AuditOptions,
+): Promise<OrderAudit | undefined> {
+  const partitionCount = partitions.get(ORDER_TOPICS.orders);
+  if (partitionCount === undefined) return undefined;
+  const all = Array.from({ length: partitionCount }, (_, partition) => {
+    const { committedOffset = 0 } = bounds.get(`${ORDER_TOPICS.orders}-${partition}`) ?? NOTHING;
+    return { applicationId, partition, partitionCount, committedOffset };
+  });
+  return OrderAudit.read(all, context);
+}
+
 /** What the sale asked the payment side for, in all partitions. */
 async function readRequests(context: AuditContext, { partitions }: SaleTopics): Promise<number> {
-  const { money, records } = context;
+  const { money, records, orders } = context;
   let count = 0;
   for (const topic of [MONEY_TOPICS.paymentRequests, MONEY_TOPICS.refundRequests]) {
     for (let partition = 0; partition < (partitions.get(topic) ?? 0); partition++) {
@@ -149,10 +179,12 @@ async function readRequests(context: AuditContext, { partitions }: SaleTopics): 
         const place = log.placeOf(record.offset);
         if (topic === MONEY_TOPICS.paymentRequests) {
           const request = records.paymentRequest.read(record);
-          if (request !== undefined) money.paymentRequested(request, place);
+          if (request === undefined || orders?.paymentRequested(request, place)) return 'next';
+          money.paymentRequested(request, place);
         } else {
           const refund = records.refund.read(record);
-          if (refund !== undefined) money.refundRequested(refund, place);
+          if (refund === undefined || orders?.refundRequested(refund, place)) return 'next';
+          money.refundRequested(refund, place);
         }
         return 'next';
       });
@@ -164,7 +196,12 @@ async function readRequests(context: AuditContext, { partitions }: SaleTopics): 
 
 /** Rules that only some sales can break, and what no topic shows. */
 function nameCaseless(findings: Findings, looked: string): void {
-  const kinds = { I2: 'named seats', I15: 'a payment or refund', I16: 'a hold' } as const;
+  const kinds = {
+    I2: 'named seats',
+    I15: 'a payment or refund',
+    I16: 'a hold',
+    I27: 'an order',
+  } as const;
   for (const [rule, what] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
     if (findings.hasCase(rule)) continue;
     findings.notApplicable(rule, `no such records: ${what} in none (${looked})`);

@@ -31,6 +31,7 @@ export const RULES = {
   I24: 'money: the price of an outcome is the zone’s when it was taken, to the minor unit',
   I25: 'liveness: no lag and no open transaction after the faults ended',
   I26: 'an unknown answer ends as done once or never',
+  I27: 'orders: all lines or none; nothing is held or sold to an order that is over',
 } as const;
 
 export type Rule = keyof typeof RULES;

@@ -72,6 +72,8 @@ const CURRENCY = /^[A-Z]{3}$/;
 export class SaleFold {
   readonly zones = new Map<string, ZoneState>();
   readonly purchases = new Map<string, PurchaseState>();
+  /** Keys under which purchases were refused, since there was no such zone. */
+  readonly #unknownZones = new Set<string>();
   readonly #partition: number;
   readonly #partitionCount: number;
 
@@ -96,6 +98,8 @@ export class SaleFold {
     switch (kind) {
       case 'Purchase':
         return this.#buy(zone, fields, offset, timeMs);
+      case 'RejectPurchase':
+        return this.#again(fields);
       case 'CancelPurchase':
         return this.#cancel(zone, fields, offset, timeMs);
       case 'CreateZone':
@@ -126,11 +130,14 @@ export class SaleFold {
   }
 
   /** Takes a zone out, with its purchases: it is followed elsewhere from now on. */
-  release(key: string): { zone: ZoneState; purchases: PurchaseState[] } | undefined {
+  release(key: string): {
+    readonly zone: ZoneState | undefined;
+    readonly purchases: readonly PurchaseState[];
+  } {
     const zone = this.zones.get(key);
-    if (zone === undefined) return undefined;
-    this.zones.delete(key);
     const purchases: PurchaseState[] = [];
+    if (zone === undefined && !this.#unknownZones.has(key)) return { zone, purchases };
+    this.zones.delete(key);
     for (const purchase of this.purchases.values()) {
       if (`${purchase.eventId}/${purchase.zoneId}` === key) purchases.push(purchase);
     }
@@ -176,8 +183,16 @@ export class SaleFold {
       zone.revenueMinor += purchase.price?.amountMinor ?? 0;
       stamp(zone, commandOffset, timeMs);
     }
+    if (zone === undefined) this.#unknownZones.add(`${fields.eventId}/${fields.zoneId}`);
     this.purchases.set(purchaseId, purchase);
     return { kind: 'outcome', purchase, before: undefined, isRepeat: false };
+  }
+
+  /** Asked for in a zone that is followed elsewhere, and decided in one that is followed here. */
+  #again({ purchaseId }: CommandFields): Consequence {
+    const known = this.purchases.get(purchaseId);
+    if (known === undefined) throw new Error('a plain zone refuses nothing beforehand');
+    return repeat(known);
   }
 
   #cancel(

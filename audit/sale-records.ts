@@ -8,6 +8,8 @@ import type { RecordCursor } from '../kafka/records/types.ts';
 import { avroSerde } from '../schemas/avro-serde.ts';
 import type { AvroSchema, SchemaRegistry } from '../schemas/schema-registry.ts';
 import { type Serde, UnknownSchemaError } from '../schemas/serde.ts';
+import type { FestivalPaymentRecord, FestivalPurchaseRecord } from './festival/festival-records.ts';
+import type { OrderCommandRecord, OrderRecord } from './orders/order-records.ts';
 import { unreadParts } from './unread-parts.ts';
 
 export interface Price {
@@ -88,6 +90,8 @@ export interface PurchaseOptions {
   readonly placement: 'any' | 'adjacent' | 'adjacent_or_split';
   readonly voucher: string | null;
   readonly orderId: string | null;
+  /** Asked for in the intake's topic, and let through. */
+  readonly viaIntake?: boolean;
 }
 
 export interface PaymentRecord {
@@ -192,17 +196,26 @@ export class SaleRecords {
   readonly payment: RecordReader<PaymentRecord>;
   readonly refund: RecordReader<RefundRecord>;
   readonly paymentRequest: RecordReader<PaymentRequestRecord>;
+  readonly orderCommand: RecordReader<OrderCommandRecord>;
+  readonly order: RecordReader<OrderRecord>;
+  readonly festivalPurchase: RecordReader<FestivalPurchaseRecord>;
+  readonly festivalPayment: RecordReader<FestivalPaymentRecord>;
   /** What schemas of this log can say and this auditor does not read, as `<schema>.<field>`. */
   readonly unread = new Set<string>();
 
   constructor(registry: SchemaRegistry) {
-    this.#command = new RecordReader('ticket-command', registry, this.unread);
-    this.purchase = new RecordReader('purchase-status-updated', registry, this.unread);
-    this.stock = new RecordReader('inventory-updated', registry, this.unread);
-    this.zone = new RecordReader('zone', registry, this.unread);
-    this.payment = new RecordReader('payment-status-updated', registry, this.unread);
-    this.refund = new RecordReader('refund-requested', registry, this.unread);
-    this.paymentRequest = new RecordReader('payment-requested', registry, this.unread);
+    const reader = <T>(file: string) => new RecordReader<T>(file, registry, this.unread);
+    this.#command = reader('ticket-command');
+    this.purchase = reader('purchase-status-updated');
+    this.stock = reader('inventory-updated');
+    this.zone = reader('zone');
+    this.payment = reader('payment-status-updated');
+    this.refund = reader('refund-requested');
+    this.paymentRequest = reader('payment-requested');
+    this.orderCommand = reader('ticket-order');
+    this.order = reader('order-status-updated');
+    this.festivalPurchase = reader('festival-purchase-requested');
+    this.festivalPayment = reader('festival-payment-status-update');
   }
 
   /** undefined = not a command. Throws SchemaMissing. */
@@ -252,12 +265,19 @@ export class RecordReader<T> {
     try {
       await this.#serde.resolve?.(schemaId);
       const written = await this.#registry.schemaById(schemaId);
+      // Several kinds of records may be in one topic: another one is not a newer version of this one.
+      if (nameOf(written) !== nameOf(this.#schema)) return;
       for (const part of unreadParts(written, this.#schema)) this.#unread.add(this.#name + part);
     } catch (error) {
       if (isMillraceError(error, 'SCHEMA_REGISTRY_UNAVAILABLE')) throw error;
       this.#unknown.add(schemaId);
     }
   }
+}
+
+function nameOf(schema: AvroSchema): string | undefined {
+  const { name, namespace } = schema as { readonly name?: string; readonly namespace?: string };
+  return name === undefined || name.includes('.') ? name : `${namespace ?? ''}.${name}`;
 }
 
 /** True when the key is this text, of ASCII: without making a string of it. */

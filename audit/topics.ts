@@ -17,6 +17,14 @@ export const MONEY_TOPICS = {
 } as const;
 const MONEY: readonly string[] = Object.values(MONEY_TOPICS);
 
+/** Where orders of several zones are taken. A sale without them has none of these. */
+export const ORDER_TOPICS = {
+  orders: 'ticketOrder',
+  status: 'orderStatusUpdated',
+  deadLetters: 'ticketOrder.dlq',
+} as const;
+const ORDERS: readonly string[] = Object.values(ORDER_TOPICS);
+
 export interface SaleTopics {
   /** All that are audited. */
   readonly partitions: ReadonlyMap<string, number>;
@@ -36,6 +44,15 @@ export function changelogsOf(applicationId: string): { zones: string; purchases:
   };
 }
 
+export function ordersChangelogOf(applicationId: string): string {
+  return `${applicationId}-orders-changelog`;
+}
+
+/** Payments of the festival that wait for their purchases; where no event is the festival, there is none. */
+export function earlyPaymentsOf(applicationId: string): string {
+  return `${applicationId}-festival-early-payments-changelog`;
+}
+
 export function saleTopics(all: ReadonlyMap<string, number>, applicationId: string): SaleTopics {
   const required = [...Object.values(TASK_TOPICS), ...Object.values(changelogsOf(applicationId))];
   const isInternal = (topic: string) =>
@@ -45,9 +62,17 @@ export function saleTopics(all: ReadonlyMap<string, number>, applicationId: stri
     isInternal(topic) ||
     topic === EVENTS ||
     MONEY.includes(topic) ||
+    ORDERS.includes(topic) ||
     topic === `${EVENTS}.dlq`;
   const partitions = new Map([...all].filter(([topic]) => isOurs(topic)));
-  const isJudged = (topic: string) => required.includes(topic) || MONEY.includes(topic);
+  const ordersChangelog = ordersChangelogOf(applicationId);
+  const takesOrders = partitions.has(ORDER_TOPICS.orders);
+  const isOfOrders = (topic: string) => ORDERS.includes(topic) || topic === ordersChangelog;
+  const isJudged = (topic: string) =>
+    required.includes(topic) ||
+    MONEY.includes(topic) ||
+    topic === earlyPaymentsOf(applicationId) ||
+    (takesOrders && isOfOrders(topic));
   const rest = [...partitions].filter(([topic]) => !isJudged(topic));
   return {
     partitions,
@@ -55,6 +80,7 @@ export function saleTopics(all: ReadonlyMap<string, number>, applicationId: stri
       (topic) =>
         topic === TASK_TOPICS.commands ||
         topic === MONEY_TOPICS.payments ||
+        topic === ORDER_TOPICS.orders ||
         topic === EVENTS ||
         topic.endsWith('-repartition'),
     ),

@@ -78,13 +78,13 @@ export function asJson({ rules, ...report }: AuditReport): string {
 
 /** For people: a line per rule, with the first violations below it. */
 export function asText(report: AuditReport, seconds: number): string {
-  const { records, commands, purchases, outcomes, transactions } = report.figures;
+  const { records, commands, purchases, outcomes, orders, transactions } = report.figures;
   const lines = [...report.rules].flatMap(([rule, result]) => ruleLines(rule, result));
   const perSecond = Math.round(records / seconds);
   return [
     ...lines,
     '',
-    `${records} records in ${seconds.toFixed(1)} s (${perSecond}/s): ${commands} commands, ${purchases} purchases, ${outcomes} outcomes, ${transactions} transactions`,
+    `${records} records in ${seconds.toFixed(1)} s (${perSecond}/s): ${commands} commands, ${purchases} purchases, ${outcomes} outcomes, ${orders} orders, ${transactions} transactions`,
     ...report.notes.map((note) => `note: ${note}`),
     ...report.invalid.slice(0, 10).map((why) => `not valid: ${why}`),
     { right: 'RIGHT', violated: 'VIOLATED', 'not-valid': 'NOT VALID' }[report.verdict],

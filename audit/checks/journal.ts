@@ -30,6 +30,8 @@ export class JournalCheck {
   readonly #events = new Set<string>();
   /** Newest version by reader and key. */
   readonly #seen = new Map<string, Map<string, number>>();
+  /** Commands that nobody here asked for, and the festival's producers may have; with their places. */
+  readonly #strangers = new Map<string, string>();
   #line = 0;
 
   constructor(findings: Findings) {
@@ -74,12 +76,21 @@ export class JournalCheck {
     });
   }
 
-  /** A committed purchase command. */
-  command(purchaseId: string, eventId: string, place: string): void {
+  /**
+   * A committed purchase command. `others`: it was asked for in another topic (by an order, through the
+   * intake), or may have been (by the festival: only the end shows).
+   */
+  command(
+    purchaseId: string,
+    eventId: string,
+    place: string,
+    others: 'no' | 'maybe' | 'yes',
+  ): void {
     const asked = this.#asked.get(purchaseId);
     if (asked === undefined) {
-      if (!this.#events.has(eventId)) return;
-      this.#findings.violated('I18', place, `nobody asked for ${purchaseId}`);
+      if (others === 'yes' || !this.#events.has(eventId)) return;
+      if (others === 'maybe') this.#strangers.set(purchaseId, place);
+      else this.#nobodyAsked(purchaseId, place);
       return;
     }
     asked.isInLog = true;
@@ -102,7 +113,11 @@ export class JournalCheck {
     this.#findings.violated('I20', place, what);
   }
 
-  end(): void {
+  /** `others`: purchases that others asked for, in the topic itself. */
+  end(others: ReadonlySet<string>): void {
+    for (const [purchaseId, place] of this.#strangers) {
+      if (!others.has(purchaseId)) this.#nobodyAsked(purchaseId, place);
+    }
     for (const [purchaseId, asked] of this.#asked) this.#end(purchaseId, asked);
     for (const [key, { purchaseIds, isUnknown }] of this.#keys) {
       this.#findings.checked('I20');
@@ -116,6 +131,10 @@ export class JournalCheck {
         this.#findings.violated('I26', place, what);
       }
     }
+  }
+
+  #nobodyAsked(purchaseId: string, place: string): void {
+    this.#findings.violated('I18', place, `nobody asked for ${purchaseId}`);
   }
 
   #end(purchaseId: string, asked: Asked): void {

@@ -1,5 +1,5 @@
 /**
- * I15: what was captured, what had to be given back, and what was asked for, over all partitions of the
+ * I15 of purchases, orders apart: what was captured, what had to be given back, and what was asked for, over all partitions of the
  * topics of payments. Memory by number of payments and refunds.
  */
 import type { Findings } from '../findings.ts';
@@ -20,13 +20,6 @@ interface Asked extends RefundRecord {
 interface Request extends PaymentRequestRecord {
   readonly place: string;
   isOwed: boolean;
-}
-
-/** Ids of orders: their money is their own sub-topology's. */
-const ORDER = /^order-/;
-
-export function isOfOrder(purchaseId: string): boolean {
-  return ORDER.test(purchaseId);
 }
 
 export class Money {
@@ -51,8 +44,7 @@ export class Money {
     this.#checks++;
     if (this.#asked.has(refund.refundId)) {
       this.#findings.violated('I15', place, `the refund ${refund.refundId} is asked for twice`);
-    } else
-      this.#asked.set(refund.refundId, { ...refund, place, isOwed: isOfOrder(refund.purchaseId) });
+    } else this.#asked.set(refund.refundId, { ...refund, place, isOwed: false });
   }
 
   paymentRequested(request: PaymentRequestRecord, place: string): void {
@@ -60,7 +52,7 @@ export class Money {
     const { purchaseId } = request;
     if (this.#requests.has(purchaseId)) {
       this.#findings.violated('I15', place, `the payment of ${purchaseId} is asked for twice`);
-    } else this.#requests.set(purchaseId, { ...request, place, isOwed: isOfOrder(purchaseId) });
+    } else this.#requests.set(purchaseId, { ...request, place, isOwed: false });
   }
 
   askedFor(refundId: string): RefundRecord | undefined {

@@ -19,14 +19,31 @@ export function needsLife({ kind, fields }: CommandRecord): boolean {
   return kind === 'Purchase' && fields.options !== null;
 }
 
+/**
+ * Who follows this command? A purchase belongs to the zone that decided it: whoever asks for it again,
+ * in whichever zone, is answered with it. What is known of it lies where that zone is followed.
+ */
+export function isFollowedByLife(
+  life: LifeAudit,
+  fold: SaleFold,
+  { kind, fields }: CommandRecord,
+  key: string,
+): boolean {
+  if (life.isIdle) return false;
+  if (kind === 'Purchase' || kind === 'RejectPurchase') {
+    if (fold.purchases.has(fields.purchaseId)) return false;
+    if (life.knows(fields.purchaseId)) return true;
+  }
+  return life.isOurs(key);
+}
+
 /** With all that is known of it. Its outcomes up to here have been read. */
 export function adopt(life: LifeAudit, fold: SaleFold, key: string): void {
-  const released = fold.release(key);
-  if (released === undefined) {
-    life.own(key);
+  const { zone, purchases } = fold.release(key);
+  if (zone === undefined) {
+    life.own(key, undefined, purchases);
     return;
   }
-  const { zone, purchases } = released;
   const [version = 0, capacity = 0, sold = 0, , commandOffset = -1, revenueMinor = 0] =
     zone.announced;
   const { eventId, zoneId, sale, quantityMax, price } = zone;

@@ -145,8 +145,10 @@ function paidBack(
   if (purchase === undefined) return { kind: 'none' };
   if (refund.isPaidBack) return outcome(purchase, true);
   const before = purchase.checkout ?? NEVER_HELD;
-  const countedMinor = purchase.price?.currency === currency ? amountMinor : 0;
-  const refundedMinor = before.refundedMinor + countedMinor;
+  // What came before the purchase did was never counted for it.
+  const isCounted =
+    purchase.price?.currency === currency && refund.owed.reason !== 'unknown_purchase';
+  const refundedMinor = before.refundedMinor + (isCounted ? amountMinor : 0);
   const isAll = purchase.state === 'cancelled' && refundedMinor === before.paidMinor;
   const checkout = { ...before, refundedMinor, paymentOffset: offset };
   const done = isAll ? { state: 'refunded', decidedAtMs: timeMs } : {};

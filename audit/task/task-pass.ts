@@ -1,85 +1,32 @@
 /**
- * One partition of the sale: its commands drive the fold; outcomes and stock are read in step with
- * them, the changelogs afterwards. Zones that hold are followed by the outcomes (life/).
+ * The commands of one partition drive the fold; outcomes and stock are read in step with them. Zones
+ * that hold are followed by the outcomes (life/).
  */
-
-import type { RecordCursor } from '../kafka/records/types.ts';
-import { checkPurchaseChangelog, checkZoneChangelog } from './checks/changelogs.ts';
-import { DeadLetters } from './checks/dead-letters.ts';
-import type { JournalCheck } from './checks/journal.ts';
-import { compareManifests, type Manifest } from './checks/manifests.ts';
-import { Outcomes } from './checks/outcomes.ts';
-import { Stock } from './checks/stock.ts';
-import { CommittedLog } from './committed-log.ts';
-import type { AuditContext } from './context.ts';
-import { effectOf } from './life/differences.ts';
-import { LifeAudit } from './life/life-audit.ts';
-import { readPayments } from './life/payments-log.ts';
-import { adopt, needsLife } from './life/plain-zone.ts';
-import type { LogSample } from './log-source.ts';
-import { SaleFold } from './sale-fold.ts';
-import { type CommandRecord, hasKey, keyOf, type PurchaseRecord } from './sale-records.ts';
-import { changelogsOf, MONEY_TOPICS, TASK_TOPICS } from './topics.ts';
-
-export interface TaskToAudit {
-  readonly applicationId: string;
-  readonly partition: number;
-  readonly partitionCount: number;
-  readonly sample: LogSample;
-  readonly journal: JournalCheck | undefined;
-  readonly isSettled: boolean;
-}
-
-export interface AuditedTask {
-  readonly commandCount: number;
-  readonly outcomeCount: number;
-  readonly stockCount: number;
-  readonly purchaseCount: number;
-  readonly recordCount: number;
-  /** Consumed by the application. */
-  readonly inputs: readonly CommittedLog[];
-}
-
-export async function auditTask(task: TaskToAudit, context: AuditContext): Promise<AuditedTask> {
-  const { applicationId, partition, partitionCount } = task;
-  const log = (topic: string) => new CommittedLog(topic, partition, context);
-  const logs = {
-    status: log(TASK_TOPICS.status),
-    stock: log(TASK_TOPICS.stock),
-    payments: log(MONEY_TOPICS.payments),
-    deadPayments: log(MONEY_TOPICS.deadPayments),
-  };
-  const letters = log(TASK_TOPICS.deadLetters);
-  const fold = new SaleFold(partition, partitionCount);
-  const { findings } = context;
-  const violationsBefore = findings.total;
-  const pass = new TaskPass(task, context, fold, logs, letters);
-  await pass.run();
-  const { zones, purchases } = changelogsOf(applicationId);
-  const changelogs = [log(zones), log(purchases)] as const;
-  const zonesWritten = await checkZoneChangelog(changelogs[0], fold, pass.life, context);
-  const purchasesWritten = await checkPurchaseChangelog(changelogs[1], fold, pass.life, context);
-  // What is wrong by itself has been told: it need not be told as a torn transaction again.
-  if (findings.total === violationsBefore) pass.checkTransactions(zonesWritten, purchasesWritten);
-  const all = [pass.commands, ...Object.values(logs), letters, ...changelogs];
-  return {
-    commandCount: pass.commands.recordCount,
-    outcomeCount: logs.status.recordCount + letters.recordCount,
-    stockCount: logs.stock.recordCount,
-    purchaseCount: fold.purchases.size + pass.life.purchases.size,
-    recordCount: all.reduce((sum, { recordCount }) => sum + recordCount, 0),
-    inputs: [pass.commands, logs.payments],
-  };
-}
+import type { RecordCursor } from '../../kafka/records/types.ts';
+import { DeadLetters } from '../checks/dead-letters.ts';
+import { compareManifests, type Manifest } from '../checks/manifests.ts';
+import { Outcomes } from '../checks/outcomes.ts';
+import { Stock } from '../checks/stock.ts';
+import { CommittedLog } from '../committed-log.ts';
+import type { AuditContext } from '../context.ts';
+import { effectOf } from '../life/differences.ts';
+import { LifeAudit } from '../life/life-audit.ts';
+import { adopt, isFollowedByLife, needsLife } from '../life/plain-zone.ts';
+import type { SaleFold } from '../sale-fold.ts';
+import { type CommandRecord, hasKey, keyOf, type PurchaseRecord } from '../sale-records.ts';
+import { TASK_TOPICS } from '../topics.ts';
+import type { TaskToAudit } from './audit-task.ts';
 
 interface TaskLogs {
   readonly status: CommittedLog;
   readonly stock: CommittedLog;
-  readonly payments: CommittedLog;
-  readonly deadPayments: CommittedLog;
+  readonly letters: CommittedLog;
 }
 
-class TaskPass {
+/** keep: it can only be followed when all that is expected before it has been announced. */
+type Step = 'next' | 'pause' | 'keep';
+
+export class TaskPass {
   readonly commands: CommittedLog;
   readonly life: LifeAudit;
   readonly #task: TaskToAudit;
@@ -90,16 +37,14 @@ class TaskPass {
   readonly #outcomes: Outcomes;
   readonly #stock: Stock;
   readonly #committedOffset: number;
+  /** The command that is kept; everything that was expected before it and came has been read. */
+  #drainedOffset = -1;
+  /** All commands up to here have been given to the fold, or to whoever follows their zones. */
+  #givenOffset = -1;
 
-  constructor(
-    task: TaskToAudit,
-    context: AuditContext,
-    fold: SaleFold,
-    logs: TaskLogs,
-    letters: CommittedLog,
-  ) {
+  constructor(task: TaskToAudit, context: AuditContext, fold: SaleFold, logs: TaskLogs) {
     const { findings, money } = context;
-    const { partition, sample } = task;
+    const { partition, sample, payments } = task;
     this.#task = task;
     this.#context = context;
     this.#fold = fold;
@@ -107,7 +52,7 @@ class TaskPass {
     this.commands = new CommittedLog(TASK_TOPICS.commands, partition, context, (record) =>
       this.#aborted(record),
     );
-    this.#deadLetters = new DeadLetters(findings, letters, TASK_TOPICS.commands);
+    this.#deadLetters = new DeadLetters(findings, logs.letters, TASK_TOPICS.commands);
     const commandPlace = (offset: number) => this.commands.placeOf(offset);
     this.#outcomes = new Outcomes({
       findings,
@@ -117,20 +62,19 @@ class TaskPass {
       commandPlace,
     });
     this.#stock = new Stock(findings, fold, logs.stock);
-    this.life = new LifeAudit({ findings, commandPlace, money });
+    this.life = new LifeAudit({ findings, commandPlace, money, payments: payments.queued });
     const key = `${TASK_TOPICS.commands}-${partition}`;
     this.#committedOffset = sample.bounds.get(key)?.committedOffset ?? 0;
   }
 
   async run(): Promise<void> {
-    const { payments, deadPayments } = this.#logs;
     await this.#deadLetters.readAll();
-    await readPayments(payments, deadPayments, this.#context, this.life);
     for (;;) {
       const reached = await this.commands.read((record) => this.#command(record));
-      if (reached === 'kept') await this.#readOutcomes('drained');
       const isLast = reached === 'end' || this.#context.findings.isFull;
-      await this.#readOutcomes(isLast ? 'end' : 'ahead');
+      if (isLast) await this.#readOutcomes('end');
+      else if (reached === 'kept') await this.#drainOutcomes(this.commands.lastOffset);
+      else await this.#readOutcomes('ahead');
       this.life.settle();
       await this.#readStock(isLast);
       if (isLast) break;
@@ -159,29 +103,44 @@ class TaskPass {
     }
   }
 
-  /** Pauses when outcomes can be read beside it; keeps a command that changes who follows its zone. */
-  #command(record: RecordCursor): 'next' | 'pause' | 'keep' {
-    // What is not consumed yet has no consequences; that it is not consumed is said elsewhere.
-    if (record.offset >= this.#committedOffset) return 'next';
+  /** Pauses when outcomes can be read beside it. */
+  #command(record: RecordCursor): Step {
     const { offset, timestampMs: timeMs } = record;
+    // What is not consumed yet has no consequences; that it is not consumed is said elsewhere.
+    if (offset >= this.#committedOffset) return 'next';
     const command = this.#context.records.command(record);
+    if (command === undefined && this.#isFestivals(record)) return 'next';
     const key = keyOf(record);
     const flaw = this.#fold.flawOf(command, key);
     const isSound = flaw === undefined && command !== undefined && key !== undefined;
     if (isSound && !this.life.isOurs(key) && needsLife(command)) {
-      if (this.#outcomes.isWaiting && !this.#isDrained) return 'keep';
+      if (this.#outcomes.isWaiting && this.#drainedOffset !== offset) return 'keep';
       adopt(this.life, this.#fold, key);
     }
-    this.#isDrained = false;
-    this.#tellJournal(command, offset);
-    if (isSound && this.life.isOurs(key)) {
+    if (command !== undefined) this.#tell(command, offset);
+    if (isSound && isFollowedByLife(this.life, this.#fold, command, key)) {
       this.life.command({ ...command, offset, timeMs, letter: this.#deadLetters.look(record) });
     } else this.#applyPlain(record, command, key);
+    this.#givenOffset = offset;
     return this.#outcomes.isFarAhead || this.life.isFarAhead ? 'pause' : 'next';
   }
 
-  /** Everything that could be read before the kept command was. */
-  #isDrained = false;
+  /** A purchase that the festival's producers ask for: our own command follows elsewhere. */
+  #isFestivals(record: RecordCursor): boolean {
+    const { records, festival, findings } = this.#context;
+    const theirs = records.festivalPurchase.read(record);
+    if (theirs === undefined) return false;
+    const { offset } = record;
+    const place = this.commands.placeOf(offset);
+    const letter = this.#deadLetters.look(record);
+    const flaw = festival.flawOf(theirs);
+    if (letter === 'different') {
+      findings.violated('I21', this.#deadLetters.placeOf(offset), 'not the bytes of its command');
+    } else if (letter === 'none' && flaw !== undefined) {
+      this.#deadLetters.expect(record, flaw, place);
+    } else if (letter === 'none') festival.purchase(theirs, place);
+    return true;
+  }
 
   #applyPlain(
     record: RecordCursor,
@@ -208,35 +167,54 @@ class TaskPass {
     }
   }
 
-  #tellJournal(command: CommandRecord | undefined, offset: number): void {
-    if (command?.kind !== 'Purchase') return;
-    const { purchaseId, eventId } = command.fields;
-    this.#task.journal?.command(purchaseId, eventId, this.commands.placeOf(offset));
+  /** Whoever else wants to know of commands. */
+  #tell(command: CommandRecord, offset: number): void {
+    const { orders, festival } = this.#context;
+    const { kind, fields } = command;
+    orders?.command(command, this.commands);
+    const mayBeTheirs = festival.command(command);
+    const { journal } = this.#task;
+    if (journal === undefined || kind !== 'Purchase') return;
+    const { purchaseId, eventId, options } = fields;
+    const isOthers = options?.viaIntake === true || orders?.hasLine(purchaseId) === true;
+    const others = isOthers ? 'yes' : mayBeTheirs ? 'maybe' : 'no';
+    journal.command(purchaseId, eventId, this.commands.placeOf(offset), others);
   }
 
-  /** ahead: as far as the window wants · drained: until nothing is expected · end: all of them. */
-  async #readOutcomes(until: 'ahead' | 'drained' | 'end'): Promise<void> {
-    const { status } = this.#logs;
-    const isEnough = () => {
-      if (until === 'drained') return !this.#outcomes.isWaiting;
-      return until === 'ahead' && !this.#outcomes.isAhead && !this.life.isAhead;
-    };
-    this.#isDrained = until === 'drained';
+  /** ahead: as far as the window wants · end: all of them. */
+  async #readOutcomes(until: 'ahead' | 'end'): Promise<void> {
+    const isEnough = () => until === 'ahead' && !this.#outcomes.isAhead && !this.life.isAhead;
     if (isEnough()) return;
-    await status.read((record) => {
-      const purchase = this.#context.records.purchase.read(record);
-      const { offset } = record;
-      if (purchase === undefined || !hasKey(record, purchase.purchaseId)) {
-        const what = 'it is no outcome under its purchase’s key';
-        this.#context.findings.violated('I9', status.placeOf(offset), what);
-      } else {
-        if (this.life.isOurs(`${purchase.eventId}/${purchase.zoneId}`)) {
-          this.#announcedLife(purchase, record);
-        } else this.#outcomes.announced(purchase, offset);
-        this.#task.journal?.outcome(purchase, status.placeOf(offset));
-      }
+    await this.#logs.status.read((record) => {
+      this.#outcome(record, this.#context.records.purchase.read(record));
       return isEnough() ? 'pause' : 'next';
     });
+  }
+
+  /** Until nothing is expected any more, or what is must be missing: later commands have theirs. */
+  async #drainOutcomes(keptOffset: number): Promise<void> {
+    this.#drainedOffset = keptOffset;
+    await this.#logs.status.read((record) => {
+      const purchase = this.#context.records.purchase.read(record);
+      if ((purchase?.commandOffset ?? -1) >= keptOffset) return 'keep';
+      this.#outcome(record, purchase);
+      return this.#outcomes.isWaiting ? 'next' : 'pause';
+    });
+  }
+
+  #outcome(record: RecordCursor, purchase: PurchaseRecord | undefined): void {
+    const { status } = this.#logs;
+    const { offset } = record;
+    if (purchase === undefined || !hasKey(record, purchase.purchaseId)) {
+      const what = 'it is no outcome under its purchase’s key';
+      this.#context.findings.violated('I9', status.placeOf(offset), what);
+      return;
+    }
+    if (this.life.isOurs(`${purchase.eventId}/${purchase.zoneId}`)) {
+      this.#announcedLife(purchase, record);
+    } else this.#outcomes.announced(purchase, offset);
+    this.#context.orders?.outcome(purchase, status);
+    this.#task.journal?.outcome(purchase, status.placeOf(offset));
   }
 
   #announcedLife(purchase: PurchaseRecord, { offset, timestampMs }: RecordCursor): void {
@@ -263,7 +241,7 @@ class TaskPass {
   /** As far as the fold has come. */
   async #readStock(toTheEnd: boolean): Promise<void> {
     const { stock: log } = this.#logs;
-    const consumed = this.commands.lastOffset;
+    const given = this.#givenOffset;
     await log.read((record) => {
       const stock = this.#context.records.stock.read(record);
       const { offset } = record;
@@ -272,14 +250,14 @@ class TaskPass {
         this.#context.findings.violated('I9', log.placeOf(offset), what);
         return 'next';
       }
-      if (!toTheEnd && stock.commandOffset > consumed) return 'keep';
+      if (!toTheEnd && stock.commandOffset > given) return 'keep';
       const key = `${stock.eventId}/${stock.zoneId}`;
       if (!this.life.isOurs(key)) {
         this.#stock.announced(stock, offset);
         return 'next';
       }
       const zone = this.life.zones.get(key);
-      const followed = this.life.followedOffset ?? consumed;
+      const followed = this.life.followedOffset ?? given;
       const isFollowed = zone?.trail.isFollowed(stock, followed) === true;
       if (!toTheEnd && !isFollowed) return 'keep';
       this.#stock.announced(stock, offset, zone);

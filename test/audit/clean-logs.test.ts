@@ -25,23 +25,13 @@ import {
   violations,
   zoneRecord,
 } from './crafted-log.ts';
+import { numbersFrom } from './random.ts';
 import { buy, idOf, logOf, outcome, type SmallSale, smallSale, stockAt } from './small-sale.ts';
 
 const serdes = ticketSerdes(registry);
 await serdes.command.prepare?.(APP_TOPICS.commands, 'value');
 const LOGS = 1_000;
 const COMMANDS_MAX = 30;
-
-/** mulberry32: the same numbers for the same seed, everywhere. */
-function numbersFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 function randomCommand(pick: (below: number) => number): TicketCommand {
   const address = { eventId: 'gala', zoneId: `zone-${pick(3)}` };
@@ -67,6 +57,9 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
     case 4:
     case 5:
       return { kind: 'cancel', ...address, purchaseId };
+    case 6:
+      if (pick(4) > 0) return { kind: 'cancel', ...address, purchaseId };
+      return moreThanPlain(pick, address);
     default: {
       const buyerId = pick(40) === 0 ? 'not a name' : `buyer-${pick(3)}`;
       const quantity = pick(5);
@@ -77,10 +70,26 @@ function randomCommand(pick: (below: number) => number): TicketCommand {
         buyerId,
         quantity,
         requestedAtMs: 0,
-        options: null,
+        options: pick(20) === 0 ? { ...CHOICE, voucher: VOUCHERS[pick(2)]! } : null,
       };
     }
   }
+}
+
+const CHOICE = { seats: [], placement: 'any', orderId: null, viaIntake: false } as const;
+const VOUCHERS = ['known', 'unknown'];
+
+/** From here on the zone is followed by its outcomes, with all that was sold before. */
+function moreThanPlain(
+  pick: (below: number) => number,
+  address: { readonly eventId: string; readonly zoneId: string },
+): TicketCommand {
+  if (pick(3) === 0) return { kind: 'pauseSale', ...address };
+  if (pick(2) === 0) {
+    return { kind: 'setSaleWindow', ...address, opensAtMs: null, closesAtMs: LOG_TIME + pick(2) };
+  }
+  const terms = { percentOff: 50, amountOffMinor: 1, usesMax: 2 };
+  return { kind: 'defineVoucher', ...address, code: 'known', ...terms };
 }
 
 /** One sale through the real topology, its outputs in many transactions, some tried and aborted before. */

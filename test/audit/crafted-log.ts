@@ -8,6 +8,7 @@ import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { Rule, Violation } from '../../audit/findings.ts';
 import type { JournalLine } from '../../audit/journal.ts';
 import type { LogSample, LogSource, RawBatches } from '../../audit/log-source.ts';
+import type { OrderRecord } from '../../audit/orders/order-records.ts';
 import type {
   PaymentRecord,
   PaymentRequestRecord,
@@ -34,10 +35,18 @@ export const TOPICS = {
   zones: 'sale-zones-changelog',
   purchases: 'sale-purchases-changelog',
   payments: 'paymentStatusUpdate',
+  paymentLetters: 'paymentStatusUpdate.dlq',
   paymentRequests: 'paymentRequested',
   refunds: 'refundRequested',
+  orders: 'ticketOrder',
+  orderLetters: 'ticketOrder.dlq',
+  orderStatus: 'orderStatusUpdated',
+  ordersKept: 'sale-orders-changelog',
+  waiting: 'sale-festival-early-payments-changelog',
 } as const;
 export type TopicName = keyof typeof TOPICS;
+/** By the application; of the commands, a test may say how far. */
+const CONSUMED: ReadonlySet<string> = new Set([TOPICS.stock, TOPICS.payments, TOPICS.orders]);
 
 /** One id per schema text. */
 export class MemoryRegistry implements SchemaRegistry {
@@ -75,6 +84,8 @@ const serdes = {
   payment: await preparedSerde<PaymentRecord>('payment-status-updated'),
   paymentRequest: await preparedSerde<PaymentRequestRecord>('payment-requested'),
   refund: await preparedSerde<RefundRecord>('refund-requested'),
+  orderCommand: await preparedSerde<{ command: Record<string, object> }>('ticket-order'),
+  order: await preparedSerde<OrderRecord>('order-status-updated'),
 };
 
 export interface CraftedRecord {
@@ -117,9 +128,24 @@ export const refundRecord = (refund: RefundRecord & InZone) =>
   inZone(serdes.refund as Serde<typeof refund>, { ...refund, ...ASKED });
 /** What the auditor does not look at. */
 const ASKED = { buyerId: 'buyer', requestedAtMs: 1 };
-export const letterRecord = (original: CraftedRecord, offset: number): CraftedRecord => ({
+export const orderCommandRecord = (
+  branch: 'PlaceOrder' | 'CancelOrder',
+  fields: { readonly orderId: string },
+): CraftedRecord => ({
+  key: Buffer.from(fields.orderId),
+  value: toBytes(serdes.orderCommand, { command: { [`millrace.tickets.${branch}`]: fields } }),
+});
+export const orderRecord = (order: OrderRecord): CraftedRecord => ({
+  key: Buffer.from(order.orderId),
+  value: toBytes(serdes.order, order),
+});
+export const letterRecord = (
+  original: CraftedRecord,
+  offset: number,
+  topic: string = TOPICS.commands,
+): CraftedRecord => ({
   ...original,
-  headers: Object.entries({ topic: TOPICS.commands, partition: '0', offset: String(offset) }).map(
+  headers: Object.entries({ topic, partition: '0', offset: String(offset) }).map(
     ([name, value]) => ({ key: `__streams.errors.${name}`, value: Buffer.from(value) }),
   ),
 });
@@ -192,7 +218,7 @@ export class MemoryLog implements LogSource {
       const committedOffset =
         topic === TOPICS.commands
           ? committed
-          : (topic === TOPICS.stock || topic === TOPICS.payments) && endOffset > 0
+          : CONSUMED.has(topic) && endOffset > 0
             ? endOffset
             : undefined;
       return [`${topic}-0`, { startOffset: 0, endOffset, stableOffset, committedOffset }] as const;

@@ -446,6 +446,7 @@ describe('a log with one planted violation', () => {
       'I11 not-checked',
       'I15 not-applicable',
       'I16 not-applicable',
+      'I27 not-applicable',
     ]);
   });
 });
