@@ -38,7 +38,12 @@ describe('a venue', () => {
     const refused = await put('/v1/events/ball', { name: 'Ball', venueId: 'attic' });
     expect([refused.status, refused.body['errors']]).toEqual([
       422,
-      [{ pointer: '/venueId', detail: 'there is no such venue' }],
+      [
+        {
+          pointer: '/venueId',
+          detail: 'there is no venue attic: define it first, by PUT /v1/venues/attic',
+        },
+      ],
     ]);
     expect(sale.sent.filter(({ topic }) => topic === TOPICS.events)).toEqual([]);
   });
@@ -90,6 +95,7 @@ describe('a customer', () => {
     expect((await sale.one.ask('GET', '/v1/events/open')).body).toEqual({
       eventId: 'open',
       name: 'Open',
+      zones: [],
     });
   });
 });

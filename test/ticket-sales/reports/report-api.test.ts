@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventSales } from '../../../ticket-sales/domain/event.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
+import { TOPICS } from '../../../ticket-sales/records.ts';
 import { BUYER_STORE, buyerPrefix, placeOf } from '../../../ticket-sales/reports/buyer-index.ts';
 import { REPORT_STORES } from '../../../ticket-sales/reports/report-stores.ts';
 import { bucketKey } from '../../../ticket-sales/reports/sales-timeline.ts';
@@ -205,6 +206,54 @@ describe('sales over time', () => {
     sale = await FakeSale.start(2, { ...PATIENT, TICKETS_SALES_BUCKET_MS: '300000' });
     expect((await timeline('?bucket=1m')).status).toBe(400);
     expect((await timeline('')).body['bucket']).toBe('5m');
+  });
+});
+
+describe('an event', () => {
+  const stock = (zoneId: string, sold: number, eventVersion: number) => {
+    const counts = { capacity: 9, available: 9 - sold, held: 0, sold, version: sold };
+    const zone = { eventId: 'gala', zoneId, ...counts };
+    put(REPORT_STORES.zones, partitionOf('gala'), `gala/${zoneId}`, { ...zone, eventVersion });
+    return zone;
+  };
+
+  test('shows its zones as they stand, says how fresh they are, and has another tag when one changes', async () => {
+    define('gala');
+    const floor = stock('floor', 2, 4);
+    const vip = stock('vip', 0, 1);
+    const partition = partitionOf('gala');
+    const position = `${TOPICS.events}-${partition}`;
+    for (const { streams } of sale.instances) streams.position(partition, position, 3);
+    const answer = await get('/v1/events/gala');
+    expect([answer.status, answer.body]).toEqual([
+      200,
+      { eventId: 'gala', name: 'gala', zones: [floor, vip] },
+    ]);
+    expect(answer.headers.get('store-position')).toBe(`${position}:3`);
+    const again = { 'if-none-match': answer.headers.get('etag')! };
+    expect((await get('/v1/events/gala', again)).status).toBe(304);
+    stock('vip', 3, 5);
+    const changed = await get('/v1/events/gala', again);
+    expect(changed.body['zones']).toMatchObject([{ sold: 2 }, { sold: 3 }]);
+  });
+
+  test('with very many zones shows the first of them, and says that there are more', async () => {
+    define('gala');
+    for (let zone = 0; zone <= 1_000; zone++) stock(`zone-${String(zone).padStart(4, '0')}`, 0, 1);
+    const { body } = await get('/v1/events/gala');
+    expect(body['hasMoreZones']).toBe(true);
+    const shown = body['zones'] as { zoneId: string }[];
+    expect([shown.length, shown.at(-1)?.zoneId]).toEqual([1_000, 'zone-0999']);
+    const all = (await get('/v1/events/gala/inventory')).body['zones'] as unknown[];
+    expect(all).toHaveLength(1_001);
+  });
+
+  test('defined again is the same, whatever its zones have sold meanwhile', async () => {
+    define('gala');
+    stock('floor', 2, 4);
+    const [one] = sale.instances;
+    const again = await one!.ask('PUT', '/v1/events/gala', { body: { name: 'gala' } });
+    expect([again.status, again.body]).toEqual([200, { eventId: 'gala', name: 'gala' }]);
   });
 });
 

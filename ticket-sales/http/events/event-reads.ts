@@ -10,8 +10,10 @@ import type { TicketCommand } from '../../domain/command.ts';
 import type { EventDefinition } from '../../domain/event.ts';
 import { type Zone, zoneKey } from '../../domain/zone.ts';
 import type { TopicOf } from '../../records.ts';
-import { REPORT_STORES } from '../../reports/report-stores.ts';
+import { type EventZone, REPORT_STORES } from '../../reports/report-stores.ts';
 import { STORES } from '../../sale/sale-stores.ts';
+import { readZones } from '../reports/report-reads.ts';
+import { eventZoneView } from '../reports/report-views.ts';
 import { eventView } from '../views.ts';
 import { zoneView } from './zone-views.ts';
 
@@ -25,17 +27,31 @@ export interface EventRoutesDeps {
 
 /** The zones of an event are answered whole. */
 const ZONES_PER_PARTITION_MAX = 10_000;
+/** Beyond so many, an event shows the first of them: its inventory has them all. */
+const ZONES_SHOWN_MAX = 1_000;
 
+/** With the stock of its zones, which is kept in the event's own partition: nobody else is asked. */
 export function getEvent(
   deps: Pick<EventRoutesDeps, 'streams' | 'routing'>,
   request: RouteRequest,
 ): RouteResponse | Promise<RouteResponse> {
   const eventId = request.params['eventId']!;
   const location = deps.streams.locateKey(REPORT_STORES.events, Buffer.from(eventId));
-  return deps.routing.answer<EventDefinition>(REPORT_STORES.events, location, request, (store) => {
+  const { events, zones } = REPORT_STORES;
+  return deps.routing.answer<EventDefinition>(events, location, request, async (store) => {
     const found = store.get(eventId);
     if (found === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
-    return jsonWithEtag(request, eventView(found));
+    const stock = await deps.routing.alongside<EventZone, readonly EventZone[]>(
+      zones,
+      location.partition,
+      request,
+      (zonesOfEvents) => readZones(zonesOfEvents, eventId, ZONES_SHOWN_MAX + 1),
+    );
+    return jsonWithEtag(request, {
+      ...eventView(found),
+      zones: stock.slice(0, ZONES_SHOWN_MAX).map(eventZoneView),
+      ...(stock.length > ZONES_SHOWN_MAX ? { hasMoreZones: true } : {}),
+    });
   });
 }
 

@@ -17,6 +17,15 @@ import { putZone } from './zone-writes.ts';
 
 const event = { eventId: idSchema };
 const zone = { eventId: idSchema, zoneId: idSchema };
+const eventWithZonesSchema = Type.Object({
+  ...eventSchema.properties,
+  zones: Type.Array(inventorySchema, {
+    description: 'of one moment, by id; a zone shows a moment after it was created',
+  }),
+  hasMoreZones: Type.Optional(
+    Type.Boolean({ description: 'these are the first thousand: the inventory has all' }),
+  ),
+});
 const unavailable = { 503: { about: 'The state is not available now' } };
 
 export function eventRoutes(deps: EventRoutesDeps): Route[] {
@@ -43,13 +52,13 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
       method: 'GET',
       path: '/v1/events/{eventId}',
       operationId: 'getEvent',
-      summary: 'An event',
+      summary: 'An event with its zones',
       tag: 'events',
       access: BUYERS,
       params: event,
       query: readQuery,
       answers: {
-        200: { about: 'The event', body: eventSchema },
+        200: { about: 'The event, and what is left in its zones', body: eventWithZonesSchema },
         304: { about: 'Unchanged' },
         404: { about: 'There is no such event' },
         ...unavailable,

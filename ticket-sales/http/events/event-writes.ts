@@ -37,7 +37,9 @@ export async function putEvent(
     customers: body.customers ?? 'anyone',
     customerMax: body.customerMax ?? 0,
   };
-  const existing = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
+  const existing = definitionIn(
+    await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`))),
+  );
   if (existing !== undefined) {
     if (!isSame(existing, eventView(wanted)))
       throw new Problem('conflict', { detail: 'the event exists with other properties' });
@@ -45,12 +47,22 @@ export async function putEvent(
   }
   await mustExist(deps, request, wanted.venueId);
   const sent = await deps.sender.send(deps.events, eventId, wanted);
-  const created = await read(() =>
-    getEvent(deps, asGet(request, `/v1/events/${eventId}`, positionAfter(deps.events.topic, sent))),
+  const after = positionAfter(deps.events.topic, sent);
+  const created = definitionIn(
+    await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`, after))),
   );
   if (!isSame(created, eventView(wanted)))
     throw new Problem('conflict', { detail: 'somebody else defined it meanwhile' });
   return { status: 201, headers: { Location: `/v1/events/${eventId}` }, body: created };
+}
+
+/** Without its zones: they are none of the definition's business. */
+function definitionIn(
+  view: Record<string, unknown> | undefined,
+): Record<string, unknown> | undefined {
+  if (view === undefined) return undefined;
+  const { zones: _zones, hasMoreZones: _more, ...definition } = view;
+  return definition;
 }
 
 /** Throws 422 for a venue that nobody defined. */
@@ -62,7 +74,8 @@ async function mustExist(
   if (venueId === null) return;
   const asked = changedRequest(asGet(request, `/v1/venues/${venueId}`), { params: { venueId } });
   if ((await read(() => getVenue(deps, asked))) !== undefined) return;
-  const errors = [{ pointer: '/venueId', detail: 'there is no such venue' }];
+  const detail = `there is no venue ${venueId}: define it first, by PUT /v1/venues/${venueId}`;
+  const errors = [{ pointer: '/venueId', detail }];
   throw new Problem('validation-failed', { errors });
 }
 

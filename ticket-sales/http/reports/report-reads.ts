@@ -209,13 +209,14 @@ export function getEventInventory(
   });
 }
 
-/** Of one moment. */
+/** Of one moment, by id. */
 export async function readZones(
   store: ReadOnlyKeyValueStore<unknown, EventZone>,
   eventId: string,
+  limit = ZONES_OF_EVENT_MAX,
 ): Promise<readonly EventZone[]> {
   const zones: EventZone[] = [];
-  const range = { prefix: Buffer.from(`${eventId}/`), limit: ZONES_OF_EVENT_MAX };
+  const range = { prefix: Buffer.from(`${eventId}/`), limit };
   for await (const [, zone] of store.range(range)) zones.push(zone);
   return zones;
 }

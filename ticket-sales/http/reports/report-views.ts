@@ -77,7 +77,7 @@ export function eventInventoryView(eventId: string, zones: readonly EventZone[])
   return { eventId, version, zones: zones.map(eventZoneView) };
 }
 
-function eventZoneView(zone: EventZone): Record<string, unknown> {
+export function eventZoneView(zone: EventZone): Record<string, unknown> {
   const { eventId, zoneId, capacity, available, held, sold, version } = zone;
   return { eventId, zoneId, capacity, available, held, sold, version };
 }
