@@ -12,7 +12,9 @@
  * read. Larger groups, whose gaps they do not tell apart, look at the front-most rows that have room.
  *
  * Where no place is large enough, a group that may be split takes the largest gaps there are, whole,
- * until the rest of it fits into one: the fewest parts possible.
+ * until the rest of it fits into one: the fewest parts possible. If that one would keep a single seat, it
+ * is filled, too, and one of the others given up for a gap that is one seat smaller: where there is none,
+ * so few parts leave one seat alone however they are chosen (but for gaps of EXACT_MAX and more).
  */
 import type { SeatLayout } from '../zone.ts';
 import { gapsOfZone, putRow, rowWithRoom, rowWithSize } from './gap-index.ts';
@@ -68,20 +70,70 @@ export function fewestRuns(
   const whole = bestAdjacent(records, layout, count);
   if (whole !== undefined) return [whole];
   const draft = new DraftRecords(records);
-  const runs: SeatRun[] = [];
-  for (let rest = count; rest > 0; ) {
-    const run = bestAdjacent(draft, layout, rest) ?? longestGap(draft, layout);
-    if (run === undefined) return undefined;
-    const row = draft.row(run.row) ?? untouchedRow(run.row, layout.columns);
-    putRow(draft, layout, run.row, changedRow(row, 'take', columnsOf(run)));
-    runs.push(run);
-    rest -= run.count;
+  const parts: SeatRun[] = [];
+  for (let rest = count; ; ) {
+    const last = bestAdjacent(draft, layout, rest);
+    if (last !== undefined) {
+      const all = [...completed(draft, layout, parts, last)];
+      return all.sort((a, b) => a.row - b.row || a.column - b.column);
+    }
+    const part = longestGap(draft, layout);
+    if (part === undefined) return undefined;
+    takeRun(draft, layout, part);
+    parts.push(part);
+    rest -= part.count;
   }
-  return runs.sort((a, b) => a.row - b.row || a.column - b.column);
+}
+
+/**
+ * The parts and the last one. Where that would leave a single seat of its gap: the whole gap and, for one
+ * of the other parts, a gap that is one seat smaller, if there is any such gap.
+ */
+function completed(
+  draft: DraftRecords,
+  layout: SeatLayout,
+  parts: readonly SeatRun[],
+  last: SeatRun,
+): readonly SeatRun[] {
+  const whole = gapAround(draft, layout, last);
+  if (whole.count === last.count + 1) {
+    takeRun(draft, layout, whole);
+    for (const [index, { count }] of parts.entries()) {
+      const smaller = gapOfSize(draft, layout, count - 1);
+      if (smaller !== undefined) return [...parts.with(index, smaller), whole];
+    }
+  }
+  return [...parts, last];
+}
+
+function takeRun(draft: DraftRecords, layout: SeatLayout, run: SeatRun): void {
+  const row = draft.row(run.row) ?? untouchedRow(run.row, layout.columns);
+  putRow(draft, layout, run.row, changedRow(row, 'take', columnsOf(run)));
 }
 
 function columnsOf({ column, count }: SeatRun): readonly number[] {
   return Array.from({ length: count }, (_, index) => column + index);
+}
+
+/** The gap that these free seats are in. */
+function gapAround(
+  records: SeatReads,
+  { columns }: SeatLayout,
+  { row, column, count }: SeatRun,
+): SeatRun {
+  const seats = records.row(row);
+  let start = column;
+  while (start > 0 && seatState(seats, start - 1) === 'free') start--;
+  const end = nextUnavailable(seats, column + count, columns);
+  return { row, column: start, count: end - start };
+}
+
+/** The front-most, if gaps of this size are told apart. */
+function gapOfSize(records: SeatReads, layout: SeatLayout, size: number): SeatRun | undefined {
+  if (size < 1 || size > EXACT_MAX) return undefined;
+  const row = rowWithSize(records, layout, sizeBit(size), 0);
+  // Filled exactly: the best place of its row there can be.
+  return row < 0 ? undefined : bestOfRow(records, layout, row, size)?.run;
 }
 
 function bestForLarge(records: SeatReads, layout: SeatLayout, count: number): SeatRun | undefined {

@@ -92,6 +92,23 @@ export class NaiveSeats {
   }
 }
 
+/**
+ * Whether so many can be seated in so many of these gaps without leaving one seat alone in any: tried with
+ * every choice of gaps. What is left over can stay together in one of them, unless it is one seat.
+ */
+export function canLeaveNoSingle(sizes: readonly number[], count: number, parts: number): boolean {
+  const tryFrom = (index: number, left: number, chosen: readonly number[]): boolean => {
+    if (left === 0) {
+      const over = chosen.reduce((sum, size) => sum + size, 0) - count;
+      return over === 0 || (over > 1 && over < Math.max(...chosen));
+    }
+    if (sizes.length - index < left) return false;
+    const size = sizes[index]!;
+    return tryFrom(index + 1, left - 1, [...chosen, size]) || tryFrom(index + 1, left, chosen);
+  };
+  return tryFrom(0, parts, []);
+}
+
 /** The first sizes that belong to the next class. */
 const SIZES = [
   ...Array.from({ length: 24 }, (_, index) => index + 2),

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ROWS_LOOKED_AT } from '../../../../ticket-sales/domain/seats/best-seats.ts';
 import { changeSeats, SeatPlan } from '../../../../ticket-sales/domain/seats/seat-plan.ts';
 import type { SeatLayout } from '../../../../ticket-sales/domain/zone.ts';
-import { NaiveSeats, nameOf, placeOf } from './naive-seats.ts';
+import { canLeaveNoSingle, NaiveSeats, nameOf, placeOf } from './naive-seats.ts';
 import { RecordsInMemory } from './records-in-memory.ts';
 
 const PLACEMENTS = ['any', 'adjacent', 'adjacent_or_split'] as const;
@@ -173,6 +173,34 @@ describe('the seats of a zone', () => {
     );
   });
 
+  test('leave no seat alone by groups that are split, where as few parts can do without', () => {
+    let avoided = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 2, maxLength: 7 }),
+        fc.integer({ min: 2, max: 24 }),
+        (sizes, count) => {
+          // A row per gap.
+          const tried = new Tried({ rows: sizes.length, columns: 6 });
+          for (const [row, size] of sizes.entries()) {
+            for (let column = size; column < 6; column++)
+              tried.change('block', [nameOf(row, column)]);
+          }
+          const before = tried.naive.singles();
+          const parts = tried.naive.fewestParts(count);
+          const chosen = tried.plan.choose(count, 'adjacent_or_split');
+          if (parts === undefined || parts === 1 || chosen === undefined) return;
+          tried.change('take', chosen);
+          if (!canLeaveNoSingle(sizes, count, parts)) return;
+          avoided++;
+          expect(tried.naive.singles()).toBeLessThanOrEqual(before);
+        },
+      ),
+      { numRuns: 2_000, seed: 20_261_121 },
+    );
+    expect(avoided).toBeGreaterThan(200);
+  });
+
   test('are filled to the last one by groups that may be split', () => {
     const tried = new Tried({ rows: 7, columns: 13 });
     for (let left = 91; left > 0; left -= Math.min(left, 4)) {
@@ -229,6 +257,13 @@ describe('a group', () => {
     expect(apart.choose(3, 'adjacent')).toBeUndefined();
     expect(apart.choose(3, 'adjacent_or_split')).toEqual(['A4', 'A5', 'A7']);
     expect(apart.choose(7, 'any')).toBeUndefined();
+  });
+
+  test('that is split gives up a gap for one that is a seat smaller, rather than leave one alone', () => {
+    // The largest gap and two of the next would leave one of those.
+    const apart = rowOf('....X...X...');
+    expect(apart.choose(6, 'adjacent_or_split')).toEqual(['A6', 'A7', 'A8', 'A10', 'A11', 'A12']);
+    expect(rowOf('....X...X').choose(6, 'any')).toEqual(['A1', 'A2', 'A3', 'A4', 'A6', 'A7']);
   });
 });
 
