@@ -185,17 +185,11 @@ export class StreamThread {
   }
 
   #waitMs(): number {
-    const { clock } = this.#context;
-    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
-    let waitMs = IDLE_MS;
-    for (const task of this.#parts.tasks.running()) {
-      waitMs = Math.min(
-        waitMs,
-        task.nextPunctuationAtMs() - nowMs,
-        task.lingersUntilMs - monotonicMs,
-      );
-    }
-    return Math.max(0, Math.ceil(waitMs));
+    const nowMs = this.#context.clock.monotonicMs();
+    let untilMs = nowMs + IDLE_MS;
+    for (const task of this.#parts.tasks.running())
+      untilMs = Math.min(untilMs, task.nextPunctuationAtMs(), task.lingersUntilMs);
+    return Math.max(0, Math.ceil(untilMs - nowMs));
   }
 
   // ── Committing ───────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ import {
   type TopicPartition,
 } from '../../kafka/ports.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
+import { UnknownSchemaError } from '../../schemas/serde.ts';
 import type { KeyValueStore, TaskState } from '../../stores/state-store.ts';
 import type {
   Cancellable,
@@ -43,6 +44,7 @@ import { InputSelector } from './input-selector.ts';
 import { type DecoderContext, RecordDecoder } from './record-decoder.ts';
 import { RecordFailures } from './record-failures.ts';
 import { RecordQueue } from './record-queue.ts';
+import { learnSchema } from './state-schemas.ts';
 import { RollbackNeeded, TaskStoreFailed } from './task-failures.ts';
 import { type TaskLifecycle, transition } from './task-lifecycle.ts';
 
@@ -211,8 +213,11 @@ export class StreamTask implements GraphHost {
 
   /** Fires what is due, at most once per schedule. */
   async punctuate(): Promise<void> {
-    if (this.#streamTimeMs >= 0) await this.#fire(this.#streamTimers, this.#streamTimeMs);
-    await this.#fire(this.#wallClockTimers, this.#context.clock.nowMs());
+    const { clock } = this.#context;
+    const streamTimeMs = this.#streamTimeMs;
+    if (streamTimeMs >= 0) await this.#fire(this.#streamTimers, streamTimeMs, streamTimeMs);
+    // Set back, the wall clock would silence them for as long; it is what they are told, no more.
+    await this.#fire(this.#wallClockTimers, clock.monotonicMs(), clock.nowMs());
   }
 
   /** Deletes a few entries whose TTL is over: ordinary writes of the open transaction. */
@@ -225,7 +230,7 @@ export class StreamTask implements GraphHost {
     });
   }
 
-  /** Wall clock of the next wall-clock punctuation; Infinity when there is none. */
+  /** On the monotonic clock: of the next wall-clock punctuation; Infinity when there is none. */
   nextPunctuationAtMs(): number {
     return this.#wallClockTimers.nextDueMs() ?? Infinity;
   }
@@ -367,7 +372,7 @@ export class StreamTask implements GraphHost {
     punctuator: Punctuator,
   ): Cancellable {
     const isStreamTime = type === 'stream-time';
-    const nowMs = isStreamTime ? this.#streamTimeMs : this.#context.clock.nowMs();
+    const nowMs = isStreamTime ? this.#streamTimeMs : this.#context.clock.monotonicMs();
     const startMs = punctuationStartMs(type, intervalMs, nowMs);
     const timers = isStreamTime ? this.#streamTimers : this.#wallClockTimers;
     return timers.schedule(nodeName, startMs, intervalMs, punctuator);
@@ -423,8 +428,7 @@ export class StreamTask implements GraphHost {
       if (pending === undefined) return undefined;
       return pending.catch((error) => this.#failed(queue, error, effectsBefore));
     } catch (error) {
-      this.#failed(queue, error, effectsBefore);
-      return undefined;
+      return this.#failed(queue, error, effectsBefore);
     }
   }
 
@@ -440,24 +444,34 @@ export class StreamTask implements GraphHost {
     return collector.isWaiting ? collector.placeWaiting() : undefined;
   }
 
-  #failed(queue: RecordQueue, thrown: unknown, effectsBefore: number): void {
+  /** A promise only when it is not the record's fault, and rejected then. */
+  #failed(queue: RecordQueue, thrown: unknown, effectsBefore: number): Promise<never> | undefined {
     if (isStoreFailure(thrown)) throw new TaskStoreFailed(this.taskId, thrown);
+    if (thrown instanceof UnknownSchemaError) return this.#learn(thrown);
+    if (isMillraceError(thrown, 'STATE_UNREADABLE')) throw thrown;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const stage = isMillraceError(error, 'SERIALIZATION') ? 'production' : 'processing';
     const nodeName = this.#graph!.currentNodeName();
     if (this.#effects.count === effectsBefore) {
       this.#failures.deadLetter(stage, nodeName, queue, error);
-      return;
+      return undefined;
     }
     this.#failures.rollBack(stage, nodeName, queue, error);
     throw new RollbackNeeded(this.taskId, error);
   }
 
-  async #fire(timers: PunctuationQueue, nowMs: number): Promise<void> {
+  /** A value of the state was written with another schema: what met it comes again. */
+  async #learn(missing: UnknownSchemaError): Promise<never> {
+    const { subTopology } = this.plan;
+    await learnSchema(subTopology.stores, missing, this.#context);
+    throw new RollbackNeeded(this.taskId, missing);
+  }
+
+  async #fire(timers: PunctuationQueue, nowMs: number, toldMs: number): Promise<void> {
     this.#current = undefined;
-    for (const { punctuator, timestampMs } of timers.due(nowMs)) {
+    for (const { punctuator } of timers.due(nowMs)) {
       this.#state?.setTimestamp(Math.max(this.#streamTimeMs, 0));
-      await this.#guarded(() => punctuator(timestampMs));
+      await this.#guarded(() => punctuator(toldMs));
     }
   }
 
@@ -467,6 +481,8 @@ export class StreamTask implements GraphHost {
       await this.#placed(run());
     } catch (error) {
       if (isStoreFailure(error)) throw new TaskStoreFailed(this.taskId, error);
+      if (error instanceof UnknownSchemaError) return this.#learn(error);
+      if (isMillraceError(error, 'STATE_UNREADABLE')) throw error;
       const nodeName = this.#graph!.currentNodeName();
       throw new MillraceError(
         'PROCESSING_FAILED',

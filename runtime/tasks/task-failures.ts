@@ -1,11 +1,14 @@
 /** What a task cannot settle alone: the stream thread restarts from the last commit. */
 import { isMillraceError } from '../../base/errors.ts';
 
-/** A record failed after it had effects: it is dead-lettered after the rollback. */
+/**
+ * A record failed after it had effects, and is dead-lettered after the rollback; or something was
+ * missing that is there now, and the record comes again.
+ */
 export class RollbackNeeded extends Error {
   readonly taskId: string;
   constructor(taskId: string, cause: unknown) {
-    super(`task ${taskId} rolls back a record that failed halfway`, { cause });
+    super(`task ${taskId} starts over from its last commit`, { cause });
     this.name = 'RollbackNeeded';
     this.taskId = taskId;
   }

@@ -2,6 +2,8 @@
  * One store's entries in a bytes store, decoded and checked: the lowest layer of a task's store, and
  * all there is for a reader in another thread.
  */
+import { MillraceError } from '../../base/errors.ts';
+import { UnknownSchemaError } from '../../schemas/serde.ts';
 import type { BytesEntry, BytesRange, BytesScan, BytesStore } from '../bytes-store.ts';
 import {
   CHECKSUM_BYTES,
@@ -18,6 +20,8 @@ import { type Entry, entryOf } from './overlay.ts';
 const COUNTED_MAX = 10_000;
 const COUNT_PAGE = 1000;
 const ZERO = Buffer.alloc(1);
+const UNREADABLE_HINT =
+  'Its changelog has what this version cannot read: run the version that wrote it, or mend the changelog.';
 
 export class CommittedStore<K, V> {
   readonly spec: StoreSpec<K, V>;
@@ -51,7 +55,7 @@ export class CommittedStore<K, V> {
     this.#knownKeys.add(buffer, 0, end);
   }
 
-  /** Expired entries included. Throws STORE_CORRUPT, STORE_IO, STORE_CLOSED. */
+  /** Expired entries included. Throws STORE_CORRUPT, STATE_UNREADABLE, STORE_IO, STORE_CLOSED. */
   get(key: K): Entry<K, V> | undefined {
     const dbKey = this.keys.encode(key);
     const stored = this.#bytes.get(dbKey);
@@ -60,11 +64,11 @@ export class CommittedStore<K, V> {
     return entryOf(key, this.#decodeValue(stored), timestampOf(stored));
   }
 
-  /** Expired entries included. Throws STORE_CORRUPT. */
+  /** Expired entries included. Throws STORE_CORRUPT, STATE_UNREADABLE. */
   decode(stored: BytesEntry): Entry<K, V> {
     const [key, value] = stored;
     verifyEntry(key, value, this.spec.name);
-    return entryOf(this.keys.decode(key), this.#decodeValue(value), timestampOf(value));
+    return entryOf(this.#decodeKey(key), this.#decodeValue(value), timestampOf(value));
   }
 
   scan(options: RangeOptions<K>): BytesScan {
@@ -108,7 +112,26 @@ export class CommittedStore<K, V> {
     }
   }
 
+  #decodeKey(stored: Buffer): K {
+    try {
+      return this.keys.decode(stored);
+    } catch (cause) {
+      throw this.#unreadable(cause);
+    }
+  }
+
   #decodeValue(stored: Buffer): V {
-    return this.spec.valueSerde.decode(stored, TIMESTAMP_BYTES, stored.length - CHECKSUM_BYTES);
+    try {
+      return this.spec.valueSerde.decode(stored, TIMESTAMP_BYTES, stored.length - CHECKSUM_BYTES);
+    } catch (cause) {
+      throw this.#unreadable(cause);
+    }
+  }
+
+  /** Its checksum says that it was written so: no disk is to blame, and no restore will mend it. */
+  #unreadable(cause: unknown): unknown {
+    if (cause instanceof UnknownSchemaError) return cause;
+    const message = `an entry of store ${this.spec.name} is not of its type`;
+    return new MillraceError('STATE_UNREADABLE', message, { cause, hint: UNREADABLE_HINT });
   }
 }

@@ -80,6 +80,7 @@ export interface SinkParts {
 export function oneProcessorTopology(
   supplier: () => Processor<string, string, string, string>,
   sink: SinkParts = {},
+  store: StoreSpec<string, number> = countsStore,
 ): BuiltTopology {
   return new Topology()
     .addSource({
@@ -89,7 +90,7 @@ export function oneProcessorTopology(
       valueSerde: stringSerde,
       nullKeys: false,
     })
-    .addStateStore(countsStore)
+    .addStateStore(store)
     .addProcessor({ name: 'work', parents: ['in'], stores: ['counts'], supplier })
     .addSink({
       name: 'out',
@@ -124,10 +125,11 @@ export async function runningTask(
   options: Partial<StreamsOptions> = {},
   parts: {
     readonly sink?: SinkParts;
+    readonly store?: StoreSpec<string, number>;
     readonly partitionCount?: ((topic: string) => Promise<number | undefined>) | undefined;
   } = {},
 ): Promise<TaskRig> {
-  const plan = planOf(oneProcessorTopology(supplier, parts.sink));
+  const plan = planOf(oneProcessorTopology(supplier, parts.sink, parts.store));
   const clock = new ManualClock(NOW_MS);
   const collector = new RecordCollector({
     batchBytesMax: 100_000,
@@ -154,7 +156,7 @@ export async function runningTask(
     await openTaskState({
       directory: undefined,
       taskId: task.taskId,
-      specs: [countsStore],
+      specs: [parts.store ?? countsStore],
       clock,
       bootId: 'boot',
       log: silentLog,

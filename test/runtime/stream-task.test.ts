@@ -1,15 +1,16 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MillraceError } from '../../base/errors.ts';
 import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
 import type { EncodedBatch } from '../../kafka/records/types.ts';
 import { RollbackNeeded } from '../../runtime/tasks/task-failures.ts';
 import { taskInfo } from '../../runtime/tasks/task-info.ts';
-import type { Serde } from '../../schemas/serde.ts';
-import { stringSerde } from '../../schemas/serdes.ts';
+import { type Serde, UnknownSchemaError } from '../../schemas/serde.ts';
+import { int64Serde, stringSerde } from '../../schemas/serdes.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
 import { batchesIn } from '../kit/batches.ts';
 import {
+  countsStore,
   EVERYTHING,
   fetched,
   fetchedBatch,
@@ -126,12 +127,35 @@ test('what a punctuator writes is committed with the current offset, though noth
     }),
   );
   expect(task.hasUncommitted).toBe(false);
-  expect(task.nextPunctuationAtMs()).toBe(NOW_MS + 1_000);
+  expect(task.nextPunctuationAtMs()).toBe(clock.monotonicMs() + 1_000);
   clock.advance(1_000);
   await task.punctuate();
   expect(task.hasUncommitted).toBe(true);
   expect(task.freeze().get('input-0')?.offset).toBe(0);
   expect(recordsOf(await collector.seal())).toEqual([`output tick=${NOW_MS + 1_000}`]);
+});
+
+test('a wall clock that is set back or forward silences no punctuator and hurries none', async () => {
+  const told: number[] = [];
+  const { task, clock } = await runningTask(
+    counting({
+      init: (context) => {
+        context.schedule(1_000, 'wall-clock-time', (timestampMs) => {
+          told.push(timestampMs);
+        });
+      },
+    }),
+  );
+  clock.jumpWallClock(-3_600_000);
+  clock.advance(1_000);
+  await task.punctuate();
+  expect(told).toEqual([NOW_MS - 3_599_000]);
+  clock.jumpWallClock(7_200_000);
+  await task.punctuate();
+  expect(told).toHaveLength(1);
+  clock.advance(1_000);
+  await task.punctuate();
+  expect(told).toEqual([NOW_MS - 3_599_000, NOW_MS + 3_602_000]);
 });
 
 test('a record that fails before it had effects becomes a dead letter, and the others go on', async () => {
@@ -173,6 +197,74 @@ test('a record that fails after its write asks for a rollback, and is a dead let
     'output a=1',
     'output a=2',
   ]);
+});
+
+describe('state that this version has not written', () => {
+  /** Counts as ever, once `resolve` was asked; until then, and with a bad schema, as the test says. */
+  function olderCounts(resolve: (schemaId: number) => Promise<void>): typeof countsStore {
+    let isKnown = false;
+    const valueSerde: Serde<number> = {
+      ...int64Serde,
+      decode: (bytes, start, end) => {
+        if (!isKnown) throw new UnknownSchemaError(7);
+        return int64Serde.decode(bytes, start, end);
+      },
+      resolve: async (schemaId) => {
+        await resolve(schemaId);
+        isKnown = true;
+      },
+    };
+    return { ...countsStore, valueSerde };
+  }
+
+  /** A count is there, and no object of it is in any cache. */
+  async function taskWithState(store: typeof countsStore) {
+    const rig = await runningTask(counting(), {}, { store });
+    const { task, collector } = rig;
+    task.add(input('a'));
+    await task.process(EVERYTHING);
+    await task.apply(new Map(), task.freeze());
+    await collector.seal();
+    task.reset();
+    start(task, 1);
+    task.add(input('a', 'a'));
+    return rig;
+  }
+
+  test('is asked for once, and the record that met it comes again', async () => {
+    const asked: number[] = [];
+    const store = olderCounts(async (schemaId) => {
+      asked.push(schemaId);
+    });
+    const { task, collector } = await taskWithState(store);
+    await expect(task.process(EVERYTHING)).rejects.toThrow(RollbackNeeded);
+    task.reset();
+    collector.discard();
+    start(task, 1);
+    task.add(input('a', 'a'));
+    await task.process(EVERYTHING);
+    expect(recordsOf(await collector.seal())).toEqual(['output a=2']);
+    expect(asked).toEqual([7]);
+  });
+
+  test('and that nobody knows stops the thread: no record is put aside for it', async () => {
+    const store = olderCounts(() =>
+      Promise.reject(new MillraceError('SCHEMA_UNKNOWN', 'no such schema')),
+    );
+    const { task, collector } = await taskWithState(store);
+    await expect(task.process(EVERYTHING)).rejects.toMatchObject({ code: 'STATE_UNREADABLE' });
+    expect(recordsOf(await collector.seal())).toEqual([]);
+  });
+
+  test('and that is none at all stops the thread as well', async () => {
+    const decode = () => {
+      throw new MillraceError('DESERIALIZATION', 'not a count');
+    };
+    const store = { ...countsStore, valueSerde: { ...int64Serde, decode } };
+    const { task, collector } = await taskWithState(store);
+    await expect(task.process(EVERYTHING)).rejects.toMatchObject({ code: 'STATE_UNREADABLE' });
+    expect(recordsOf(await collector.seal())).toEqual([]);
+  });
 });
 
 test('with the handler on fail, a bad record stops the thread with its place', async () => {
