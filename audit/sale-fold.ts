@@ -203,8 +203,8 @@ export class SaleFold {
   ): Consequence {
     const known = this.purchases.get(fields.purchaseId);
     const isHere = known?.eventId === fields.eventId && known.zoneId === fields.zoneId;
-    if (zone === undefined || known === undefined || !isHere) return deadLetter('no such purchase');
-    if (known.state !== 'confirmed') return repeat(known);
+    if (known === undefined || !isHere) return deadLetter('no such purchase');
+    if (zone === undefined || known.state !== 'confirmed') return repeat(known);
     const purchase = { ...known, state: 'cancelled', decidedAtMs: timeMs, commandOffset };
     this.purchases.set(known.purchaseId, purchase);
     zone.sold -= known.quantity;

@@ -212,9 +212,8 @@ function predictChange(
   { offset, timeMs }: Place,
 ): Prediction {
   const isHere = known?.eventId === eventId && known.zoneId === zoneId;
-  if (zone === undefined || known === undefined || !isHere) {
-    return { kind: 'dead-letter', why: 'no such purchase' };
-  }
+  if (known === undefined || !isHere) return { kind: 'dead-letter', why: 'no such purchase' };
+  if (zone === undefined) return repeat(known);
   const becomes = (change: Partial<PurchaseRecord>, refund?: Owed): Prediction => ({
     kind: 'outcome',
     purchase: { ...known, decidedAtMs: timeMs, commandOffset: offset, ...change },

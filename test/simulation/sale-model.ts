@@ -30,10 +30,10 @@ export class SaleModel {
       else if (zone.capacity !== command.capacity) this.deadLetters.push(offset);
     } else if (command.kind === 'purchase') {
       this.#buy(zone, command, offset, timestampMs);
+    } else if (command.kind === 'cancel') {
+      this.#cancel(zone, command, offset, timestampMs);
     } else if (zone === undefined) {
       this.deadLetters.push(offset);
-    } else if (command.kind === 'cancel') {
-      this.#cancel(zone, command.purchaseId, offset, timestampMs);
     } else if (command.kind === 'openSale' || command.kind === 'closeSale') {
       const sale = command.kind === 'openSale' ? 'open' : 'closed';
       if (zone.sale !== sale) touch(zone, offset, timestampMs).sale = sale;
@@ -81,11 +81,16 @@ export class SaleModel {
     });
   }
 
-  #cancel(zone: Mutable<Zone>, purchaseId: string, offset: number, timestampMs: number): void {
+  #cancel(
+    zone: Mutable<Zone> | undefined,
+    { purchaseId, zoneId }: TicketCommand & { kind: 'cancel' },
+    offset: number,
+    timestampMs: number,
+  ): void {
     const known = this.purchases.get(purchaseId);
-    if (known === undefined || known.zoneId !== zone.zoneId) {
+    if (known === undefined || known.zoneId !== zoneId) {
       this.deadLetters.push(offset);
-    } else if (known.state === 'confirmed') {
+    } else if (zone !== undefined && known.state === 'confirmed') {
       touch(zone, offset, timestampMs).sold -= known.quantity;
       zone.revenueMinor -= known.price?.amountMinor ?? 0;
       this.#settle({

@@ -136,7 +136,6 @@ describe('a cancellation', () => {
 
   test.each([
     ['an unknown purchase', zoneWith(), undefined],
-    ['a purchase in an unknown zone', undefined, purchaseWith()],
     ['a purchase of another zone', zoneWith({ sold: 10 }), purchaseWith({ zoneId: 'balcony' })],
     ['a purchase of another event', zoneWith({ sold: 10 }), purchaseWith({ eventId: 'ball' })],
   ])('of %s is refused: no purchase and no stock may look changed by it', (_, zone, previous) => {
@@ -144,6 +143,12 @@ describe('a cancellation', () => {
       kind: 'refused',
       why: 'the zone has no such purchase',
     });
+  });
+
+  test('of what was refused since there was no zone says that again', () => {
+    const previous = purchaseWith({ state: 'rejected', reason: 'unknown_zone' });
+    const decision = decideChange(undefined, previous, cancelCommand(), PLACE, NO_FACTS);
+    expect(decision).toEqual({ kind: 'repeated', purchase: previous });
   });
 
   test('that would give back more than was sold crashes rather than make stock from nothing', () => {

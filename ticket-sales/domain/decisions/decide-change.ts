@@ -30,9 +30,11 @@ export function decideChange(
   facts: ZoneFacts,
 ): PurchaseDecision {
   // Another zone of this partition may have it: that zone's stock is not ours to give back.
-  if (zone === undefined || previous === undefined || !isOfZone(previous, command)) {
+  if (previous === undefined || !isOfZone(previous, command)) {
     return { kind: 'refused', why: 'the zone has no such purchase' };
   }
+  // Refused since there was no zone: it has nothing to give back, and refused it stays.
+  if (zone === undefined) return { kind: 'repeated', purchase: previous };
   const { nowMs, offset: commandOffset } = place;
   const cause = { nowMs, commandOffset };
   if (isDue(previous, nowMs)) return decideExpiry(zone, previous, cause, facts);
