@@ -20,7 +20,8 @@ export function decideOrderPayment(
     case 'succeeded':
       return order === undefined ? strayPayment(update, nowMs) : paid(order, update, nowMs);
     case 'failed':
-      if (order?.state !== 'held') return { kind: 'ignored' };
+      // The failure of one that was given back already says nothing of what is still to be paid.
+      if (order?.state !== 'held' || isKnown(order, update)) return { kind: 'ignored' };
       return decided(ended(order, { state: 'payment_failed' }, nowMs));
     case 'refunded':
       return order === undefined ? { kind: 'ignored' } : refunded(order, update, nowMs);
@@ -31,9 +32,8 @@ export function decideOrderPayment(
 
 function paid(order: Order, update: PaymentUpdate, nowMs: number): OrderDecision {
   const { paymentId, amountMinor, currency } = update;
-  if (order.paymentId === paymentId || order.refunds.some((it) => it.paymentId === paymentId)) {
-    return { kind: 'ignored' };
-  }
+  // Nothing is never owed, and nothing is not given back.
+  if (amountMinor === 0 || isKnown(order, update)) return { kind: 'ignored' };
   // An order that was refused as a whole has no line to name in a refund: it never asked to be paid.
   if (order.lines.length === 0) return strayPayment(update, nowMs);
   if (order.refunds.length >= REFUNDS_MAX) {
@@ -48,6 +48,11 @@ function paid(order: Order, update: PaymentUpdate, nowMs: number): OrderDecision
   const reason = reasonToRefund(order.state);
   const wanted = { refundId, paymentId, amountMinor, currency, reason };
   return decided(withRefund({ order: known, effects: [] }, wanted, nowMs));
+}
+
+/** It has paid the order, or has a refund. */
+function isKnown(order: Order, { paymentId }: PaymentUpdate): boolean {
+  return order.paymentId === paymentId || order.refunds.some((it) => it.paymentId === paymentId);
 }
 
 function reasonToRefund(state: OrderState): RefundReason {
@@ -66,6 +71,7 @@ function reasonToRefund(state: OrderState): RefundReason {
 /** The same refund each time that it is told. */
 function strayPayment(update: PaymentUpdate, nowMs: number): OrderDecision {
   const { purchaseId, eventId, zoneId, paymentId, amountMinor, currency } = update;
+  if (amountMinor === 0) return { kind: 'ignored' };
   const request = {
     purchaseId,
     eventId,

@@ -331,6 +331,20 @@ describe('the payment', () => {
     }
   });
 
+  test('that failed after it was given back says nothing of what is still to be paid', () => {
+    const wrong = payment({ amountMinor: 3_999 });
+    const { order } = change(decideOrderPayment(heldOrder(), wrong, at(LATER_MS)));
+    const failure = payment({ status: 'failed' });
+    expect(decideOrderPayment(order, failure, at(LATER_MS)).kind).toBe('ignored');
+  });
+
+  test('of nothing neither pays nor goes back', () => {
+    const nothing = payment({ amountMinor: 0 });
+    for (const order of [heldOrder(), confirmedOrder(), undefined]) {
+      expect(decideOrderPayment(order, nothing, at(LATER_MS)).kind).toBe('ignored');
+    }
+  });
+
   test('of an order that nobody knows goes back, the same refund each time', () => {
     const decision = decideOrderPayment(undefined, payment(), at(LATER_MS));
     expect(decision).toMatchObject({
