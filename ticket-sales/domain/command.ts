@@ -59,6 +59,8 @@ export interface RejectPurchaseCommand extends ZoneAddress {
   readonly quantity: number;
   readonly requestedAtMs: number;
   readonly reason: Reason;
+  /** Of what it asked for beyond a number of tickets; null = nothing. */
+  readonly requestDigest: string | null;
 }
 
 /** What the payment side says of a payment: not a command, but decided like one, in the same order. */

@@ -7,6 +7,7 @@
 import type { PurchaseCommand, RejectPurchaseCommand } from '../domain/command.ts';
 import type { EventDefinition } from '../domain/event.ts';
 import type { Purchase, Reason } from '../domain/purchase.ts';
+import { requestDigest } from '../domain/request-digest.ts';
 import { isGone } from '../orders/end-order.ts';
 
 /** What one buyer has of one event, by purchase. */
@@ -77,7 +78,7 @@ export function counted(
 }
 
 export function rejection(command: PurchaseCommand, reason: Reason): RejectPurchaseCommand {
-  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs } = command;
+  const { purchaseId, eventId, zoneId, buyerId, quantity, requestedAtMs, options } = command;
   return {
     kind: 'rejectPurchase',
     purchaseId,
@@ -87,6 +88,7 @@ export function rejection(command: PurchaseCommand, reason: Reason): RejectPurch
     quantity,
     requestedAtMs,
     reason,
+    requestDigest: requestDigest(options),
   };
 }
 

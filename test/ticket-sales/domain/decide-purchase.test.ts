@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import type { PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
+import { decide } from '../../../ticket-sales/domain/decisions/decide.ts';
 import { decideChange } from '../../../ticket-sales/domain/decisions/decide-change.ts';
-import { decidePurchase } from '../../../ticket-sales/domain/decisions/decide-purchase.ts';
+import {
+  decidePurchase,
+  type PurchaseDecision,
+} from '../../../ticket-sales/domain/decisions/decide-purchase.ts';
+import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
+import { PLAIN_TERMS } from '../../../ticket-sales/domain/zone-terms.ts';
 import {
   cancelCommand,
   NO_FACTS,
@@ -9,6 +16,11 @@ import {
   purchaseWith,
   zoneWith,
 } from './samples.ts';
+
+function decidedPurchase(decision: PurchaseDecision): Purchase {
+  if (decision.kind !== 'decided') throw new Error(`it is ${decision.kind}`);
+  return decision.purchase;
+}
 
 describe('a purchase', () => {
   test('is confirmed, and takes its tickets, at the time and place of the log', () => {
@@ -87,6 +99,29 @@ describe('a purchase', () => {
       expect(decision).toEqual({ kind: 'conflict', purchase: previous });
     },
   );
+
+  test.each([
+    { seats: ['A1', 'A2'] },
+    { placement: 'adjacent' },
+    { placement: 'adjacent_or_split' },
+    { voucher: 'HALF' },
+    { orderId: 'order-7' },
+  ] as const)('that was refused is another request, and a conflict, with %j', (different) => {
+    const plain = { seats: [], placement: 'any', voucher: null, orderId: null } as const;
+    const options = { ...plain, viaIntake: false };
+    const zone = zoneWith({ sale: 'closed', terms: PLAIN_TERMS });
+    const wanted = purchaseCommand({ options: { ...options, ...different } });
+    const decisionOn = (previous: Purchase | undefined, command: PurchaseCommand) =>
+      decide(zone, previous, command, PLACE, NO_FACTS);
+    const refusedPlain = decidedPurchase(decisionOn(undefined, purchaseCommand()));
+    expect(refusedPlain.state).toBe('rejected');
+    expect(decisionOn(refusedPlain, wanted)).toEqual({ kind: 'conflict', purchase: refusedPlain });
+    // What asks for nothing more is the same request, whichever way it is written.
+    expect(decisionOn(refusedPlain, purchaseCommand({ options })).kind).toBe('repeated');
+    const refused = decidedPurchase(decisionOn(undefined, wanted));
+    expect(decisionOn(refused, wanted).kind).toBe('repeated');
+    expect(decisionOn(refused, purchaseCommand()).kind).toBe('conflict');
+  });
 
   test('a clock at the buyer makes no other request of it', () => {
     const again = purchaseCommand({ requestedAtMs: 99 });

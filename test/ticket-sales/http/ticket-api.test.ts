@@ -203,7 +203,14 @@ describe('one instance', () => {
       expect(again.headers.get('idempotency-replayed')).toBe('true');
     });
 
-    test.each([{ quantity: 3 }])(
+    test('that was rejected is another request with a voucher: 422', async () => {
+      await buy(sale.one, { ...wait, 'idempotency-key': 'k0' }, { quantity: 9 });
+      expect((await buy(sale.one, wait)).status).toBe(409);
+      const other = await buy(sale.one, wait, { voucher: 'HALF' });
+      expect([other.status, other.body['reason']]).toEqual([422, 'duplicate_conflict']);
+    });
+
+    test.each([{ quantity: 3 }, { voucher: 'HALF' }])(
       'with another body is 422, and the first stays as it is: %j (H29)',
       async (body) => {
         const first = await buy(sale.one, wait);

@@ -4,8 +4,10 @@ import { TopologyTestDriver } from '../../../runtime/topology-test-driver.ts';
 import type { AvroSchema, SchemaRegistry } from '../../../schemas/schema-registry.ts';
 import { stringSerde } from '../../../schemas/serdes.ts';
 import type { PaymentUpdate, TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import { decidedBefore } from '../../../ticket-sales/domain/decisions/decide-purchase.ts';
 import type { EventDefinition } from '../../../ticket-sales/domain/event.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
+import { requestDigest } from '../../../ticket-sales/domain/request-digest.ts';
 import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
 import type { CustomerTickets } from '../../../ticket-sales/intake/admission.ts';
 import { INTAKE_STORES } from '../../../ticket-sales/intake/intake-processors.ts';
@@ -15,7 +17,7 @@ import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/r
 import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
 import { purchaseCommand } from '../domain/samples.ts';
-import { createZone, HOLD_TERMS, idOf } from '../sale/driven-sale.ts';
+import { createZone, HOLD_TERMS, idOf, NO_OPTIONS } from '../sale/driven-sale.ts';
 
 const START_MS = 1_700_000_000_000;
 
@@ -158,6 +160,17 @@ describe('an event with a limit per customer', () => {
     await sell({ kind: 'cancel', purchaseId: idOf(1), eventId: 'gala', zoneId: 'floor' });
     expect(await buy(2, 1)).toBe('rejected customer_limit');
     expect(countedOf()).toEqual([]);
+  });
+
+  test('remembers what else was asked for by one that it refused: asking for less is another request', async () => {
+    const options = { ...NO_OPTIONS, voucher: 'HALF' };
+    const command = purchaseCommand({ purchaseId: idOf(1), quantity: 4, options });
+    await ask(command, 'ada');
+    expect(stateOf(1)).toBe('rejected customer_limit');
+    const found = driver.getKeyValueStore<string, Purchase>(STORES.purchases).get(idOf(1))!;
+    expect(found.checkout?.requestDigest).toBe(requestDigest(options));
+    expect(decidedBefore(found, command).kind).toBe('repeated');
+    expect(decidedBefore(found, { ...command, options: null }).kind).toBe('conflict');
   });
 
   test('counts again what a late payment has taken again', async () => {

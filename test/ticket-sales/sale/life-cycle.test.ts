@@ -618,6 +618,7 @@ describe('a request under a known id', () => {
       buyerId: 'ada',
       requestedAtMs: 0,
       reason: 'unknown_event',
+      requestDigest: null,
     });
     expect(await sale.buy(1)).toMatchObject({ state: 'rejected', reason: 'unknown_event' });
     expect(stock()).toMatchObject({ held: 0 });

@@ -61,14 +61,8 @@ function isSameRequest(
     purchase.quantity === request.quantity &&
     purchase.buyerId === request.buyerId &&
     isOfZone(purchase, request) &&
-    isSameDigest(purchase, requestDigest(request.options))
+    (purchase.checkout?.requestDigest ?? null) === requestDigest(request.options)
   );
-}
-
-/** One that was refused may not know what else it asked for: refused it stays. */
-function isSameDigest({ checkout, state }: Purchase, digest: string | null): boolean {
-  const known = checkout === null ? null : checkout.requestDigest;
-  return known === digest || (known === null && state === 'rejected');
 }
 
 export function isOfZone(purchase: Purchase, { eventId, zoneId }: ZoneAddress): boolean {

@@ -101,9 +101,7 @@ export function decidedAnswer(
 
 function isAnswerTo({ view, digest }: Decided, request: Request): boolean {
   if (view['quantity'] !== request.quantity || view['buyerId'] !== request.buyerId) return false;
-  // One that was refused before it reached its zone does not know what else it asked for.
-  const isUnknown = digest === undefined && view['state'] === 'rejected';
-  return isUnknown || (digest ?? null) === requestDigest(request.options);
+  return (digest ?? null) === requestDigest(request.options);
 }
 
 function headersOf(purchaseId: string, { positionAfter }: CommandPlace): Record<string, string> {
