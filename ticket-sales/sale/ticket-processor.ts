@@ -21,7 +21,7 @@ import type {
 } from '../domain/command.ts';
 import { decide } from '../domain/decisions/decide.ts';
 import { decideExpiry, isDue } from '../domain/decisions/decide-change.ts';
-import { decidePayment } from '../domain/decisions/decide-payment.ts';
+import { decidePayment, flawOfPayment } from '../domain/decisions/decide-payment.ts';
 import type { PurchaseDecision } from '../domain/decisions/decide-purchase.ts';
 import { decideZone } from '../domain/decisions/decide-zone.ts';
 import type { NotificationRequest } from '../domain/notification.ts';
@@ -149,6 +149,8 @@ export class TicketProcessor
   #settle(key: string, zone: Zone | undefined, update: PaymentUpdate, place: LogPlace): void {
     const { progressSink } = this.#options;
     if (progressSink !== undefined && isOrderId(update.purchaseId)) {
+      const flaw = flawOfPayment(update);
+      if (flaw !== undefined) throw new CommandRefused(flaw);
       const progress = { kind: 'payment', payment: update } as const;
       this.#forward(update.purchaseId, progress, place.nowMs, progressSink);
       return;

@@ -267,6 +267,12 @@ describe('an order that a zone cannot serve', () => {
     expect(order()).toMatchObject({ state: 'rejected', reason: 'unknown_zone' });
     expect(lineStates()).toEqual(['released', 'rejected']);
   });
+
+  test('is rejected when no zone is there, and nothing is given back where nothing can be', async () => {
+    await ask(placeOrder({ lines: [lineOf('cellar'), lineOf('attic')] }));
+    expect(lineStates()).toEqual(['rejected', 'rejected']);
+    expect(order()?.lines.map(({ state }) => state)).toEqual(['rejected', 'rejected']);
+  });
 });
 
 describe('what is not an order', () => {
@@ -291,6 +297,20 @@ describe('what is not an order', () => {
     expect(refundRequests()).toMatchObject([
       { value: { purchaseId: ORDER_ID, amountMinor: 700, reason: 'unknown_purchase' } },
     ]);
+  });
+
+  test('a payment of an order that can be none belongs to the dead letters', async () => {
+    await ask(placeOrder());
+    const [request] = paymentRequests();
+    for (const [flaw, properties] of [
+      ['the amount must be', { amountMinor: -5 }],
+      ['the currency must be', { currency: 'euro' }],
+      ['paymentId is', { paymentId: 'two words' }],
+    ] as const) {
+      await expect(tell(paymentOf(request!.value, properties))).rejects.toThrow(flaw);
+    }
+    expect(order()).toMatchObject({ state: 'held', paidMinor: 0 });
+    expect(refundRequests()).toEqual([]);
   });
 
   test('a command whose key or id is none belongs to the dead letters', async () => {

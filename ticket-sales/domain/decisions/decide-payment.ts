@@ -33,7 +33,7 @@ export function decidePayment(
   place: PaymentPlace,
   facts: ZoneFacts,
 ): PurchaseDecision {
-  const flaw = flawOf(update);
+  const flaw = flawOfPayment(update);
   if (flaw !== undefined) return { kind: 'refused', why: flaw };
   const payee = payeeOf(zone, found, update);
   switch (update.status) {
@@ -66,7 +66,8 @@ function payeeOf(
   return isOfZone(purchase, update) ? { zone, purchase } : undefined;
 }
 
-function flawOf({ purchaseId, paymentId, amountMinor, currency }: PaymentUpdate) {
+/** What is wrong with it, whoever it is for; undefined = nothing. */
+export function flawOfPayment({ purchaseId, paymentId, amountMinor, currency }: PaymentUpdate) {
   if (!PAYMENT_ID.test(paymentId)) return 'paymentId is 1 to 200 visible ASCII characters';
   if (!PAYMENT_ID.test(purchaseId)) return 'purchaseId is 1 to 200 visible ASCII characters';
   const isAmount = Number.isSafeInteger(amountMinor) && amountMinor >= 0;
