@@ -93,6 +93,7 @@ export async function closeBooks(
     }
   }
   problems.push(...(await comparedWithQueries(httpUrl, evening, revenueOf)));
+  problems.push(...(await comparedWithStock(httpUrl, evening, purchases)));
   problems.push(...doubleSeats(purchases));
   return { states, ticketsSold, revenueMinor, desk, problems };
 }
@@ -115,6 +116,32 @@ async function comparedWithQueries(
     const counted = revenueOf.get(eventId) ?? 0;
     if (status !== 200 || told !== counted) {
       problems.push(`${eventId}: the query says ${told} (${status}), the purchases say ${counted}`);
+    }
+  }
+  return problems;
+}
+
+/** Each zone's stock is what its purchases have, confirmed and held. */
+async function comparedWithStock(
+  httpUrl: string,
+  { zones }: Evening,
+  purchases: ReadonlyMap<string, Purchase>,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { eventId, zoneId, body } of zones) {
+    const ticketsIn = (state: Purchase['state']) =>
+      [...purchases.values()]
+        .filter((one) => one.eventId === eventId && one.zoneId === zoneId && one.state === state)
+        .reduce((sum, { quantity }) => sum + quantity, 0);
+    const [sold, held] = [ticketsIn('confirmed'), ticketsIn('held')];
+    const counted = { available: Number(body['capacity']) - sold - held, held, sold };
+    const path = `/v1/events/${eventId}/zones/${zoneId}/inventory`;
+    const { body: told } = await patiently(`${httpUrl}${path}`, 'GET', undefined);
+    for (const [name, count] of Object.entries(counted)) {
+      if (told[name] === count) continue;
+      problems.push(
+        `${eventId}/${zoneId}: ${String(told[name])} ${name}, the purchases say ${count}`,
+      );
     }
   }
   return problems;

@@ -14,6 +14,8 @@ export interface GuestSurroundings {
   /** Apart from other evenings on the same Kafka. */
   readonly name: string;
   readonly holdMs: number;
+  /** The evening is given up: nobody asks on. */
+  readonly signal?: AbortSignal;
 }
 
 /** How it ended at the till, before holds ran out and money came back. */
@@ -49,11 +51,11 @@ export async function visit(buyer: EveningBuyer, around: GuestSurroundings): Pro
   return { buyer, purchaseId, state: isDecided ? (state ?? 'rejected') : undefined, reason: why };
 }
 
-async function buy(buyer: EveningBuyer, { journal, ...around }: GuestSurroundings) {
+async function buy(buyer: EveningBuyer, around: GuestSurroundings) {
   const { eventId, zoneId } = buyer.zone;
   const idempotencyKey = `${around.name}-${buyer.number}`;
   const body = { eventId, zoneId, buyerId: buyer.buyerId, ...buyer.wish };
-  const answered = journal.sent(
+  const answered = around.journal.sent(
     {
       kind: 'purchase',
       purchaseId: idempotencyKey,
@@ -63,9 +65,13 @@ async function buy(buyer: EveningBuyer, { journal, ...around }: GuestSurrounding
     },
     idempotencyKey,
   );
-  const answer = await patiently(`${around.httpUrl}/v1/purchases`, 'POST', body, {
-    'idempotency-key': idempotencyKey,
-  });
+  const answer = await patiently(
+    `${around.httpUrl}/v1/purchases`,
+    'POST',
+    body,
+    { 'idempotency-key': idempotencyKey },
+    around.signal,
+  );
   const { purchaseId, reason } = answer.body as { purchaseId?: string; reason?: string };
   // A reason is a decision, whatever its status; without one a 4xx came before any command.
   if (reason !== undefined) answered('accepted', purchaseId);
@@ -115,7 +121,7 @@ async function afterHold(
       return giveBack(purchaseId, around);
     case 'extends-and-pays':
       await sleep(holdMs / 2);
-      await patiently(`${around.httpUrl}/v1/purchases/${purchaseId}/extension`, 'POST', undefined);
+      await extend(purchaseId, around);
       await sleep(holdMs * 0.6);
       return desk.capture(bill, payment('a'));
     case 'cancels-afterwards':
@@ -125,18 +131,25 @@ async function afterHold(
   }
 }
 
-async function giveBack(purchaseId: string, { httpUrl }: GuestSurroundings): Promise<void> {
-  await patiently(`${httpUrl}/v1/purchases/${purchaseId}`, 'DELETE', undefined);
+async function extend(purchaseId: string, { httpUrl, signal }: GuestSurroundings): Promise<void> {
+  const url = `${httpUrl}/v1/purchases/${purchaseId}/extension`;
+  await patiently(url, 'POST', undefined, {}, signal);
 }
 
-/** Until there is an answer that is one: not while the sale is down, starting or unsure. */
+async function giveBack(purchaseId: string, { httpUrl, signal }: GuestSurroundings): Promise<void> {
+  await patiently(`${httpUrl}/v1/purchases/${purchaseId}`, 'DELETE', undefined, {}, signal);
+}
+
+/** Until there is an answer that is one: not while the sale is down, starting or unsure. Rejects when given up. */
 export async function patiently(
   url: string,
   method: string,
   body: object | undefined,
   headers: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<Answer> {
   for (;;) {
+    signal?.throwIfAborted();
     const answer = await attempt(url, method, body, headers);
     if (answer !== undefined && isAnswer(answer.status)) return answer;
     await sleep(AGAIN_MS * (0.5 + Math.random()));

@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { auditWhenQuiet } from '../../test/kit/auditor.ts';
 import { type SaleProcess, saleProcess } from '../../test/kit/sale-process.ts';
-import { Gate } from '../gate.ts';
 import { JournalWriter } from '../kit/journal-writer.ts';
 import { progressBars } from '../kit/progress.ts';
 import { connectToSale, type SaleClient } from '../sale-client.ts';
-import { closeBooks, type EveningBooks, isSettled, purchasesOf } from './books.ts';
-import { type GuestSurroundings, patiently, type Visit, visit } from './guest.ts';
+import type { EveningBooks } from './books.ts';
+import type { GuestSurroundings, Visit } from './guest.ts';
+import { openDoors, receive, settle } from './house.ts';
 import { PaymentDesk } from './payment-desk.ts';
 import { type Evening, planEvening } from './programme.ts';
 
@@ -34,8 +34,6 @@ Starts a sale of its own on free ports. Exit 0: the books, the revenue query and
 
 const READY_WITHIN_MS = 120_000;
 const SETTLE_WITHIN_MS = 180_000;
-/** More than ever wait at once; a sale that is down makes them wait. */
-const GUESTS_MAX = 4_000;
 
 interface EveningRun {
   readonly evening: Evening;
@@ -104,9 +102,9 @@ async function main(): Promise<number> {
     const journal = new JournalWriter(journalFile);
     const around = { httpUrl, desk, journal, name, holdMs: number('hold-ms') };
     const run = { evening, sale, client, desk, around, journalFile, applicationId };
-    await openDoors(run);
-    const visits = await receive(run, number('minutes') * 60_000, number('kills'));
-    const books = await settle(run, visits);
+    await openDoors(httpUrl, evening);
+    const visits = await receiveUnderKills(run, number('minutes') * 60_000, number('kills'));
+    const books = await settle(run, visits, SETTLE_WITHIN_MS);
     journal.close();
     await desk.close();
     const verdict = await audited(run);
@@ -120,40 +118,14 @@ async function main(): Promise<number> {
   }
 }
 
-async function openDoors({ evening, around: { httpUrl } }: EveningRun): Promise<void> {
-  const put = async (path: string, body: object) => {
-    const answer = await patiently(`${httpUrl}${path}`, 'PUT', body);
-    if (answer.status >= 300) {
-      throw new Error(`PUT ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    }
-  };
-  for (const { eventId, name } of evening.events) await put(`/v1/events/${eventId}`, { name });
-  for (const { eventId, zoneId, body, voucher } of evening.zones) {
-    const path = `/v1/events/${eventId}/zones/${zoneId}`;
-    await put(path, body);
-    if (voucher === undefined) continue;
-    await put(`${path}/vouchers/${voucher}`, { percentOff: 50, amountOffMinor: 0, usesMax: 100 });
-  }
-}
-
 /** Resolves when every buyer has done what it meant to do. */
-async function receive(run: EveningRun, forMs: number, kills: number): Promise<Visit[]> {
+async function receiveUnderKills(run: EveningRun, forMs: number, kills: number): Promise<Visit[]> {
   const { evening, sale, around } = run;
-  const { buyers } = evening;
+  const { length } = evening.buyers;
   const visits: Visit[] = [];
-  const gate = new Gate(GUESTS_MAX);
-  const arriving = (async () => {
-    const beganMs = performance.now();
-    for (const [index, buyer] of buyers.entries()) {
-      const dueMs = beganMs + (index * forMs) / buyers.length;
-      if (dueMs > performance.now()) await sleep(dueMs - performance.now());
-      await gate.enter();
-      gate.leaveAfter(visit(buyer, around).then((done) => visits.push(done)));
-    }
-    await gate.empty();
-  })();
-  const killing = killNowAndThen(sale, kills, forMs, () => visits.length >= buyers.length);
-  await progressBars.during('guests', buyers.length, () => visits.length, arriving);
+  const killing = killNowAndThen(sale, kills, forMs, () => visits.length >= length);
+  const receiving = receive(evening, around, forMs, visits);
+  await progressBars.during('guests', length, () => visits.length, receiving);
   await killing;
   return visits;
 }
@@ -169,20 +141,6 @@ async function killNowAndThen(
     await sale.kill('SIGKILL');
     sale.start();
     await sale.ready(READY_WITHIN_MS);
-  }
-}
-
-async function settle({ evening, client, desk, around }: EveningRun, visits: readonly Visit[]) {
-  const deadlineMs = performance.now() + SETTLE_WITHIN_MS;
-  for (;;) {
-    const purchases = await purchasesOf(client, evening);
-    const isOver = isSettled(purchases);
-    if (isOver || performance.now() > deadlineMs) {
-      const books = await closeBooks(around.httpUrl, evening, purchases, visits, desk.books());
-      const problems = isOver ? books.problems : ['not settled in time', ...books.problems];
-      return { ...books, problems };
-    }
-    await sleep(1_000);
   }
 }
 

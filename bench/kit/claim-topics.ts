@@ -1,6 +1,8 @@
 /** A Kafka where the sale may have been: its topics there are deleted only when that is allowed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SCHEMAS_TOPIC } from '../../ticket-sales/app/kafka-schema-log.ts';
+import { intakeTopics } from '../../ticket-sales/intake/intake-topology.ts';
+import { orderTopics } from '../../ticket-sales/orders/order-topology.ts';
 import { ticketTopics } from '../../ticket-sales/topics.ts';
 import { kafkaClient } from './sale-topics.ts';
 
@@ -12,7 +14,8 @@ const GONE_WITHIN_MS = 30_000;
 export async function claimTopics(brokers: string, mayDelete: boolean): Promise<void> {
   const kafka = await kafkaClient(brokers);
   try {
-    const names = new Set([...ticketTopics(1, -1).map(({ name }) => name), SCHEMAS_TOPIC]);
+    const ofSale = [...ticketTopics(1, -1), ...orderTopics(1, -1), ...intakeTopics(1, -1)];
+    const names = new Set([...ofSale.map(({ name }) => name), SCHEMAS_TOPIC]);
     const ours = async () =>
       (await kafka.admin.listTopics()).filter(
         (name) => names.has(name) || name.startsWith(APPLICATION_PREFIX),

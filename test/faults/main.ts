@@ -18,6 +18,7 @@ const HELP = `npm run faults [NAME…] [-- options]
   NAME              scenarios, or the beginning of their names   (the short set)
   --long            all scenarios
   --rounds N        everything so many times                     (1)
+  --minutes M       how long the soak goes on                    (5)
   --list            what there is
   --delete-topics   may delete the sale's topics on the Kafka that KAFKA_BROKERS names
 
@@ -34,6 +35,7 @@ async function main(): Promise<number> {
       long: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '5' },
       'delete-topics': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -67,10 +69,12 @@ async function main(): Promise<number> {
   }
   try {
     const rounds = Number(values.rounds);
+    const minutes = Number(values.minutes);
+    if (!(rounds >= 1) || !(minutes > 0)) throw new Error('--rounds and --minutes are numbers');
     for (const [index, { scenario, round }] of plan(chosen, rounds).entries()) {
       const place = `[${index + 1}/${chosen.length * rounds}] ${scenario.name}`;
       const onProgress = (what: string) => console.error(`${place}: ${what}`);
-      const context = { grounds, directory, round, onProgress, onStage };
+      const context = { grounds, directory, round, minutes, onProgress, onStage };
       const row = await runScenario(scenario, context);
       console.error(`${place}: ${row.result} after ${row.seconds} s: ${row.what}`);
       rows.push(row);

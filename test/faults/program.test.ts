@@ -39,8 +39,10 @@ test('scenarios have names of their own, a line about them, and every kill point
 });
 
 test('a failpoint is what its file says, and a typing error is none', () => {
-  const failpoint = { name: 'K9', hit: 3, signal: 'SIGKILL' } as const;
-  expect(parseFailpoint(failpointText(failpoint))).toEqual(failpoint);
+  for (const deed of ['SIGKILL', 'SIGSTOP', 'STALL', 'HOARD'] as const) {
+    const failpoint = { name: 'K9', hit: 3, deed } as const;
+    expect(parseFailpoint(failpointText(failpoint))).toEqual(failpoint);
+  }
   for (const text of ['', 'K15:1:SIGKILL', 'K1:0:SIGKILL', 'K1:1:SIGTERM', 'K1']) {
     expect(() => parseFailpoint(text)).toThrow('no failpoint');
   }

@@ -4,6 +4,8 @@ import type { Stage } from './kit/stage.ts';
 /** Which Kafka a scenario runs on: each is started once, when the first that needs it comes. */
 export type GroundName = 'embedded' | 'kafka' | 'kafka-v1' | 'kafka-3';
 
+export type Preload = 'clock-jumps' | 'slow-disk' | 'planted-bug';
+
 export interface Scenario {
   /** As on the command line. */
   readonly name: string;
@@ -14,6 +16,8 @@ export interface Scenario {
   readonly isShort?: boolean;
   /** More environment of the app. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Files of kit/ that the app's process loads before its own code, besides the failpoints. */
+  readonly preloads?: readonly Preload[];
   /**
    * Does the harm while the sale runs, and resolves with what shows that it was really done. The
    * harness then lets everything be decided, proves the sale and calls the auditor. Throws when the

@@ -29,7 +29,14 @@ for (const scenario of SCENARIOS.filter(({ isShort }) => isShort === true)) {
   test(`the sale is proven and audited after: ${about} (${name}, on ${on})`, {
     timeout,
   }, async ({ skip }) => {
-    const context = { grounds, directory, round: 0, onProgress: () => {}, onStage: () => {} };
+    const context = {
+      grounds,
+      directory,
+      round: 0,
+      minutes: 1,
+      onProgress: () => {},
+      onStage: () => {},
+    };
     const row = await runScenario(scenario, context);
     if (row.result === 'SKIPPED') skip(row.what);
     expect(`${row.result}: ${row.what}`).toMatch(/^passed: /);

@@ -1,13 +1,14 @@
 /**
- * Loaded into the sale's process before its own code (`node --import`), in every thread: ends or
- * stops the process at a named point of its work. Nothing of it is in the product: it wraps methods
- * of the product's classes from outside, in processes that the fault program starts.
+ * Loaded into the sale's process before its own code (`node --import`), in every thread: ends, stops
+ * or burdens the process at a named point of its work. Nothing of it is in the product: it wraps
+ * methods of the product's classes from outside, in processes that the fault program starts.
  *
  * The file that MILLRACE_FAILPOINT_FILE names arms it, while it runs: `K9:3:SIGKILL` = at the third
- * time from now that this point is reached, delete the file, write `failpoint K9 reached`, and send
- * itself that signal.
+ * time from now that this point is reached, delete the file, write `failpoint K9 reached`, and do
+ * what the last word says (kill-points.ts).
  */
 import { readFileSync, rmSync, writeSync } from 'node:fs';
+import { unreachable } from '../../../base/assert.ts';
 import { BrokerLink } from '../../../kafka/cluster/broker-link.ts';
 import type { BrokerSession } from '../../../kafka/cluster/broker-session.ts';
 import { endTxnApi } from '../../../kafka/protocol/messages/end-txn.ts';
@@ -23,11 +24,21 @@ import { StreamTask } from '../../../runtime/tasks/stream-task.ts';
 import { TaskManager } from '../../../runtime/tasks/task-manager.ts';
 import { LocalTaskState } from '../../../stores/task-state.ts';
 import { WriteQueue } from '../../../stores/write-queue.ts';
-import { type Failpoint, type KillPoint, parseFailpoint } from './kill-points.ts';
+import { around } from './around.ts';
+import {
+  type Failpoint,
+  type FailpointDeed,
+  type KillPoint,
+  parseFailpoint,
+  STALL_MS,
+} from './kill-points.ts';
 
 /** So that the store batch, which another thread writes meanwhile, is there before the signal. */
 const APPLIED_WITHIN_MS = 300;
 const STOPPED_WITHIN_MS = 100;
+/** Some 3 GB of objects: where no limit ends the process before, there is none. */
+const HOARD_MAX = 80_000;
+const HOARDED_AT_ONCE = 1_000;
 
 const file = process.env['MILLRACE_FAILPOINT_FILE'] ?? '';
 let hits = 0;
@@ -38,9 +49,35 @@ function reached(name: KillPoint): void {
   rmSync(file);
   hits = 0;
   writeSync(2, `failpoint ${name} reached\n`);
-  process.kill(process.pid, armed.signal);
-  // This thread must not go on before the signal has arrived.
-  waitHere(STOPPED_WITHIN_MS);
+  carryOut(armed.deed);
+}
+
+function carryOut(deed: FailpointDeed): void {
+  switch (deed) {
+    case 'SIGKILL':
+    case 'SIGSTOP':
+      process.kill(process.pid, deed);
+      // This thread must not go on before the signal has arrived.
+      waitHere(STOPPED_WITHIN_MS);
+      break;
+    case 'STALL':
+      waitHere(STALL_MS);
+      break;
+    case 'HOARD':
+      hoard();
+      break;
+    default:
+      unreachable(deed);
+  }
+}
+
+/** Fills the heap until its limit, or that of the process' memory, ends it. */
+function hoard(): void {
+  const kept: unknown[] = [];
+  while (kept.length < HOARD_MAX) {
+    kept.push(Array.from({ length: HOARDED_AT_ONCE }, (_, count) => ({ count })));
+  }
+  throw new Error('nothing limits the memory of this process');
 }
 
 function armedPoint(): Failpoint | undefined {
@@ -54,22 +91,6 @@ function armedPoint(): Failpoint | undefined {
 
 function waitHere(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-/** Replaces a method of a class; `wrap` gets the one before, bound to the object. */
-function around<T extends object, Name extends keyof T & string>(
-  prototype: T,
-  name: Name,
-  wrap: (self: T, before: T[Name], args: readonly unknown[]) => unknown,
-): void {
-  const before = prototype[name] as (...args: unknown[]) => unknown;
-  Object.defineProperty(prototype, name, {
-    configurable: true,
-    writable: true,
-    value(this: T, ...args: unknown[]) {
-      return wrap(this, before.bind(this) as T[Name], args);
-    },
-  });
 }
 
 // ── On the wire: K1, K6, K7, K8, K9, K10 ───────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ import {
 import { LinkProxy } from '../../kit/link-proxy.ts';
 import { type GroundName, Skipped } from '../scenario.ts';
 
-export const INSTANCE_NAMES = ['one', 'two'] as const;
+export const INSTANCE_NAMES = ['one', 'two', 'three'] as const;
 export type InstanceName = (typeof INSTANCE_NAMES)[number];
 
 export interface Ground {

@@ -1,4 +1,7 @@
-/** The fourteen points of the engine's work at which a process is ended; failpoints.ts knows where. */
+/**
+ * The fourteen points of the engine's work at which a process is ended, or harmed in another way;
+ * failpoints.ts knows where.
+ */
 export const KILL_POINTS = {
   K1: 'joined: the group has answered SyncGroup',
   K2: 'mid-restore: a batch of changelog records is about to be written',
@@ -17,25 +20,35 @@ export const KILL_POINTS = {
 } as const;
 
 export type KillPoint = keyof typeof KILL_POINTS;
-export type FailpointSignal = 'SIGKILL' | 'SIGSTOP';
+/**
+ * What happens there. STALL: the thread that has reached it does nothing for STALL_MS, the others go on.
+ * HOARD: it fills the heap until something ends it.
+ */
+const DEEDS = ['SIGKILL', 'SIGSTOP', 'STALL', 'HOARD'] as const;
+export type FailpointDeed = (typeof DEEDS)[number];
+
+/** Longer than the session. */
+export const STALL_MS = 10_000;
 
 export interface Failpoint {
   readonly name: KillPoint;
   /** The how manieth time; from 1. */
   readonly hit: number;
-  readonly signal: FailpointSignal;
+  readonly deed: FailpointDeed;
 }
 
 /** As the file that arms it has it. */
-export function failpointText({ name, hit, signal }: Failpoint): string {
-  return `${name}:${hit}:${signal}`;
+export function failpointText({ name, hit, deed }: Failpoint): string {
+  return `${name}:${hit}:${deed}`;
 }
 
 /** Throws for what is none: a typing error must not pass as calm. */
 export function parseFailpoint(text: string): Failpoint {
-  const [name, hit, signal] = text.split(':');
+  const [name, hit, word] = text.split(':');
   const isKnown = name !== undefined && Object.hasOwn(KILL_POINTS, name);
-  const isSignal = signal === 'SIGKILL' || signal === 'SIGSTOP';
-  if (!isKnown || !isSignal || !(Number(hit) >= 1)) throw new Error(`no failpoint: ${text}`);
-  return { name: name as KillPoint, hit: Number(hit), signal };
+  const deed = DEEDS.find((one) => one === word);
+  if (!isKnown || deed === undefined || !(Number(hit) >= 1)) {
+    throw new Error(`no failpoint: ${text}`);
+  }
+  return { name: name as KillPoint, hit: Number(hit), deed };
 }

@@ -12,6 +12,7 @@ import {
   type Sale,
   type SaleClient,
 } from '../../../bench/sale-client.ts';
+import type { PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 
 export interface LoadOptions {
@@ -37,6 +38,8 @@ export class Load {
   repeated = 0;
   /** HTTP requests whose answer was lost and that were sent again. */
   retried = 0;
+  /** Longest time between two decisions so far. */
+  longestGapMs = 0;
   readonly #client: SaleClient;
   readonly #sale: Sale;
   readonly #journal: JournalWriter;
@@ -102,6 +105,12 @@ export class Load {
     await Promise.all(Array.from({ length: count }, (_, index) => send(index)));
     this.repeated += count;
     return count;
+  }
+
+  /** One more buyer, whose command goes out in a way of its own. Resolves when it is acknowledged. */
+  async askBy(send: (purchase: PurchaseCommand) => Promise<void>): Promise<void> {
+    const purchase = purchaseNumber(this.#sale, this.#asked++);
+    await this.#journal.follow(purchase, send(purchase));
   }
 
   /** Asks no more. Resolves when everything asked is acknowledged and decided. */
@@ -193,9 +202,13 @@ export class Load {
     const { kafka, serdes } = this.#client;
     const from = await endOffsets(kafka, TOPICS.purchaseStatus, 'read_committed');
     const reader = await readTopic(kafka, TOPICS.purchaseStatus, from);
+    let decidedAtMs = performance.now();
     await reader.read(
       (record) => {
         if (record.valueStart < 0) return;
+        const nowMs = performance.now();
+        this.longestGapMs = Math.max(this.longestGapMs, Math.round(nowMs - decidedAtMs));
+        decidedAtMs = nowMs;
         const purchase = serdes.purchase.decode(record.buffer, record.valueStart, record.valueEnd);
         if (purchase.eventId === this.#sale.eventId) this.#decided.add(purchase.purchaseId);
       },

@@ -1,22 +1,23 @@
 /**
- * Where one scenario plays: the app's instances as real processes on their Kafka, buyers, and at the
- * end the judgement: everything decided, the sale proven, `millrace audit` content.
+ * Where one scenario plays: the app's instances as real processes on their Kafka, those who buy, and at
+ * the end the judgement: everything decided, the sale proven, `millrace audit` content.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JournalWriter } from '../../../bench/kit/journal-writer.ts';
 import { connectToSale, openSale, type Sale, type SaleClient } from '../../../bench/sale-client.ts';
-import { isProven, proveSale, type SaleProof } from '../../../bench/sale-proof.ts';
 import { auditWhenQuiet } from '../../kit/auditor.ts';
 import type { LinkProxy } from '../../kit/link-proxy.ts';
 import { type SaleProcess, saleProcess } from '../../kit/sale-process.ts';
 import { expect, type Scenario } from '../scenario.ts';
+import { type Crowd, type Judgement, rushCrowd } from './crowd.ts';
 import type { Ground, InstanceName } from './ground.ts';
 import { type Failpoint, failpointText } from './kill-points.ts';
+import { LifeCrowd, type LifeOptions } from './life-crowd.ts';
 import { Load, type LoadOptions } from './load.ts';
+import { OrderCrowd, type OrderOptions } from './order-crowd.ts';
 
-const failpoints = join(import.meta.dirname, 'failpoints.ts');
 const ZONES = 8;
 const ZONE_CAPACITY = 60;
 const CONNECT_WITHIN_MS = 60_000;
@@ -38,42 +39,50 @@ export interface OpenOptions extends Partial<LoadOptions> {
   readonly zoneCapacity?: number;
 }
 
-export interface Judgement {
-  readonly proof: SaleProof;
-  readonly repeated: number;
+/** What an instance can be told while it runs, by a file each. */
+const TOLD = ['failpoint', 'clock', 'slow-disk'] as const;
+type Told = (typeof TOLD)[number];
+
+const preload = (name: string) => ['--import', join(import.meta.dirname, `${name}.ts`)];
+
+export interface StageOptions {
+  readonly scenario: Scenario;
+  readonly ground: Ground;
+  readonly directory: string;
+  /** Says what is happening, for whoever watches. */
+  readonly progress: (what: string) => void;
+  /** How long scenarios without an end of their own go on. */
+  readonly minutes: number;
 }
 
 export class Stage {
   readonly ground: Ground;
   readonly directory: string;
   readonly applicationId: string;
+  readonly minutes: number;
   readonly #scenario: Scenario;
   readonly #progress: (what: string) => void;
   readonly #instances = new Map<InstanceName, SaleProcess>();
   readonly #journalFile: string;
   #journal: JournalWriter | undefined;
   #client: SaleClient | undefined;
+  #crowd: Crowd | undefined;
   #load: Load | undefined;
   #sale: Sale | undefined;
   #isJudged = false;
   readonly #undo: (() => void)[] = [];
 
-  constructor(
-    scenario: Scenario,
-    ground: Ground,
-    directory: string,
-    progress: (what: string) => void,
-  ) {
+  constructor({ scenario, ground, directory, progress, minutes }: StageOptions) {
     this.ground = ground;
     this.directory = directory;
     this.applicationId = `ticket-sales-${scenario.name.toLowerCase()}-${Date.now().toString(36)}`;
+    this.minutes = minutes;
     this.#scenario = scenario;
     this.#progress = progress;
     this.#journalFile = join(directory, 'journal.ndjson');
     mkdirSync(directory, { recursive: true });
   }
 
-  /** Says what is happening, for whoever watches. */
   say(what: string): void {
     this.#progress(what);
   }
@@ -107,13 +116,18 @@ export class Stage {
     const kafkaBrokers = this.ground.brokersOf(name);
     const instance = await saleProcess({
       directory: join(this.directory, name),
-      nodeArguments: ['--import', failpoints],
+      nodeArguments: ['failpoints', ...(this.#scenario.preloads ?? [])].flatMap(preload),
       ...(kafkaBrokers === undefined ? {} : { kafkaBrokers }),
       env: {
         ...APP_ENV,
         STREAMS_APPLICATION_ID: this.applicationId,
         STREAMS_REPLICATION_FACTOR: '-1',
-        MILLRACE_FAILPOINT_FILE: this.#failpointFile(name),
+        ...Object.fromEntries(
+          TOLD.map((what) => [
+            `MILLRACE_${what.toUpperCase().replace('-', '_')}_FILE`,
+            this.#toldFile(name, what),
+          ]),
+        ),
         ...this.#scenario.env,
       },
     });
@@ -131,16 +145,34 @@ export class Stage {
     return instance;
   }
 
-  /** From now on, running or not: the instance ends or stops itself there, once. */
+  /** From now on, running or not: the instance does it to itself there, once. */
   arm(failpoint: Failpoint, name: InstanceName = 'one'): void {
+    this.#tell(name, 'failpoint', failpointText(failpoint));
+  }
+
+  /** Sets the wall clock of an instance to so many milliseconds too much. Needs its preload. */
+  setClock(errorMs: number, name: InstanceName = 'one'): void {
+    this.#tell(name, 'clock', String(errorMs));
+  }
+
+  /** Each write of an instance takes so many milliseconds more; undefined: none any more. Needs its preload. */
+  slowDisk(
+    range: readonly [leastMs: number, mostMs: number] | undefined,
+    name: InstanceName,
+  ): void {
+    if (range === undefined) rmSync(this.#toldFile(name, 'slow-disk'), { force: true });
+    else this.#tell(name, 'slow-disk', range.join('-'));
+  }
+
+  #tell(name: InstanceName, what: Told, text: string): void {
     // Renamed into place: half a line must not be read.
-    const file = this.#failpointFile(name);
-    writeFileSync(`${file}.new`, failpointText(failpoint));
+    const file = this.#toldFile(name, what);
+    writeFileSync(`${file}.new`, text);
     renameSync(`${file}.new`, file);
   }
 
-  #failpointFile(name: InstanceName): string {
-    return join(this.directory, `failpoint-${name}`);
+  #toldFile(name: InstanceName, what: Told): string {
+    return join(this.directory, `${what}-${name}`);
   }
 
   /** Where the tasks of an instance keep their stores. */
@@ -206,12 +238,9 @@ export class Stage {
 
   // ── The sale ─────────────────────────────────────────────────────────────────────────────────
 
-  /** Connects to the first instance, defines event and zones, and lets the buyers in. */
+  /** Connects to the first instance, defines event and zones, and lets a rush of buyers in. */
   async open({ zoneCapacity = ZONE_CAPACITY, ...options }: OpenOptions = {}): Promise<void> {
-    const one = await this.instance('one');
-    const brokers = this.ground.brokers ?? one.brokers;
-    const { registryUrl, httpUrl } = one;
-    this.#client = await connectToSale({ brokers, registryUrl, httpUrl }, CONNECT_WITHIN_MS);
+    const { client, journal, httpUrl } = await this.#connected();
     this.#sale = {
       eventId: `event-${this.applicationId}`,
       zones: Array.from({ length: ZONES }, (_, index) => ({
@@ -220,29 +249,52 @@ export class Stage {
       })),
     };
     await openSale(httpUrl, this.#sale);
-    this.#journal = new JournalWriter(this.#journalFile);
-    this.#load = new Load(this.#client, this.#sale, this.#journal, {
-      httpUrl: () => httpUrl,
-      ...options,
-    });
+    this.#load = new Load(client, this.#sale, journal, { httpUrl: () => httpUrl, ...options });
+    this.#crowd = rushCrowd(this.#load, client, this.#sale);
     this.#load.begin();
+  }
+
+  /** The same with guests who hold, pay, give back and forget. */
+  async openLife(options: Partial<LifeOptions> = {}): Promise<LifeCrowd> {
+    const parts = { ...(await this.#connected()), name: Date.now().toString(36) };
+    const life = new LifeCrowd(parts, options);
+    this.#crowd = life;
+    await life.begin();
+    return life;
+  }
+
+  /** The same with orders of several lines. */
+  async openOrders(options: Partial<OrderOptions> = {}): Promise<OrderCrowd> {
+    const { httpUrl } = await this.#connected();
+    const orders = new OrderCrowd(httpUrl, Date.now().toString(36), options);
+    this.#crowd = orders;
+    await orders.begin();
+    return orders;
+  }
+
+  async #connected() {
+    const one = await this.instance('one');
+    const brokers = this.ground.brokers ?? one.brokers;
+    const { registryUrl, httpUrl } = one;
+    const client = await connectToSale({ brokers, registryUrl, httpUrl }, CONNECT_WITHIN_MS);
+    this.#client = client;
+    const journal = new JournalWriter(this.#journalFile);
+    this.#journal = journal;
+    return { client, journal, httpUrl };
   }
 
   // ── The judgement ────────────────────────────────────────────────────────────────────────────
 
   /** Rejects with what is wrong. */
   async judge(): Promise<Judgement> {
-    this.say('draining');
-    await this.load.drained();
+    expect(this.#crowd !== undefined, 'somebody who buys');
+    this.say('waiting for the last buyers');
+    const judgement = await this.#crowd.judge();
     this.#journal?.close();
     this.#isJudged = true;
-    this.say('proving');
-    const proof = await proveSale(this.client, this.sale);
-    if (!isProven(proof)) throw new Error(`the sale is not proven: ${JSON.stringify(proof)}`);
-    expect(proof.asked === this.load.asked, `${this.load.asked} asked, not ${proof.asked}`);
     this.say('auditing');
     await this.#audited();
-    return { proof, repeated: this.load.repeated };
+    return judgement;
   }
 
   /** `millrace audit` until the log is quiet; then once more, and what is open is a violation. */
@@ -264,7 +316,7 @@ export class Stage {
 
   /** Whatever happened: nothing of it goes on. */
   async clear(): Promise<void> {
-    this.#load?.abandon();
+    this.#crowd?.abandon();
     if (!this.#isJudged) this.#journal?.close();
     await Promise.all([...this.#instances.values()].map((instance) => instance.kill('SIGKILL')));
     await Promise.race([this.#client?.close(), sleep(5_000)]).catch(() => {});

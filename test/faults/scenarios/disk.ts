@@ -1,9 +1,9 @@
-/** The disk below the stores: full, and failing. Both from outside, while the instance runs. */
+/** The disk below the stores: full, failing, slow. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stage } from '../kit/stage.ts';
-import { expect, type Scenario, Skipped } from '../scenario.ts';
+import { type Evidence, expect, type Scenario, Skipped } from '../scenario.ts';
 
 const BEFORE = 120;
 const AFTER = 150;
@@ -47,6 +47,26 @@ function fill(file: string): number {
     closeSync(fd);
   }
   return bytes;
+}
+
+/** Of one write. */
+const SLOW_MS = [200, 2_000] as const;
+/** A transaction waits for several syncs, one after the other, and has 4 s. */
+const SLOW_SYNC_MS = [50, 300] as const;
+const SLOWED_MIN = 20;
+
+async function slowDisk(stage: Stage, range: readonly [number, number]): Promise<Evidence> {
+  await stage.started();
+  await stage.open();
+  await stage.load.decidesMore(BEFORE);
+  stage.slowDisk(range, 'one');
+  const slowed = await stage.hasLogged('slow disk:', 'one', SLOWED_MIN);
+  await stage.load.decidesMore(AFTER);
+  const dropped = await stage.logged('dropped from the group');
+  expect(dropped === 0, `nobody to be dropped from the group, not ${dropped}`);
+  stage.slowDisk(undefined, 'one');
+  await stage.load.decidesMore(AFTER);
+  return { slowed, 'dropped from the group': 'never' };
 }
 
 export const diskScenarios: readonly Scenario[] = [
@@ -104,6 +124,41 @@ export const diskScenarios: readonly Scenario[] = [
       expect(!one.hasEnded, 'the instance to survive it');
       await stage.load.decidesMore(AFTER);
       return { 'stores failed': failed, 'disk full told': await stage.logged('"isDiskFull":true') };
+    },
+  },
+  {
+    name: 'disk-slow',
+    about:
+      'each batch of the stores takes 0.2 to 2 s more: the instance keeps its place in the group',
+    on: 'kafka',
+    preloads: ['slow-disk'],
+    run: (stage) => slowDisk(stage, SLOW_MS),
+  },
+  {
+    name: 'disk-slow-embedded',
+    about: 'each batch of the stores and each sync of the embedded broker takes 0.05 to 0.3 s more',
+    on: 'embedded',
+    preloads: ['slow-disk'],
+    run: (stage) => slowDisk(stage, SLOW_SYNC_MS),
+  },
+  {
+    name: 'disk-slow-and-kill',
+    about:
+      'killed while many committed batches wait for the disk: they come back from the changelog',
+    on: 'kafka',
+    preloads: ['slow-disk'],
+    run: async (stage) => {
+      const one = await stage.started();
+      await stage.open();
+      stage.slowDisk(SLOW_MS, 'one');
+      const slowed = await stage.hasLogged('slow disk: a store batch', 'one', SLOWED_MIN);
+      await stage.load.decidesMore(AFTER);
+      await one.kill('SIGKILL');
+      stage.slowDisk(undefined, 'one');
+      await stage.started();
+      const replayed = await stage.load.replay();
+      await stage.load.decidesMore(AFTER);
+      return { slowed, replayed };
     },
   },
 ];

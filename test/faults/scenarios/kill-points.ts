@@ -14,7 +14,7 @@ async function underLoad(stage: Stage, name: KillPoint): Promise<Evidence> {
   await stage.started();
   await stage.open({ httpEvery: name === 'K12' ? 3 : 20 });
   await stage.load.decidesMore(BEFORE);
-  stage.arm({ name, hit: AFTER_COMMITS, signal: 'SIGKILL' });
+  stage.arm({ name, hit: AFTER_COMMITS, deed: 'SIGKILL' });
   return killedAndBack(stage, name);
 }
 
@@ -26,7 +26,7 @@ async function atStart(stage: Stage, name: KillPoint): Promise<Evidence> {
   await one.kill('SIGKILL');
   // Without the stores there is something to restore.
   rmSync(stage.stateDirectory(), { recursive: true, force: true });
-  stage.arm({ name, hit: 1, signal: 'SIGKILL' });
+  stage.arm({ name, hit: 1, deed: 'SIGKILL' });
   one.start();
   return killedAndBack(stage, name);
 }
@@ -36,7 +36,7 @@ async function inRevoke(stage: Stage, name: KillPoint): Promise<Evidence> {
   await stage.started();
   await stage.open();
   await stage.load.decidesMore(BEFORE);
-  stage.arm({ name, hit: 1, signal: 'SIGKILL' });
+  stage.arm({ name, hit: 1, deed: 'SIGKILL' });
   (await stage.instance('two')).start();
   const evidence = await killedAndBack(stage, name);
   await (await stage.instance('two')).ready();
@@ -47,7 +47,7 @@ async function inStop(stage: Stage, name: KillPoint): Promise<Evidence> {
   const one = await stage.started();
   await stage.open();
   await stage.load.decidesMore(BEFORE);
-  stage.arm({ name, hit: 1, signal: 'SIGKILL' });
+  stage.arm({ name, hit: 1, deed: 'SIGKILL' });
   await one.kill('SIGTERM');
   return killedAndBack(stage, name);
 }

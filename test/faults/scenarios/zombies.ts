@@ -1,9 +1,12 @@
 /**
  * One of two instances stands still beyond its session, the other takes over, and then the first
- * goes on where it stood: what it still wanted to commit must be refused.
+ * goes on where it stood: what it still wanted to commit must be refused. Where it stood inside of a
+ * transaction, Kafka itself must have refused it: the instance knows of nothing yet when it sends on.
  */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KillPoint } from '../kit/kill-points.ts';
+import { type KillPoint, STALL_MS } from '../kit/kill-points.ts';
 import type { Stage } from '../kit/stage.ts';
 import { type Evidence, expect, type Scenario } from '../scenario.ts';
 
@@ -11,41 +14,63 @@ import { type Evidence, expect, type Scenario } from '../scenario.ts';
 const STOPPED_MS = 10_000;
 const BEFORE = 150;
 const AFTER = 150;
-const PARTITIONS_OF_COMMANDS = 4;
+const DROPPING = 'dropping what is uncommitted';
+/**
+ * What Kafka says to a zombie, as the log has it, once per line. An outcome `aborted` says so, too: to
+ * a transaction that has run out of its time the coordinator says the same as to a producer that was
+ * replaced.
+ */
+const REFUSED =
+  /the transaction is [a-z]+: (?:TxnOffsetCommit|EndTxn) of [^\n]*?(?:INVALID_PRODUCER_EPOCH|PRODUCER_FENCED|INVALID_PRODUCER_ID_MAPPING|UNKNOWN_MEMBER_ID|FENCED_INSTANCE_ID)[^\n]*/;
 
-async function twoInstances(stage: Stage): Promise<void> {
+/** Resolves with how many tasks they share. */
+async function twoInstances(stage: Stage): Promise<number> {
   await stage.started('one');
+  const tasks = await stage.runningTasks('one');
   await stage.open();
   await stage.started('two');
   await stage.until('both instances to have partitions', async () => {
     return (await stage.runningTasks('one')) > 0 && (await stage.runningTasks('two')) > 0;
   });
   await stage.load.decidesMore(BEFORE);
+  return tasks;
 }
 
-/** From the moment it stands until it has gone on and shares the work again. */
-async function standsAndGoesOn(stage: Stage): Promise<Evidence> {
-  const one = await stage.instance('one');
-  const dropped = await stage.logged('dropping what is uncommitted');
+/** It stands: until the other has everything, and goes on. */
+async function othersTakeOver(stage: Stage, tasks: number): Promise<void> {
   stage.say('one stands still');
-  await sleep(STOPPED_MS);
   await stage.until('two to have everything', async () => {
-    return (await stage.runningTasks('two')) >= PARTITIONS_OF_COMMANDS;
+    return (await stage.runningTasks('two')) >= tasks;
   });
   await stage.load.decidesMore(AFTER);
-  stage.say('one goes on');
-  expect(one.pid !== undefined && !one.hasEnded, 'a process that stands, not one that has ended');
-  process.kill(one.pid, 'SIGCONT');
-  await stage.hasLogged('dropping what is uncommitted', 'one', dropped + 1);
+}
+
+/** From the moment it goes on until it shares the work again. `dropped`: how often it had dropped before. */
+async function isBack(stage: Stage, dropped: number): Promise<Evidence> {
+  await stage.hasLogged(DROPPING, 'one', dropped + 1);
   await stage.until('one to have partitions again', async () => {
     return (await stage.runningTasks('one')) > 0;
   });
   await stage.load.decidesMore(AFTER);
-  return {
-    'dropped by the zombie': (await stage.logged('dropping what is uncommitted')) - dropped,
-    fenced: await stage.logged('the transaction is fenced'),
-    aborted: await stage.logged('the transaction is aborted'),
-  };
+  return { 'dropped by the zombie': (await stage.logged(DROPPING)) - dropped };
+}
+
+async function standsAndGoesOn(stage: Stage, tasks: number): Promise<Evidence> {
+  const one = await stage.instance('one');
+  const dropped = await stage.logged(DROPPING);
+  const standing = sleep(STOPPED_MS);
+  await othersTakeOver(stage, tasks);
+  await standing;
+  stage.say('one goes on');
+  expect(one.pid !== undefined && !one.hasEnded, 'a process that stands, not one that has ended');
+  process.kill(one.pid, 'SIGCONT');
+  return isBack(stage, dropped);
+}
+
+async function refusals(stage: Stage): Promise<number> {
+  const refused = await stage.logged(REFUSED);
+  expect(refused > 0, 'Kafka to refuse what the zombie sends');
+  return refused;
 }
 
 const anywhere: Scenario = {
@@ -53,29 +78,84 @@ const anywhere: Scenario = {
   about: 'SIGSTOP of one of two instances for longer than its session, then SIGCONT',
   on: 'kafka',
   run: async (stage) => {
-    await twoInstances(stage);
+    const tasks = await twoInstances(stage);
     const one = await stage.instance('one');
     process.kill(one.pid!, 'SIGSTOP');
-    return standsAndGoesOn(stage);
+    return standsAndGoesOn(stage, tasks);
   },
 };
 
-/** Stopped inside a transaction: what it sends when it goes on is late. */
-const inTransaction: readonly KillPoint[] = ['K7', 'K8', 'K9', 'K10'];
-
-export const zombieScenarios: readonly Scenario[] = [
-  anywhere,
-  ...inTransaction.map(
-    (name): Scenario => ({
-      name: `zombie-${name}`,
-      about: `the same, stopped exactly at ${name}`,
-      on: 'kafka',
-      run: async (stage) => {
-        await twoInstances(stage);
-        stage.arm({ name, hit: 3, signal: 'SIGSTOP' });
-        await stage.hasLogged(`failpoint ${name} reached`);
-        return { stopped: name, ...(await standsAndGoesOn(stage)) };
-      },
-    }),
-  ),
+/** Where it stands, and whether its transaction is open then: else nothing of it is left to be refused. */
+const IN_TRANSACTION: readonly (readonly [KillPoint, isOpen: boolean])[] = [
+  ['K7', true],
+  ['K8', true],
+  ['K9', false],
+  ['K10', false],
 ];
+
+const inTransaction = IN_TRANSACTION.map(
+  ([name, isOpen]): Scenario => ({
+    name: `zombie-${name}`,
+    about: isOpen
+      ? `the same, stopped exactly at ${name}: Kafka must refuse its transaction`
+      : `the same, stopped exactly at ${name}: its transaction is decided already`,
+    on: 'kafka',
+    run: async (stage) => {
+      const tasks = await twoInstances(stage);
+      stage.arm({ name, hit: 3, deed: 'SIGSTOP' });
+      await stage.hasLogged(`failpoint ${name} reached`);
+      const evidence = { stopped: name, ...(await standsAndGoesOn(stage, tasks)) };
+      return isOpen ? { ...evidence, 'refused by Kafka': await refusals(stage) } : evidence;
+    },
+  }),
+);
+
+const stalled: Scenario = {
+  name: 'stall-K7',
+  about: 'the stream thread of one of two instances does nothing for 10 s inside of a transaction',
+  on: 'kafka',
+  run: async (stage) => {
+    const tasks = await twoInstances(stage);
+    const dropped = await stage.logged(DROPPING);
+    stage.arm({ name: 'K7', hit: 3, deed: 'STALL' });
+    await stage.hasLogged('failpoint K7 reached');
+    const stalling = sleep(STALL_MS);
+    await othersTakeOver(stage, tasks);
+    await stalling;
+    const evidence = await isBack(stage, dropped);
+    return { ...evidence, 'refused by Kafka': await refusals(stage) };
+  },
+};
+
+const twin: Scenario = {
+  name: 'zombie-twin',
+  about: 'stopped at K7; a twin with a copy of its state, so with its ids, takes its place: fenced',
+  on: 'kafka',
+  // Nothing may end by its time: only the twin may be why the zombie is refused.
+  env: { STREAMS_SESSION_TIMEOUT_MS: '120000', STREAMS_TRANSACTION_TIMEOUT_MS: '100000' },
+  run: async (stage) => {
+    await stage.started('one');
+    await stage.open();
+    await stage.load.decidesMore(BEFORE);
+    stage.arm({ name: 'K7', hit: 3, deed: 'SIGSTOP' });
+    await stage.hasLogged('failpoint K7 reached');
+    await stage.instance('two');
+    const stateOf = (name: string) => join(stage.directory, name, 'state');
+    cpSync(stateOf('one'), stateOf('two'), { recursive: true });
+    stage.say('the twin starts');
+    await stage.started('two');
+    await stage.load.decidesMore(AFTER);
+    stage.say('the zombie goes on');
+    process.kill((await stage.instance('one')).pid!, 'SIGCONT');
+    const endedBy = await stage.ended('one');
+    expect(endedBy === 1, `the zombie to end with exit code 1, not ${endedBy}`);
+    const fenced = await stage.logged(/the transaction is fenced[^\n]*/);
+    const replaced = await stage.logged(/KAFKA_FENCED[^\n]*/);
+    expect(fenced > 0, 'the transaction of the zombie to be fenced');
+    expect(replaced > 0, 'the zombie to say that another has its place');
+    await stage.load.decidesMore(AFTER);
+    return { fenced, 'the zombie ends with': endedBy };
+  },
+};
+
+export const zombieScenarios: readonly Scenario[] = [anywhere, ...inTransaction, stalled, twin];
