@@ -76,6 +76,13 @@ export class DecisionWaiters {
     });
   }
 
+  /** Whoever waits has waited enough. */
+  giveUp(): void {
+    for (const waiting of [...this.#waiting.values()]) {
+      for (const wake of [...waiting]) wake(undefined);
+    }
+  }
+
   /**
    * A command is about to be sent: from now until it is decided the purchase is `requested`. Before,
    * not after: the decision may be announced before the acknowledgement arrives.

@@ -313,8 +313,15 @@ export class PartitionLog implements Syncable {
   /** Syncs, saves everything and closes the files. A log that failed is only closed. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    if (this.options.syncer.failure === undefined) await this.checkpoint();
+    if (this.options.syncer.failure === undefined && !this.#isCheckpointed) await this.checkpoint();
     this.closeFiles();
+  }
+
+  /** The last checkpoint says it all: most logs of a stop that comes soon were never touched. */
+  get #isCheckpointed(): boolean {
+    const areIndexesSaved = [...this.#unsaved].every((segment) => segment === this.active);
+    const isSynced = this.#unsynced.size === 0 && !this.#isCheckpointDue;
+    return this.#bytesSinceCheckpoint === 0 && isSynced && areIndexesSaved;
   }
 
   /** For a log that will be deleted. */

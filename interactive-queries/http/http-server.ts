@@ -33,9 +33,13 @@ const LIMITS: ServerLimits = {
   headerBytesMax: 16_384,
 };
 
+/** While closing: how soon a connection is noticed whose last answer has gone out. */
+const CLOSE_IDLE_EVERY_MS = 50;
+
 export class HttpServer {
   readonly #server: Server;
   readonly #onRefused: (problem: Problem) => void;
+  readonly #sockets = new Set<Socket>();
   #isClosing = false;
 
   constructor(
@@ -62,6 +66,10 @@ export class HttpServer {
       if (this.#isClosing) response.setHeader('Connection', 'close');
       listener(request, response);
     });
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket));
     this.#server.on('checkExpectation', (request, response) =>
       this.#refuseExpectation(request, response),
@@ -81,15 +89,20 @@ export class HttpServer {
     });
   }
 
+  /** Requests that are being answered have the time; whoever only keeps a connection does not. */
   close(graceMs: number): Promise<void> {
     this.#isClosing = true;
+    const server = this.#server;
     return new Promise((resolve) => {
-      const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
-      this.#server.close(() => {
+      const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      server.close(() => {
+        clearInterval(idle);
         clearTimeout(cut);
         resolve();
       });
-      this.#server.closeIdleConnections();
+      server.closeIdleConnections();
+      for (const socket of this.#sockets) endAfterThis(socket);
     });
   }
 
@@ -144,9 +157,23 @@ function slugOf(code: string | undefined): ProblemSlug {
   }
 }
 
-/** The response that Node keeps with its socket; not in its typings. */
+/**
+ * Over which nobody has asked anything yet: cut, since to Node that is no idle connection but a late
+ * request. What is being answered is told that nothing more may be asked.
+ */
+function endAfterThis(socket: Socket): void {
+  if (socket.bytesRead === 0) socket.destroy();
+  const response = answerUnderWay(socket);
+  if (response !== undefined) response.shouldKeepAlive = false;
+}
+
 function hasBegunToAnswer(socket: Socket): boolean {
-  return (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent === true;
+  return answerUnderWay(socket)?.headersSent === true;
+}
+
+/** The response that Node keeps with its socket; not in its typings. */
+function answerUnderWay(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 function cannotListen(

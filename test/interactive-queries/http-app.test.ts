@@ -1,4 +1,6 @@
 /** Requests as bad clients send them: each gets the one answer that docs and table promise (H1-H37). */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import fc from 'fast-check';
 import Type from 'typebox';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -549,6 +551,34 @@ describe('the server', () => {
     expect(await (await asking).text()).toBe('done');
     await closing;
     await expect(fetch(`http://127.0.0.1:${otherPort}/slow`)).rejects.toThrow();
+  });
+
+  test('does not wait for connections over which nobody asks anything, nor for one after its last answer', async () => {
+    let release: (() => void) | undefined;
+    const route: Route = {
+      ...plain,
+      method: 'GET',
+      path: '/slow',
+      handle: () =>
+        new Promise((resolve) => {
+          release = () => resolve({ status: 200, body: 'done' });
+        }),
+    };
+    const other = createHttpApp({ ...optionsOf(), routes: [route] });
+    const otherPort = await other.listen('127.0.0.1', 0, 'HTTP_PORT');
+    const [silent, asking] = [connect(otherPort, '127.0.0.1'), connect(otherPort, '127.0.0.1')];
+    const gone = Promise.all([silent, asking].map((socket) => once(socket, 'close')));
+    silent.on('error', () => {});
+    asking.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const answered = once(asking, 'data');
+    while (release === undefined) await new Promise((resolve) => setImmediate(resolve));
+    const closing = other.close(600_000);
+    release();
+    const [bytes] = (await answered) as [Buffer];
+    expect(bytes.toString()).toContain('done');
+    expect(bytes.toString().toLowerCase()).toContain('connection: close');
+    await closing;
+    await gone;
   });
 
   function optionsOf() {

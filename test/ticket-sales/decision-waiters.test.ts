@@ -44,6 +44,13 @@ describe('waiting for a decision', () => {
     expect(waiters.waiterCount).toBe(0);
   });
 
+  test('ends for everybody when it is given up', async () => {
+    const waiting = [1, 2].map((number) => waiters.wait(id(number), 60_000, never));
+    waiters.giveUp();
+    expect(await Promise.all(waiting)).toEqual([undefined, undefined]);
+    expect(waiters.waiterCount).toBe(0);
+  });
+
   test('wakes everybody who waits for the same purchase', async () => {
     const waiting = [waiters.wait(id(1), 1_000, never), waiters.wait(id(1), 1_000, never)];
     waiters.onCommitted(statusNotice(statusSerde, [purchaseWith({ purchaseId: id(1) })]));

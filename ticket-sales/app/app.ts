@@ -25,6 +25,7 @@ import { reachKafka } from './kafka-side.ts';
 import { packageVersion } from './package-version.ts';
 import { reachRegistry, waitForRegistry } from './registry-side.ts';
 import { startServicesBeside } from './services-beside.ts';
+import { Stops } from './stops.ts';
 
 export interface TicketApp {
   readonly httpUrl: string;
@@ -46,22 +47,20 @@ export interface AppHooks {
 
 const version = packageVersion();
 
+/** For the last commit, however long requests took. */
+const ENGINE_STOP_MS = 2_000;
+
 /** Starts everything. Rejects with a named error and leaves nothing running. */
 export async function startTicketApp(
   config: AppConfig,
   log: Log,
   hooks: AppHooks,
 ): Promise<TicketApp> {
-  const stops: (() => Promise<void>)[] = [];
-  const stop = once(async () => {
-    for (const step of stops.reverse()) {
-      await step().catch((error: unknown) => log.error({ error }, 'a step of the stop failed'));
-    }
-  });
+  const stops = new Stops(log);
   try {
-    return await start(config, log, hooks, stops, stop);
+    return await start(config, log, hooks, stops);
   } catch (error) {
-    await stop();
+    await stops.run();
     throw error;
   }
 }
@@ -70,8 +69,7 @@ async function start(
   config: AppConfig,
   log: Log,
   hooks: AppHooks,
-  stops: (() => Promise<void>)[],
-  stop: () => Promise<void>,
+  stops: Stops,
 ): Promise<TicketApp> {
   const kafkaSide = await reachKafka(config, log, stops);
   const kafka = createKafkaClient({
@@ -80,7 +78,7 @@ async function start(
     random: systemRandom,
     log,
   });
-  stops.push(() => kafka.close());
+  stops.add('client', () => kafka.close());
   await kafka.waitUntilReachable(hooks.signal, (error) =>
     hooks.onWaiting(`Kafka at ${kafkaSide.brokers}: ${error.message}`),
   );
@@ -90,7 +88,7 @@ async function start(
     lingerMs: 0,
     compression: config.KAFKA_COMPRESSION_TYPE,
   });
-  stops.push(() => producer.close());
+  stops.add('producer', () => producer.close());
   const festival = festivalOptions(config);
   const takesOrders = config.TICKETS_ORDERS !== 'off';
   const hasIntake = config.TICKETS_INTAKE !== 'off';
@@ -164,8 +162,11 @@ async function start(
       if (state === 'ERROR') resolve(streams.failure() ?? new Error('the engine stopped'));
     });
   });
-  stops.push(async () => {
-    const inTime = await streams.close({ timeoutMs: config.SHUTDOWN_GRACE_MS });
+  let stopBeganMs = Number.POSITIVE_INFINITY;
+  stops.add('engine', async () => {
+    const spentMs = Math.max(0, performance.now() - stopBeganMs);
+    const leftMs = Math.max(ENGINE_STOP_MS, config.SHUTDOWN_GRACE_MS - spentMs);
+    const inTime = await streams.close({ timeoutMs: Math.min(leftMs, config.SHUTDOWN_GRACE_MS) });
     if (!inTime)
       log.warn(
         {},
@@ -187,12 +188,14 @@ async function start(
     version,
   });
   const httpPort = await http.app.listen(config.HTTP_HOST, config.HTTP_PORT, 'HTTP_PORT');
-  stops.push(() => http.app.close(config.SHUTDOWN_GRACE_MS));
+  // Half of the time for requests and, meanwhile, for the services; the engine decides until then.
+  const graceMs = config.SHUTDOWN_GRACE_MS / 2;
+  stops.add('requests', () => http.close(graceMs));
   await streams.start();
   const { figures } = http;
   const deps = { config, connect: kafkaSide.connect, kafka, producer, serdes, figures, log };
   const services = startServicesBeside(deps, kafkaSide.isEmbedded);
-  stops.push(() => services.stop(config.SHUTDOWN_GRACE_MS / 2));
+  stops.add('services', () => services.stop(graceMs));
   return {
     httpUrl: `http://${hostInUrl(config.HTTP_HOST)}:${httpPort}`,
     registryUrl: registry.url,
@@ -200,16 +203,10 @@ async function start(
     isEmbedded: kafkaSide.isEmbedded,
     failed: Promise.race([failed, kafkaSide.failed, services.failed]),
     stop: () => {
+      stopBeganMs = Math.min(stopBeganMs, performance.now());
       http.stopping();
-      return stop();
+      void http.close(graceMs);
+      return stops.run();
     },
-  };
-}
-
-function once(action: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => {
-    running ??= action();
-    return running;
   };
 }

@@ -6,6 +6,7 @@ import {
 } from '../../embedded-kafka/server/embedded-broker.ts';
 import type { KafkaConnection } from '../../kafka/connection.ts';
 import { type AppConfig, outsideKafka } from './config.ts';
+import type { Stops } from './stops.ts';
 
 export interface KafkaSide {
   readonly brokers: string;
@@ -16,11 +17,7 @@ export interface KafkaSide {
 }
 
 /** The embedded broker, or an outside Kafka; `stops` gets what is to be undone. */
-export async function reachKafka(
-  config: AppConfig,
-  log: Log,
-  stops: (() => Promise<void>)[],
-): Promise<KafkaSide> {
+export async function reachKafka(config: AppConfig, log: Log, stops: Stops): Promise<KafkaSide> {
   if (config.KAFKA_BROKERS !== undefined) {
     const connection = outsideKafka(config);
     return {
@@ -37,7 +34,7 @@ export async function reachKafka(
     config: {},
     log,
   });
-  stops.push(() => broker.stop());
+  stops.add('broker', () => broker.stop());
   const { host, port } = broker.address ?? config.EMBEDDED_LISTEN;
   return {
     brokers: `${host}:${port}`,

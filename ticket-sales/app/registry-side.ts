@@ -12,6 +12,7 @@ import type { SchemaRegistry } from '../../schemas/schema-registry.ts';
 import type { AppHooks } from './app.ts';
 import type { AppConfig } from './config.ts';
 import { createSchemasTopic, kafkaSchemaLog, SCHEMAS_TOPIC } from './kafka-schema-log.ts';
+import type { Stops } from './stops.ts';
 
 export interface RegistrySide {
   readonly url: string;
@@ -24,7 +25,7 @@ export async function reachRegistry(
   kafka: KafkaClient,
   log: Log,
   hooks: AppHooks,
-  stops: (() => Promise<void>)[],
+  stops: Stops,
 ): Promise<RegistrySide> {
   const unserved = await reachUnservedRegistry(config, kafka, log, hooks, stops);
   if (unserved.service === undefined) return unserved;
@@ -33,7 +34,7 @@ export async function reachRegistry(
     config.EMBEDDED_REGISTRY_HOST,
     config.EMBEDDED_REGISTRY_PORT,
   );
-  stops.push(() => server.close());
+  stops.add('registry server', () => server.close());
   return { url: server.url, registry: unserved.registry };
 }
 
@@ -43,7 +44,7 @@ export async function reachUnservedRegistry(
   kafka: KafkaClient,
   log: Log,
   hooks: AppHooks,
-  stops: (() => Promise<void>)[],
+  stops: Stops,
 ): Promise<RegistrySide & { readonly service?: SchemaRegistryService }> {
   const outside = config.SCHEMA_REGISTRY_URL;
   if (outside !== undefined) {
@@ -62,9 +63,9 @@ export async function reachUnservedRegistry(
     lingerMs: 0,
     compression: 'none',
   });
-  stops.push(() => producer.close());
+  stops.add('registry producer', () => producer.close());
   const service = new SchemaRegistryService(kafkaSchemaLog(kafka, producer, log));
-  stops.push(() => service.close());
+  stops.add('registry', () => service.close());
   hooks.onWaiting('the schemas to be read');
   await service.start();
   return { url: `the topic ${SCHEMAS_TOPIC}`, registry: service, service };

@@ -18,6 +18,7 @@ import { type AppConfig, hostInUrl, outsideKafka } from './config.ts';
 import { packageVersion } from './package-version.ts';
 import { reachUnservedRegistry } from './registry-side.ts';
 import { type ServiceDeps, startNotifications, startPayments } from './services.ts';
+import { Stops } from './stops.ts';
 
 export const SERVICES = ['payments', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -43,24 +44,22 @@ export async function startServiceApp(
       hint: `With the embedded broker ${name} run inside of millrace start; KAFKA_BROKERS may also name that broker.`,
     });
   }
-  const stops: (() => Promise<void>)[] = [];
+  const stops = new Stops(log);
   let isStopping = false;
-  const stop = async () => {
+  const stop = () => {
     isStopping = true;
-    for (const step of stops.splice(0).reverse()) {
-      await step().catch((err: unknown) => log.error({ err }, 'a step of the stop failed'));
-    }
+    return stops.run();
   };
   try {
     const deps = await reach(config, log, hooks, stops);
     const service = await startService(name, deps);
-    stops.push(() => service.stop(config.SHUTDOWN_GRACE_MS / 2));
+    stops.add('service', () => service.stop((config.SHUTDOWN_GRACE_MS * 3) / 4));
     const http = probesOf(service, deps, () => isStopping);
     const { HTTP_HOST: host, SERVICE_HTTP_PORT: port } = config;
     let httpUrl: string | undefined;
     if (port !== undefined) {
       const open = await http.listen(host, port, 'SERVICE_HTTP_PORT');
-      stops.push(() => http.close(config.SHUTDOWN_GRACE_MS / 4));
+      stops.add('probes', () => http.close(config.SHUTDOWN_GRACE_MS / 4));
       httpUrl = `http://${hostInUrl(host)}:${open}`;
     }
     const { applicationId, failed } = service;
@@ -95,11 +94,11 @@ async function reach(
   config: AppConfig,
   log: Log,
   hooks: AppHooks,
-  stops: (() => Promise<void>)[],
+  stops: Stops,
 ): Promise<ServiceDeps> {
   const connection = outsideKafka(config);
   const kafka = createKafkaClient({ connection, clock: systemClock, random: systemRandom, log });
-  stops.push(() => kafka.close());
+  stops.add('client', () => kafka.close());
   await kafka.waitUntilReachable(hooks.signal, (error) =>
     hooks.onWaiting(`Kafka: ${error.message}`),
   );
@@ -109,7 +108,7 @@ async function reach(
     lingerMs: 0,
     compression: config.KAFKA_COMPRESSION_TYPE,
   });
-  stops.push(() => producer.close());
+  stops.add('producer', () => producer.close());
   await ensureTopics(
     kafka.admin,
     ticketTopics(config.TICKETS_PARTITIONS, config.STREAMS_REPLICATION_FACTOR),

@@ -64,6 +64,11 @@ export interface TicketApi {
   readonly figures: JobFigures;
   /** Readiness says no from now on. */
   stopping(): void;
+  /**
+   * Requests that run have the time; whoever still waits for a decision after half of it is told 202:
+   * what was accepted is in the log. Idempotent.
+   */
+  close(graceMs: number): Promise<void>;
 }
 
 export function createTicketApi(deps: TicketApiDeps): TicketApi {
@@ -172,6 +177,12 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     monotonicMs: () => performance.now(),
     limits: { streamsMax: config.SSE_MAX_CLIENTS },
   });
+  let closing: Promise<void> | undefined;
+  const closeIn = async (graceMs: number) => {
+    const cancel = clock.after(graceMs / 2, () => waiters.giveUp());
+    await app.close(graceMs);
+    cancel();
+  };
   metrics.gauge('http_open_streams', 'Streams of server-sent events that are open', [], (set) =>
     set({}, app.streamCount),
   );
@@ -181,6 +192,10 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
     figures,
     stopping: () => {
       isStopping = true;
+    },
+    close: (graceMs) => {
+      closing ??= closeIn(graceMs);
+      return closing;
     },
   };
 }

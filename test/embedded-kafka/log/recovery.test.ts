@@ -36,6 +36,27 @@ describe('opening a log', () => {
     expect(values(readAll(partition))).toEqual(records);
   });
 
+  test('and closing it untouched writes nothing for it, and it opens as before', async () => {
+    const { disk, directory, topics } = await filled();
+    await topics.close();
+    const written: string[] = [];
+    const untouched = disk.killProcess({
+      beforeOperation: ({ kind, path }) => {
+        if (['append', 'sync', 'writeAtomically'].includes(kind)) written.push(path);
+      },
+    });
+    const second = await openPartition({}, untouched);
+    written.length = 0;
+    await second.topics.close();
+    expect(written.filter((path) => path.startsWith(directory))).toEqual([]);
+    const third = await openPartition({}, untouched.killProcess());
+    expect(values(readAll(third.partition))).toEqual(records);
+    await appendTo(third.partition, batchOf(['one more']));
+    await third.topics.close();
+    const { partition } = await openPartition({}, untouched.killProcess());
+    expect(partition.highWatermark).toBe(records.length + 1);
+  });
+
   test('after a crash reads only what is behind the last checkpoint', async () => {
     const { disk, directory } = await filled();
     const read = new Set<string>();
