@@ -134,7 +134,7 @@ export interface CommandFields {
   readonly terms: Terms | null;
   readonly blockedSeats: readonly string[];
   readonly options: PurchaseOptions | null;
-  readonly orderId: string;
+  readonly orderId: string | null;
   readonly reason: string;
   readonly seats: readonly string[];
   readonly opensAtMs: number | null;

@@ -4,7 +4,7 @@
  *   ticketPurchase, paymentStatusUpdate -> tickets -> purchaseStatusUpdated, inventoryUpdated,  one hop, by zone
  *                                  paymentRequested, refundRequested, notificationRequested
  *   ticketOrder, the sale's progress -> orders -> ticketPurchase, orderStatusUpdated            sagas, one key per order
- *   purchaseIntake, outcomes         -> intake -> ticketPurchase                                limits per event, one key per buyer
+ *   purchaseIntake, lines of orders, outcomes -> intake -> ticketPurchase                       limits per event, one key per buyer
  *   eventDefined   -> events                                                                    a table
  *   venueDefined, customerDefined -> venues, customers                                          tables
  *   events by venue -> unknown-venues -> unknownVenue                                           while nobody defines them
@@ -17,8 +17,18 @@ import { CATALOG_STORES, defineCustomers, defineVenues } from './catalog/catalog
 import { VENUE_WATCH, watchVenues } from './catalog/unknown-venues.ts';
 import { addFestivalSinks, type Festival } from './festival/festival-topology.ts';
 import { defineReadModel } from './festival/read-model.ts';
-import { defineIntake, INTAKE_SINK, type IntakeOptions } from './intake/intake-topology.ts';
-import { defineOrders, type OrdersOptions, PROGRESS_SINK } from './orders/order-topology.ts';
+import {
+  defineIntake,
+  INTAKE_SINK,
+  type IntakeOptions,
+  LINES_SINK,
+} from './intake/intake-topology.ts';
+import {
+  defineOrders,
+  ORDERS_NODE,
+  type OrdersOptions,
+  PROGRESS_SINK,
+} from './orders/order-topology.ts';
 import type { TicketSerdes } from './records.ts';
 import { defineBuyerIndex } from './reports/buyer-index.ts';
 import { DEFAULT_REPORTS, defineReports, type ReportOptions } from './reports/define-reports.ts';
@@ -49,8 +59,10 @@ export function ticketTopology(serdes: TicketSerdes, options: TicketTopologyOpti
   const progressSink = orders && PROGRESS_SINK;
   const intakeSink = intake && INTAKE_SINK;
   sellTickets(topology, serdes, { ...options, progressSink, intakeSink });
-  if (orders !== undefined) defineOrders(topology, serdes, orders);
-  if (intake !== undefined) defineIntake(topology, serdes, intake);
+  const linesSink = intake && LINES_SINK;
+  if (orders !== undefined) defineOrders(topology, serdes, { ...orders, linesSink });
+  const ordersNode = orders && ORDERS_NODE;
+  if (intake !== undefined) defineIntake(topology, serdes, { ...intake, ordersNode });
   defineReports(topology, serdes, reports, SINKS.inventory);
   // One task per partition for events, venues and customers together: each of them is little work.
   const tables = [CATALOG_STORES.customers, REPORT_STORES.sales];

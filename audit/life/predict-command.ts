@@ -53,7 +53,11 @@ export function predictCommand(
       return predictPurchase(zone, fields, place, announced);
     case 'RejectPurchase':
       if (known !== undefined) return repeat(known);
-      return first(fields, place, { state: 'rejected', reason: fields.reason });
+      return first(fields, place, {
+        state: 'rejected',
+        reason: fields.reason,
+        checkout: { ...NEVER_HELD, orderId: fields.orderId },
+      });
     default:
       return predictChange(zone, known, kind, fields, place);
   }

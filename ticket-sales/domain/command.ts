@@ -61,6 +61,8 @@ export interface RejectPurchaseCommand extends ZoneAddress {
   readonly reason: Reason;
   /** Of what it asked for beyond a number of tickets; null = nothing. */
   readonly requestDigest: string | null;
+  /** The order it is a line of, which hears of it. */
+  readonly orderId: string | null;
 }
 
 /** What the payment side says of a payment: not a command, but decided like one, in the same order. */

@@ -89,6 +89,7 @@ export function rejection(command: PurchaseCommand, reason: Reason): RejectPurch
     requestedAtMs,
     reason,
     requestDigest: requestDigest(options),
+    orderId: options?.orderId ?? null,
   };
 }
 

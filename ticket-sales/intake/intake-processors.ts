@@ -1,7 +1,7 @@
 /**
- * Carries admissions out, one key per buyer: counts, and sends what was asked on to its zone. Three
- * nodes that share their stores: what buyers ask for, what zones say became of it, and what is known
- * of events.
+ * Carries admissions out, one key per buyer: counts, and sends what was asked on to its zone. Four
+ * nodes that share their stores: what buyers ask for, what their orders do, what zones say became of it,
+ * and what is known of events.
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
@@ -22,12 +22,40 @@ const COPY_ALL_AFTER_MS = 100;
 
 const OPTIONS = { seats: [], placement: 'any', voucher: null, orderId: null } as const;
 
+/** What is counted here, and what of it a purchase meets. */
+class Admissions {
+  readonly #tickets: KeyValueStore<string, CustomerTickets>;
+  readonly #events: KeyValueStore<string, EventDefinition>;
+  readonly #customers: KeyValueStore<string, Customer>;
+
+  constructor(context: ProcessorContext<string, TicketCommand>) {
+    this.#tickets = context.getStateStore(INTAKE_STORES.tickets);
+    this.#events = context.getStateStore(INTAKE_STORES.events);
+    this.#customers = context.getStateStore(CATALOG_STORES.customers);
+  }
+
+  /** Counts it if it is admitted. What its zone is sent. */
+  take(command: PurchaseCommand): TicketCommand {
+    const { buyerId, eventId, options } = command;
+    const key = keyOf(buyerId, eventId);
+    const admission = admit(
+      {
+        event: this.#events.get(eventId),
+        isRegistered: this.#customers.get(buyerId) !== undefined,
+        tickets: this.#tickets.get(key),
+      },
+      command,
+    );
+    if (admission.kind === 'rejected') return rejection(command, admission.reason);
+    if (admission.tickets !== undefined) this.#tickets.put(key, admission.tickets);
+    return { ...command, options: { ...(options ?? OPTIONS), viaIntake: true } };
+  }
+}
+
 export class IntakeProcessor implements Processor<string, TicketCommand, string, TicketCommand> {
   readonly #partitions: number;
   #context!: ProcessorContext<string, TicketCommand>;
-  #tickets!: KeyValueStore<string, CustomerTickets>;
-  #events!: KeyValueStore<string, EventDefinition>;
-  #customers!: KeyValueStore<string, Customer>;
+  #admissions!: Admissions;
 
   /** `partitions`: how many the topic of the intake has. */
   constructor(partitions: number) {
@@ -36,9 +64,7 @@ export class IntakeProcessor implements Processor<string, TicketCommand, string,
 
   init(context: ProcessorContext<string, TicketCommand>): void {
     this.#context = context;
-    this.#tickets = context.getStateStore(INTAKE_STORES.tickets);
-    this.#events = context.getStateStore(INTAKE_STORES.events);
-    this.#customers = context.getStateStore(CATALOG_STORES.customers);
+    this.#admissions = new Admissions(context);
   }
 
   process({ key, value: command, timestampMs }: StreamRecord<string, TicketCommand>): void {
@@ -46,24 +72,9 @@ export class IntakeProcessor implements Processor<string, TicketCommand, string,
       throw new CommandRefused(`${command.kind} is not for the intake: send it to its zone`);
     }
     this.#mustBelongHere(key, command);
-    const { buyerId, eventId, zoneId } = command;
-    const ticketsKey = keyOf(buyerId, eventId);
-    const admission = admit(
-      {
-        event: this.#events.get(eventId),
-        isRegistered: this.#customers.get(buyerId) !== undefined,
-        tickets: this.#tickets.get(ticketsKey),
-      },
-      command,
-    );
-    if (admission.kind === 'admitted' && admission.tickets !== undefined) {
-      this.#tickets.put(ticketsKey, admission.tickets);
-    }
-    const value =
-      admission.kind === 'admitted'
-        ? { ...command, options: { ...(command.options ?? OPTIONS), viaIntake: true } }
-        : rejection(command, admission.reason);
-    this.#context.forward({ key: zoneKey(eventId, zoneId), value, timestampMs, headers: [] });
+    const value = this.#admissions.take(command);
+    const zone = zoneKey(command.eventId, command.zoneId);
+    this.#context.forward({ key: zone, value, timestampMs, headers: [] });
   }
 
   /** What a zone could not keep an outcome of, and what would be counted twice. */
@@ -78,6 +89,26 @@ export class IntakeProcessor implements Processor<string, TicketCommand, string,
       throw new CommandRefused('a line of an order is sent by its order');
     }
     mustBelongTo(this.#context.partition, key, this.#partitions);
+  }
+}
+
+/**
+ * What orders ask of zones. Their purchases are admitted as everybody's are; whatever an order does with
+ * one later comes the same way, and so behind it.
+ */
+export class LineProcessor implements Processor<string, TicketCommand, string, TicketCommand> {
+  #context!: ProcessorContext<string, TicketCommand>;
+  #admissions!: Admissions;
+
+  init(context: ProcessorContext<string, TicketCommand>): void {
+    this.#context = context;
+    this.#admissions = new Admissions(context);
+  }
+
+  process({ value: command, timestampMs }: StreamRecord<string, TicketCommand>): void {
+    const value = command.kind === 'purchase' ? this.#admissions.take(command) : command;
+    const zone = zoneKey(command.eventId, command.zoneId);
+    this.#context.forward({ key: zone, value, timestampMs, headers: [] });
   }
 }
 

@@ -2,6 +2,7 @@
  * The intake as a part of the topology: a stage in front of the zones, for the events that ask for it.
  *
  *   purchaseIntake ──────> intake (customer-tickets, intake-events, customers) -> ticketPurchase
+ *   order-lines ─────────> intake-order-lines (the same stores) -> ticketPurchase
  *   intake-outcomes ─────> what zones say of purchases that came this way
  *   intake-events <──────  eventDefined, a copy for every partition
  *
@@ -23,6 +24,7 @@ import {
   EventKeeper,
   INTAKE_STORES,
   IntakeProcessor,
+  LineProcessor,
   OutcomeCounter,
 } from './intake-processors.ts';
 import type { IntakeSerdes } from './intake-records.ts';
@@ -31,11 +33,15 @@ export const INTAKE_TOPIC = 'purchaseIntake';
 
 /** The child of the sale that outcomes of purchases through the intake go to. */
 export const INTAKE_SINK = 'intake-outcomes';
+/** The child of the orders' node that commands of orders go to. */
+export const LINES_SINK = 'order-lines';
 
 export interface IntakeOptions {
   readonly serdes: IntakeSerdes;
   /** How many the topic of the intake has. */
   readonly partitions: number;
+  /** The node that carries orders out; undefined = there are none. */
+  readonly ordersNode?: string | undefined;
 }
 
 export function intakeTopics(partitions: number, replicationFactor: number): readonly TopicSpec[] {
@@ -46,13 +52,16 @@ export function intakeTopics(partitions: number, replicationFactor: number): rea
   ];
 }
 
+const LINES_TOPIC = 'order-lines-repartition';
 const OUTCOMES_TOPIC = 'intake-outcomes-repartition';
 const EVENTS_TOPIC = 'intake-events-repartition';
 const NODES = {
   commands: 'intake-commands',
+  lines: 'intake-lines',
   outcomes: 'intake-outcomes-source',
   events: 'intake-events-source',
   intake: 'intake',
+  orderLines: 'intake-order-lines',
   counter: 'intake-outcome-counter',
   keeper: 'intake-event-keeper',
   copier: 'intake-event-copier',
@@ -61,11 +70,11 @@ const NODES = {
 export function defineIntake(
   topology: Topology,
   sale: TicketSerdes,
-  { serdes, partitions }: IntakeOptions,
+  { serdes, partitions, ordersNode }: IntakeOptions,
 ): Topology {
   const { commands, outcomes, events, intake, counter, keeper, copier } = NODES;
   const keySerde = stringSerde;
-  return topology
+  topology
     .addRepartitionTopic({ name: OUTCOMES_TOPIC, partitions })
     .addRepartitionTopic({ name: EVENTS_TOPIC, partitions })
     .addSink({
@@ -116,6 +125,35 @@ export function defineIntake(
       keySerde,
       valueSerde: sale.command,
       parents: [intake],
+    });
+  return ordersNode === undefined ? topology : takeLines(topology, sale, partitions, ordersNode);
+}
+
+/** What orders ask of zones comes by a topic of its own: nobody else writes to it. */
+function takeLines(
+  topology: Topology,
+  sale: TicketSerdes,
+  partitions: number,
+  ordersNode: string,
+): Topology {
+  const { commands, lines, orderLines } = NODES;
+  const serdes = { keySerde: stringSerde, valueSerde: sale.command };
+  return topology
+    .addRepartitionTopic({ name: LINES_TOPIC, partitions })
+    .addSink({ name: LINES_SINK, topic: LINES_TOPIC, ...serdes, parents: [ordersNode] })
+    .addSource({ name: lines, topics: [LINES_TOPIC], ...serdes })
+    .copartitionSources(commands, lines)
+    .addProcessor({
+      name: orderLines,
+      supplier: () => new LineProcessor(),
+      parents: [lines],
+      stores: [CATALOG_STORES.customers, INTAKE_STORES.tickets, INTAKE_STORES.events],
+    })
+    .addSink({
+      name: 'intake-lines-to-zones',
+      topic: TOPICS.commands,
+      ...serdes,
+      parents: [orderLines],
     });
 }
 

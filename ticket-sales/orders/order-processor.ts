@@ -27,6 +27,13 @@ export const ORDER_SINKS = {
   refundRequests: 'order-refund-requests',
 } as const;
 
+export interface OrderProcessorOptions {
+  /** How many the topic of orders has. */
+  readonly partitions: number;
+  /** The child that takes commands for zones to the intake; undefined = there is none. */
+  readonly linesSink?: string | undefined;
+}
+
 const TICK_MS = 1_000;
 /** Orders that one tick ends at most: their partition goes on meanwhile. */
 const DUE_PER_TICK = 500;
@@ -35,15 +42,14 @@ type Heard = OrderCommand | OrderProgress;
 type Said = Order | PurchaseChange | PaymentRequest | RefundRequest;
 
 export class OrderProcessor implements Processor<string, Heard, string, Said> {
-  readonly #partitions: number;
+  readonly #options: OrderProcessorOptions;
   readonly #logTime = new LogTime();
   #context!: ProcessorContext<string, Said>;
   #orders!: KeyValueStore<string, Order>;
   #deadlines!: Deadlines;
 
-  /** `partitions`: how many the topic of orders has. */
-  constructor(partitions: number) {
-    this.#partitions = partitions;
+  constructor(options: OrderProcessorOptions) {
+    this.#options = options;
   }
 
   init(context: ProcessorContext<string, Said>): void {
@@ -88,7 +94,7 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
   #mustBelongHere(key: string, orderId: string): void {
     if (key !== orderId) throw new CommandRefused('the key is not the orderId of the value');
     if (!isOrderId(orderId)) throw new CommandRefused('orderId is not order- and a UUID');
-    mustBelongTo(this.#context.partition, key, this.#partitions);
+    mustBelongTo(this.#context.partition, key, this.#options.partitions);
   }
 
   #carryOut(before: Order | undefined, decision: OrderDecision, nowMs: number): void {
@@ -109,7 +115,7 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
         this.#orders.put(order.orderId, order);
         this.#deadlines.move(order.orderId, before?.deadlineMs ?? 0, order.deadlineMs);
         this.#announce(order, nowMs);
-        this.#send(effects, nowMs);
+        this.#send(effects, nowMs, order.buyerId);
         break;
       }
       default:
@@ -121,8 +127,17 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
     this.#forward(order.orderId, order, nowMs, ORDER_SINKS.status);
   }
 
-  #send(effects: readonly OrderEffect[], nowMs: number): void {
+  /**
+   * All commands of an order take the same way, so that they come in the order in which they are sent.
+   * `buyerId`: of the order; undefined = of none, and the zone knows the purchase already.
+   */
+  #send(effects: readonly OrderEffect[], nowMs: number, buyerId?: string): void {
+    const { linesSink } = this.#options;
     for (const effect of effects) {
+      if (effect.kind === 'command' && linesSink !== undefined && buyerId !== undefined) {
+        this.#forward(buyerId, effect.command, nowMs, linesSink);
+        continue;
+      }
       const value = effect.kind === 'command' ? effect.command : effect.request;
       const key = zoneKey(value.eventId, value.zoneId);
       this.#forward(key, value, nowMs, sinkOf(effect));

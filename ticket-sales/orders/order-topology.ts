@@ -3,7 +3,8 @@
  *
  *   ticketOrder ──────┐
  *   order-progress ───┴> orders -> orderStatusUpdated
- *        ^                      -> ticketPurchase (purchases, confirmations, cancellations of lines)
+ *        ^                      -> ticketPurchase (purchases, confirmations, cancellations of lines),
+ *        │                         by way of the intake where there is one
  *        └ tickets (the sale)   -> paymentRequested, refundRequested
  *
  * The sale tells what happened to lines and payments of orders, and to nothing else: the topic
@@ -18,17 +19,23 @@ import type { Topology } from '../../topology/topology.ts';
 import { type TicketSerdes, TOPICS } from '../records.ts';
 import { SALE_NODE } from '../sale/sell-tickets.ts';
 import { COMPACT, DELETE, LOG_TIME } from '../topics.ts';
-import { ORDER_SINKS, ORDER_STORES, OrderProcessor } from './order-processor.ts';
+import {
+  ORDER_SINKS,
+  ORDER_STORES,
+  OrderProcessor,
+  type OrderProcessorOptions,
+} from './order-processor.ts';
 import { ORDER_TOPICS, type OrderSerdes } from './order-records.ts';
 
-export interface OrdersOptions {
+export interface OrdersOptions extends OrderProcessorOptions {
   readonly serdes: OrderSerdes;
-  /** How many the topic of orders has. */
-  readonly partitions: number;
 }
 
 /** The child of the sale that lines and payments of orders go to. */
 export const PROGRESS_SINK = 'order-progress';
+/** The node that carries orders out. */
+export const ORDERS_NODE = 'orders';
+
 /** Log time decides of orders, too: the broker stamps their commands. */
 export function orderTopics(partitions: number, replicationFactor: number): readonly TopicSpec[] {
   const topic = (name: string, configs: TopicSpec['configs']): TopicSpec => {
@@ -42,12 +49,16 @@ export function orderTopics(partitions: number, replicationFactor: number): read
 }
 
 const PROGRESS_TOPIC = 'order-progress-repartition';
-const NODES = { commands: 'order-commands', progress: 'order-progress-source', orders: 'orders' };
+const NODES = {
+  commands: 'order-commands',
+  progress: 'order-progress-source',
+  orders: ORDERS_NODE,
+};
 
 export function defineOrders(
   topology: Topology,
   sale: TicketSerdes,
-  { serdes, partitions }: OrdersOptions,
+  { serdes, ...options }: OrdersOptions,
 ): Topology {
   const sink = <V>(name: string, topic: string, valueSerde: Serde<V>) => ({
     name,
@@ -81,7 +92,7 @@ export function defineOrders(
     .copartitionSources(NODES.commands, NODES.progress)
     .addProcessor({
       name: NODES.orders,
-      supplier: () => new OrderProcessor(partitions),
+      supplier: () => new OrderProcessor(options),
       parents: [NODES.commands, NODES.progress],
     })
     .addStateStore(logged(ORDER_STORES.orders, serdes.order), NODES.orders)

@@ -619,6 +619,7 @@ describe('a request under a known id', () => {
       requestedAtMs: 0,
       reason: 'unknown_event',
       requestDigest: null,
+      orderId: null,
     });
     expect(await sale.buy(1)).toMatchObject({ state: 'rejected', reason: 'unknown_event' });
     expect(stock()).toMatchObject({ held: 0 });

@@ -95,11 +95,11 @@ export function decideRejection(
   facts: ZoneFacts,
 ): PurchaseDecision {
   if (previous !== undefined) return { kind: 'repeated', purchase: previous };
-  const { reason, requestDigest } = command;
+  const { reason, requestDigest, orderId } = command;
   if (reason === 'none' || !REASONS.includes(reason)) {
     return { kind: 'refused', why: 'the reason is not one of the known ones' };
   }
-  const checkout = { ...NO_CHECKOUT, requestDigest, viaIntake: true };
+  const checkout = { ...NO_CHECKOUT, requestDigest, orderId, viaIntake: true };
   const purchase = outcome(command, place, { state: 'rejected', reason, checkout });
   if (zone === undefined) return { kind: 'decided', purchase };
   const cause = { nowMs: place.nowMs, commandOffset: place.offset };
