@@ -8,6 +8,7 @@ export {
 export type {
   Outcome,
   Scenario,
+  ScenarioOfSeed,
   SendOutcome,
   SimulatedRun,
   StoreContent,

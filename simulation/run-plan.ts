@@ -17,8 +17,10 @@ export interface RunPlan {
   readonly sessionTimeoutMs: number;
   readonly engine: StreamsOptions;
   readonly broker: Readonly<Record<string, string>>;
-  /** The broker's clock never jumps. */
+  /** The broker's clock is right. */
   readonly isLogTimeSteady: boolean;
+  readonly clockErrorMsMax: number;
+  readonly absenceMs: Scenario['absenceMs'];
 }
 
 interface Size {
@@ -36,8 +38,8 @@ const SIZES: readonly Size[] = [
     name: 'small',
     share: 0.85,
     instancesMax: 2,
-    faultsMs: [500, 3_000],
-    quietMsMax: [150, 700],
+    faultsMs: [800, 3_000],
+    quietMsMax: [250, 900],
     sessionTimeoutMs: [1_200, 2_500],
   },
   {
@@ -59,6 +61,8 @@ const SIZES: readonly Size[] = [
   },
 ];
 
+/** What a machine may do whose time service has gone astray; sessions are shorter by far. */
+const CLOCK_ERROR_MS_MAX = 15_000;
 const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
 /** How often compaction and retention look around. */
 const OFTEN_CLEANED_MS = 300;
@@ -67,7 +71,7 @@ const REAPER_INTERVAL = 'transaction.abort.timed.out.transaction.cleanup.interva
 
 export function drawPlan(
   world: World,
-  { applicationId, config, isLogTimeSteady = false }: Scenario,
+  { applicationId, config, broker, absenceMs, isLogTimeSteady = false, ...given }: Scenario,
 ): RunPlan {
   const size = drawSize(world);
   world.count(`size ${size.name}`);
@@ -80,8 +84,10 @@ export function drawPlan(
     quietMsMax: draw(world, size.quietMsMax),
     sessionTimeoutMs,
     engine: { ...drawn, ...config, applicationId, stateDir: '/state' },
-    broker: brokerConfig(world, sessionTimeoutMs),
+    broker: { ...brokerConfig(world, sessionTimeoutMs), ...broker },
     isLogTimeSteady,
+    clockErrorMsMax: given.clockErrorMsMax ?? CLOCK_ERROR_MS_MAX,
+    absenceMs,
   };
 }
 

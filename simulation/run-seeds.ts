@@ -10,7 +10,7 @@ import type { RunResult } from './simulate.ts';
 export interface ScenarioModule {
   /** URL of an ES module. */
   readonly module: URL | string;
-  /** The name of a Scenario that it exports. */
+  /** The name of a Scenario, or of a ScenarioOfSeed, that it exports. */
   readonly export: string;
 }
 

@@ -19,13 +19,22 @@ export interface Scenario {
   readonly topics: readonly TopicSpec[];
   /** Options that all runs share; of those not given some are drawn from the seed. */
   readonly config?: Partial<StreamsOptions>;
-  /** The broker's clock never jumps: where what is checked depends on the times in the log. */
+  /** The broker's clock is right: where what is checked depends on the times in the log. */
   readonly isLogTimeSteady?: boolean;
+  /** By so much a machine's wall clock may be wrong, either way. Default: 15 s. */
+  readonly clockErrorMsMax?: number;
+  /** The broker's configuration, under Kafka's own names, in place of what is drawn from the seed. */
+  readonly broker?: Readonly<Record<string, string>>;
+  /** So long an instance stays away now and then, while others have its tasks; default: never. */
+  readonly absenceMs?: readonly [min: number, max: number];
   /** Once per run, before anything happens. */
   begin(run: SimulatedRun): Workload;
   /** Called in every life of every instance, to look at it from inside. */
   watch?(streams: KafkaStreams, watch: Watch): void;
 }
+
+/** Where one scenario would be too slow for all, or too narrow: it is a function of the seed as well. */
+export type ScenarioOfSeed = (seed: number) => Scenario;
 
 export interface Watch {
   readonly clock: Clock;

@@ -16,7 +16,7 @@ import { BROKER_ADDRESS, Network } from './network/network.ts';
 import { type BrokerMutation, BrokerNode } from './nodes/broker-node.ts';
 import { type EngineMutation, EngineNode } from './nodes/engine-node.ts';
 import { drawPlan, type RunPlan } from './run-plan.ts';
-import type { Outcome, Scenario, SimulatedRun, Workload } from './scenario.ts';
+import type { Outcome, Scenario, ScenarioOfSeed, SimulatedRun, Workload } from './scenario.ts';
 import { type OwnedTask, readStores } from './store-reader.ts';
 import { TopicReader } from './topic-reader.ts';
 import { Process } from './world/process.ts';
@@ -63,8 +63,12 @@ const RESTART_MS = 100;
 const RUN_MS_MAX = 300_000;
 
 /** Never rejects: whatever goes wrong in the run is a violation. */
-export async function simulate(scenario: Scenario, options: SimulateOptions): Promise<RunResult> {
-  const run = new Run(scenario, options);
+export async function simulate(
+  scenario: Scenario | ScenarioOfSeed,
+  options: SimulateOptions,
+): Promise<RunResult> {
+  const chosen = typeof scenario === 'function' ? scenario(options.seed) : scenario;
+  const run = new Run(chosen, options);
   const { world } = run;
   let violations: readonly string[];
   try {

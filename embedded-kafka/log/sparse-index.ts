@@ -5,13 +5,16 @@
 
 const INITIAL_CAPACITY = 64;
 const COUNT_BYTES = 4;
+/** Of all indexes that have no entry: most segments of a young broker are smaller than one interval. */
+const NO_NUMBERS = new Uint32Array(0);
+const NO_TIMES = new Float64Array(0);
 
 export class SparseIndex {
   readonly #baseOffset: number;
-  #relativeOffsets = new Uint32Array(INITIAL_CAPACITY);
-  #positions = new Uint32Array(INITIAL_CAPACITY);
+  #relativeOffsets = NO_NUMBERS;
+  #positions = NO_NUMBERS;
   /** Largest timestamp of all batches before the entry's: never decreases. */
-  #timestampsBeforeMs = new Float64Array(INITIAL_CAPACITY);
+  #timestampsBeforeMs = NO_TIMES;
   #count = 0;
 
   constructor(baseOffset: number) {
@@ -19,7 +22,9 @@ export class SparseIndex {
   }
 
   add(offset: number, position: number, maxTimestampBeforeMs: number): void {
-    if (this.#count === this.#positions.length) this.#grow(this.#count * 2);
+    if (this.#count === this.#positions.length) {
+      this.#grow(Math.max(INITIAL_CAPACITY, this.#count * 2));
+    }
     this.#relativeOffsets[this.#count] = offset - this.#baseOffset;
     this.#positions[this.#count] = position;
     this.#timestampsBeforeMs[this.#count] = maxTimestampBeforeMs;
@@ -51,6 +56,7 @@ export class SparseIndex {
   static decode(baseOffset: number, encoded: Buffer): SparseIndex {
     const index = new SparseIndex(baseOffset);
     const count = encoded.readUInt32LE(0);
+    if (count === 0) return index;
     index.#grow(Math.max(INITIAL_CAPACITY, count));
     index.#count = count;
     // Copied out: the columns need their own alignment.

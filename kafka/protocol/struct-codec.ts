@@ -7,20 +7,15 @@ import type { Codec, Encoding } from './compile.ts';
 import { misfit, protocolError } from './protocol-error.ts';
 import type { Reader } from './reader.ts';
 import { defaultOf, type FieldNode, includes, type TypeNode } from './schema.ts';
+import { type ReadStep, type Struct, straightReader, straightWriter } from './straight-code.ts';
 import type { Writer } from './writer.ts';
 
-type Struct = Record<string, unknown>;
 type CompileType = (type: TypeNode, nullable: boolean, encoding: Encoding) => Codec;
 
 interface FieldCodec extends Codec {
   readonly name: string;
+  readonly kind: TypeNode['kind'];
   readonly node: FieldNode;
-}
-
-/** Where a field's first value comes from: the frame, or for an absent or tagged one its default. */
-interface Slot {
-  readonly name: string;
-  read(reader: Reader): unknown;
 }
 
 export function structCodec(
@@ -34,31 +29,32 @@ export function structCodec(
   const plain = present.filter((field) => field.node.tag === undefined);
   const tagged = present.filter((field) => field.node.tag !== undefined);
   const tags = encoding.flexible ? tagsCodec(tagged) : NO_TAGS;
-  const slots = slotsOf(nodes, plain);
+  let readFields: ReturnType<typeof straightReader> | undefined;
+  let writeFields: ReturnType<typeof straightWriter> | undefined;
   return {
     minSizeBytes: plain.reduce((sum, field) => sum + field.minSizeBytes, tags.minSizeBytes),
     read(reader) {
-      const struct: Struct = {};
-      for (const slot of slots) struct[slot.name] = slot.read(reader);
-      tags.read(reader, struct);
-      return struct;
+      readFields ??= straightReader(readSteps(nodes, plain), tags.read);
+      return readFields(reader);
     },
     write(writer, value) {
       if (typeof value !== 'object' || value === null) {
         throw misfit('struct', value);
       }
-      const struct = value as Struct;
-      for (const field of plain) field.write(writer, struct[field.name]);
-      tags.write(writer, struct);
+      writeFields ??= straightWriter(plain, tags.write);
+      writeFields(writer, value as Struct);
     },
   };
 }
 
-function slotsOf(nodes: ReadonlyMap<string, FieldNode>, plain: readonly FieldCodec[]): Slot[] {
+function readSteps(
+  nodes: ReadonlyMap<string, FieldNode>,
+  plain: readonly FieldCodec[],
+): readonly ReadStep[] {
   const byName = new Map(plain.map((field) => [field.name, field]));
   return Array.from(
     nodes,
-    ([name, node]) => byName.get(name) ?? { name, read: defaultMaker(node) },
+    ([name, node]) => byName.get(name) ?? { name, kind: undefined, read: defaultMaker(node) },
   );
 }
 
@@ -84,6 +80,7 @@ function fieldCodec(
   const codec = compileType(node.type, nullable, encoding);
   return {
     name,
+    kind: node.type.kind,
     node,
     minSizeBytes: codec.minSizeBytes,
     read: codec.read,

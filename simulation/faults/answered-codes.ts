@@ -1,7 +1,8 @@
 /** Which error codes are in an answer: codes are where fields are named so, at any depth. */
 import { errorName } from '../../kafka/protocol/error-codes.ts';
 
-const CODE_FIELD = /errorCode$/i;
+/** Of `errorCode` and `partitionErrorCode` alike. */
+const CODE_FIELD = 'rrorCode';
 
 export function countCodes(answer: unknown, count: (what: string) => void): void {
   if (typeof answer !== 'object' || answer === null || ArrayBuffer.isView(answer)) return;
@@ -12,7 +13,7 @@ export function countCodes(answer: unknown, count: (what: string) => void): void
   for (const name in answer) {
     const value = (answer as Readonly<Record<string, unknown>>)[name];
     if (typeof value === 'object') countCodes(value, count);
-    else if (value !== 0 && typeof value === 'number' && CODE_FIELD.test(name)) {
+    else if (value !== 0 && typeof value === 'number' && name.endsWith(CODE_FIELD)) {
       count(`answer ${errorName(value)}`);
     }
   }

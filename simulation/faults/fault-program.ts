@@ -7,8 +7,8 @@ import { CALM, type Direction, type Network, type NetworkTrouble } from '../netw
 import type { BrokerNode } from '../nodes/broker-node.ts';
 import type { EngineNode } from '../nodes/engine-node.ts';
 import type { RunPlan } from '../run-plan.ts';
+import type { WallClock } from '../world/process.ts';
 import type { World } from '../world/world.ts';
-
 import { KILL_POINTS, type KillPointName } from './kill-points.ts';
 
 type Fault = (program: FaultProgram) => Promise<void>;
@@ -25,6 +25,11 @@ const MARKER_MAX = 1.8;
 const MOVING_MAX = 0.3;
 const HEARTBEATS = /^group-/;
 const STOPPING_EFFECTS_MAX = 12;
+/** The way from a producer to its transaction's coordinator. */
+const TRANSACTIONS = /-transaction$/;
+/** In some runs clocks go right, or would not tell what follows from a jump alone. */
+const CLOCKS_APART = 0.5;
+const ABSENCE = 0.6;
 /** Points that a process comes to in the beginning. */
 const STARTING: ReadonlySet<KillPointName> = new Set(['K1', 'K2', 'K3']);
 /** Points that come once in a life, or seldom. */
@@ -62,6 +67,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'engine paused': (program) => program.pauseEngine(),
   'engine paused in a commit': (program) => program.pauseInCommit(),
   'engine stopped in order': (program) => program.stopEngine(),
+  'commit left unknown': (program) => program.hideCommit(),
   'link cut': (program) => program.cut(['toBroker', 'toClient']),
   'link cut to the broker': (program) => program.cut(['toBroker']),
   'link cut to the client': (program) => program.cut(['toClient']),
@@ -97,13 +103,14 @@ export class FaultProgram {
   async run(durationMs: number): Promise<void> {
     const untilMs = this.#world.nowMs + durationMs;
     this.#network.trouble = this.#trouble();
+    if (this.#world.chance(CLOCKS_APART)) this.#setClocksApart();
+    if (this.#world.chance(ABSENCE)) this.#begin(this.stayAway(durationMs));
     while (this.#world.nowMs < untilMs) {
       await this.#sleep(this.#world.between(0, this.#plan.quietMsMax));
       const name = this.#faults[this.#world.pick(0, this.#faults.length - 1)];
       if (name === undefined) continue;
       this.#world.note(this.#world.supervisor, name);
-      const fault = FAULTS[name]!(this).finally(() => this.#running.delete(fault));
-      this.#running.add(fault);
+      this.#begin(FAULTS[name]!(this));
     }
     this.#network.trouble = CALM;
     this.#network.movingCoordinator = undefined;
@@ -113,6 +120,11 @@ export class FaultProgram {
       machine.disk.heal();
     }
     await Promise.all(this.#running);
+  }
+
+  #begin(fault: Promise<void>): void {
+    const running = fault.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   async killEngine(isPowerLost: boolean, effectsMax: number): Promise<void> {
@@ -203,6 +215,43 @@ export class FaultProgram {
     engine.ensureStarted();
   }
 
+  /** Until its state is too old to be trusted: others have its tasks, and what they delete is cleaned away. */
+  async stayAway(durationMs: number): Promise<void> {
+    const { absenceMs } = this.#plan;
+    const engine = this.#anyEngine();
+    if (absenceMs === undefined || this.#engines.length === 1) return;
+    await this.#sleep(this.#world.between(0, durationMs));
+    if (engine.process?.isAlive !== true || engine.process.isPaused) return;
+    this.#world.count('engine away for long');
+    if (this.#world.chance(0.5)) await Promise.race([engine.stop(), this.#sleep(1_000)]);
+    engine.kill(false);
+    await this.#sleep(this.#world.between(...absenceMs));
+    engine.ensureStarted();
+  }
+
+  /**
+   * The coordinator commits and cannot say so: not to this request, and to no other one before the
+   * transaction's time is over, or nearly. The instance lives on, and must find out.
+   */
+  async hideCommit(): Promise<void> {
+    const { process, name } = this.#anyEngine();
+    if (process === undefined || !process.isAlive || process.isPaused) return;
+    const hidden = Promise.withResolvers<boolean>();
+    const hide = () => {
+      this.#world.count('commit left unknown');
+      this.#network.block(name, ['toClient'], TRANSACTIONS);
+      hidden.resolve(true);
+    };
+    // Not always the first one of a life: what is unknown then is the difference to one that is known.
+    process.atEffect(this.#world.pick(1, 3), hide, 'sent EndTxn');
+    const isOver = this.#sleepSessions(0.5, 1).then(() => false);
+    const isHidden = await Promise.race([hidden.promise, isOver]);
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    if (!isHidden) return;
+    await this.#sleep(this.#world.between(0.9, 1.2) * this.#plan.engine.transactionTimeoutMs!);
+    this.#network.unblock(name);
+  }
+
   async cut(directions: readonly Direction[]): Promise<void> {
     const links = ['users', ...this.#engines.map(({ name }) => name)];
     const link = this.#world.oneOf(links);
@@ -273,19 +322,34 @@ export class FaultProgram {
     this.#network.movingCoordinator = undefined;
   }
 
+  /** Of one machine, however often its process is started again. */
   async jumpClock(): Promise<void> {
-    const processes = [this.#broker.process, ...this.#engines.map(({ process }) => process)];
-    const process = this.#world.oneOf(processes);
-    if (process === undefined) return;
-    if (process === this.#broker.process && this.#plan.isLogTimeSteady) return;
-    this.#world.count('clock jumped');
-    process.skewMs += this.#world.pick(-20_000, 20_000);
+    const clock = this.#world.oneOf(this.#wrongClocks());
+    const before = clock.errorMs;
+    clock.errorMs = this.#clockErrorMs();
+    this.#world.count(clock.errorMs > before ? 'clock jumped forward' : 'clock jumped back');
   }
 
   async failStore(): Promise<void> {
     this.#world.count('store write failed');
     const fault = this.#world.chance(0.5) ? 'EIO' : 'ENOSPC';
     this.#anyEngine().machine.disk.failWrite(this.#world.pick(1, 10), fault);
+  }
+
+  #setClocksApart(): void {
+    this.#world.count('clocks apart');
+    for (const clock of this.#wrongClocks()) clock.errorMs = this.#clockErrorMs();
+  }
+
+  /** Those that may be wrong. */
+  #wrongClocks(): WallClock[] {
+    const clocks = this.#engines.map(({ machine }) => machine.wallClock);
+    return this.#plan.isLogTimeSteady ? clocks : [this.#broker.wallClock, ...clocks];
+  }
+
+  #clockErrorMs(): number {
+    const { clockErrorMsMax } = this.#plan;
+    return this.#world.pick(-clockErrorMsMax, clockErrorMsMax);
   }
 
   #trouble(): NetworkTrouble {

@@ -6,7 +6,7 @@ import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
 import { countCodes } from '../faults/answered-codes.ts';
 import { refusing } from '../faults/refusals.ts';
 import type { Network } from '../network/network.ts';
-import { Process } from '../world/process.ts';
+import { Process, type WallClock } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { forgetfulHandler } from './forgetful-handler.ts';
 
@@ -32,6 +32,7 @@ const INSTANT_SYNC = 0.6;
 const INSTANT = Promise.resolve();
 
 export class BrokerNode {
+  readonly wallClock: WallClock = { errorMs: 0 };
   readonly #world: World;
   readonly #network: Network;
   readonly #options: BrokerNodeOptions;
@@ -64,7 +65,7 @@ export class BrokerNode {
 
   /** A process begins on what the last one left; it listens when it has recovered. */
   start(): Process {
-    const process = new Process(this.#world, `broker.${++this.#lives}`);
+    const process = new Process(this.#world, `broker.${++this.#lives}`, this.wallClock);
     this.#process = process;
     this.#isHarmed = false;
     const disk = this.#disk.killProcess({

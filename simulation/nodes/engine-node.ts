@@ -76,7 +76,8 @@ export class EngineNode {
   }
 
   start(): void {
-    const process = new Process(this.#world, `${this.name}.${++this.#lives}`);
+    const name = `${this.name}.${++this.#lives}`;
+    const process = new Process(this.#world, name, this.machine.wallClock);
     this.#process = process;
     this.#isStopping = false;
     this.#streams = undefined;

@@ -1,17 +1,18 @@
 /**
- * The machine that an engine instance runs on: its simulated disk, which outlives the process, and its
- * boots. Each process gets an engine of its own, so that a dead one writes nothing.
+ * The machine that an engine instance runs on: its simulated disk, which outlives the process, its wall
+ * clock, and its boots. Each process gets an engine of its own, so that a dead one writes nothing.
  */
 import { resolve } from 'node:path';
 import type { BytesStore, BytesStoreEngine } from '../../stores/bytes-store.ts';
 import { SimulatedDisk } from '../../stores/simulated-disk.ts';
-import type { Process } from '../world/process.ts';
+import type { Process, WallClock } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 
 const SLOW_WRITE = 0.05;
 const SLOW_WRITE_MS = 30;
 
 export class StoreMachine {
+  readonly wallClock: WallClock = { errorMs: 0 };
   readonly #world: World;
   readonly #directories = new Set<string>();
   #running: Process | undefined;

@@ -2,6 +2,7 @@
 import { type Clock, sleepOn } from '../../base/clock.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
 import type { ScheduledEvent } from './event-heap.ts';
+import { hashOf } from './trace-hash.ts';
 import type { World } from './world.ts';
 
 /** What clocks show when a run begins. */
@@ -9,14 +10,19 @@ export const EPOCH_MS = 1_700_000_000_000;
 /** A turn of the event loop, and the shortest time in which anything happens. */
 const TURN_MS = 0.02;
 
+/** Of a machine: what it shows too much, whichever process looks at it. */
+export interface WallClock {
+  errorMs: number;
+}
+
 /** One life of one operating-system process. */
 export class Process {
   readonly name: string;
+  readonly nameHash: number;
   readonly clock: Clock;
   /** Of this life: drawn from the world's, so that lives do not repeat each other. */
   readonly random: Random;
-  /** What this process's wall clock shows too much. */
-  skewMs = 0;
+  readonly wallClock: WallClock;
   readonly #world: World;
   readonly #atDeath: (() => void)[] = [];
   readonly #deferred: ScheduledEvent[] = [];
@@ -26,9 +32,11 @@ export class Process {
   #fate: () => void = () => {};
   #fatalEffect: string | undefined;
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, wallClock: WallClock = { errorMs: 0 }) {
     this.#world = world;
     this.name = name;
+    this.nameHash = hashOf(name);
+    this.wallClock = wallClock;
     this.random = seededRandom(Math.floor(world.random.next() * 0x1_0000_0000));
     this.clock = new ProcessClock(world, this);
   }
@@ -97,7 +105,7 @@ class ProcessClock implements Clock {
   }
 
   nowMs(): number {
-    return EPOCH_MS + Math.floor(this.#world.nowMs) + this.#process.skewMs;
+    return EPOCH_MS + Math.floor(this.#world.nowMs) + this.#process.wallClock.errorMs;
   }
 
   monotonicMs(): number {

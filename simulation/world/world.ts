@@ -9,6 +9,10 @@ import { type Random, seededRandom } from '../../base/random.ts';
 import { between, chance, pick } from './draw.ts';
 import { EventHeap, type ScheduledEvent } from './event-heap.ts';
 import { Process } from './process.ts';
+import { TraceHash } from './trace-hash.ts';
+
+/** Of events that nobody needs to be told of. */
+const TIMER = 'timer';
 
 export class SimulationStuck extends Error {}
 
@@ -23,7 +27,7 @@ export class World {
   #nowMs = 0;
   #order = 0;
   #events = 0;
-  #hash = 0x811c9dc5;
+  readonly #hash = new TraceHash();
 
   constructor(seed: number, trace?: (line: string) => void) {
     this.random = seededRandom(seed);
@@ -42,7 +46,7 @@ export class World {
 
   /** Of all that has happened so far: equal for two runs of one seed, or they are not the same run. */
   get traceHash(): string {
-    return (this.#hash >>> 0).toString(16).padStart(8, '0');
+    return this.#hash.toString();
   }
 
   count(what: string): void {
@@ -67,12 +71,7 @@ export class World {
     return pick(this.random, min, max);
   }
 
-  schedule(
-    process: Process,
-    delayMs: number,
-    callback: () => void,
-    label = 'timer',
-  ): ScheduledEvent {
+  schedule(process: Process, delayMs: number, callback: () => void, label = TIMER): ScheduledEvent {
     const atMs = this.#nowMs + Math.max(0, delayMs);
     const event = { atMs, order: this.#order++, process, callback, label, isCancelled: false };
     this.#heap.push(event);
@@ -81,8 +80,8 @@ export class World {
 
   /** Adds to the trace what no event tells. */
   note(process: Process, what: string): void {
-    this.#mix(process.name);
-    this.#mix(what);
+    this.#hash.addWord(process.nameHash);
+    this.#hash.addText(what);
     this.#tell(process, what);
   }
 
@@ -99,12 +98,16 @@ export class World {
         if (isDone) return;
         try {
           this.#step(limitMs);
-          afterPromiseJobs(step);
+          void RESOLVED.then(afterPromiseJobs);
         } catch (error) {
           reject(error);
         }
       };
-      afterPromiseJobs(step);
+      // Node does what nextTick was given only when no promise job is left: nothing here waits for real
+      // I/O, and a turn of the event loop per event would cost far more. nextTick is called by a promise
+      // job, because what is given to it outside of one comes before them.
+      const afterPromiseJobs = () => process.nextTick(step);
+      void RESOLVED.then(afterPromiseJobs);
     });
   }
 
@@ -118,10 +121,12 @@ export class World {
       if (event.isCancelled || !process.isAlive || process.defer(event)) continue;
       this.#nowMs = Math.max(this.#nowMs, event.atMs);
       this.#events++;
-      this.#mixNumber(event.atMs);
-      this.#mix(process.name);
-      this.#mix(label);
-      if (label !== 'timer') this.#tell(process, label);
+      this.#hash.addNumber(event.atMs);
+      this.#hash.addWord(process.nameHash);
+      if (label !== TIMER) {
+        this.#hash.addText(label);
+        this.#tell(process, label);
+      }
       event.callback();
       return;
     }
@@ -130,31 +135,6 @@ export class World {
   #tell(process: Process, what: string): void {
     this.trace?.(`${this.#nowMs.toFixed(3).padStart(11)} ${process.name} ${what}`);
   }
-
-  #mixNumber(value: number): void {
-    HASHED[0] = value;
-    this.#hash = Math.imul(this.#hash ^ HASHED_WORDS[0]!, 0x01000193);
-    this.#hash = Math.imul(this.#hash ^ HASHED_WORDS[1]!, 0x01000193);
-  }
-
-  #mix(text: string): void {
-    let hash = this.#hash;
-    for (let at = 0; at < text.length; at++) {
-      hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-    }
-    this.#hash = hash;
-  }
 }
 
-const HASHED = new Float64Array(1);
-const HASHED_WORDS = new Int32Array(HASHED.buffer);
 const RESOLVED = Promise.resolve();
-
-/**
- * Calls back when no promise job is left; nothing here waits for real I/O. Node does what nextTick was
- * given only then, which is far cheaper than a turn of the event loop per event. nextTick is called by a
- * promise job: what is given to it outside of one comes before them.
- */
-function afterPromiseJobs(callback: () => void): void {
-  void RESOLVED.then(() => process.nextTick(callback));
-}

@@ -13,6 +13,8 @@ import type { BytesScan } from '../bytes-store.ts';
 const TABLES = 256;
 const SHIFT_TO_TABLE = 24;
 const SLOTS_MIN = 16;
+/** Of every table that holds nothing yet: most tasks open their stores far more often than they fill them. */
+const NO_SLOTS = new Int32Array(1);
 const PAGE = 1_000;
 
 /** Open addressing; 0 = free. */
@@ -100,6 +102,7 @@ export class KnownKeys {
 
   #add(hash: number): void {
     const table = this.#tables[hash >>> SHIFT_TO_TABLE]!;
+    if (table.slots === NO_SLOTS) table.slots = new Int32Array(SLOTS_MIN);
     const slot = slotOf(table.slots, hash);
     if (table.slots[slot] !== 0) return;
     if (this.#count === this.#keysMax) {
@@ -115,7 +118,7 @@ export class KnownKeys {
 }
 
 function emptyTables(): readonly Table[] {
-  return Array.from({ length: TABLES }, () => ({ slots: new Int32Array(SLOTS_MIN), used: 0 }));
+  return Array.from({ length: TABLES }, () => ({ slots: NO_SLOTS, used: 0 }));
 }
 
 /** Where the hash is, or the free slot where it belongs. */

@@ -6,7 +6,7 @@
  */
 import { SEEDS_TO_JUDGE, SOMETIMES } from '../../simulation/faults/sometimes.ts';
 import { runSeeds } from '../../simulation/run-seeds.ts';
-import type { Scenario } from '../../simulation/scenario.ts';
+import type { Scenario, ScenarioOfSeed } from '../../simulation/scenario.ts';
 import { simulate } from '../../simulation/simulate.ts';
 import { chores } from './chores/scenario.ts';
 import { commandLine } from './command-line.ts';
@@ -37,12 +37,13 @@ const values = commandLine(HELP, {
 
 const PROGRESS_MS = 10_000;
 
-const SCENARIOS: Readonly<Record<string, { readonly scenario: Scenario; readonly file: string }>> =
-  {
-    sale: { scenario: sale, file: './simulate.ts' },
-    holds: { scenario: holds, file: './holds/scenario.ts' },
-    chores: { scenario: chores, file: './chores/scenario.ts' },
-  };
+const SCENARIOS: Readonly<
+  Record<string, { readonly scenario: Scenario | ScenarioOfSeed; readonly file: string }>
+> = {
+  sale: { scenario: sale, file: './simulate.ts' },
+  holds: { scenario: holds, file: './holds/scenario.ts' },
+  chores: { scenario: chores, file: './chores/scenario.ts' },
+};
 const chosen = SCENARIOS[values.scenario];
 if (chosen === undefined) {
   throw new Error(`no scenario ${values.scenario}; there are ${Object.keys(SCENARIOS).join(', ')}`);

@@ -4,7 +4,7 @@
  */
 import type { BrokerMutation } from '../../simulation/nodes/broker-node.ts';
 import type { EngineMutation } from '../../simulation/nodes/engine-node.ts';
-import type { Scenario } from '../../simulation/scenario.ts';
+import type { Scenario, ScenarioOfSeed } from '../../simulation/scenario.ts';
 import { type RunResult, type SimulateOptions, simulate } from '../../simulation/simulate.ts';
 import { FENCING_MUTANTS } from './mutants/fencing-mutants.ts';
 import { RESTORE_MUTANTS } from './mutants/restore-mutants.ts';
@@ -19,7 +19,7 @@ export interface Mutant {
   /** The bug, in one sentence. */
   readonly what: string;
   /** In which it must show; default: the sale. */
-  readonly scenario?: Scenario;
+  readonly scenario?: Scenario | ScenarioOfSeed;
   /** Anew for every run: a mutation may remember things. */
   mutation(): Mutation;
 }

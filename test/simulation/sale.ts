@@ -1,8 +1,10 @@
 /** The app that is simulated: its real topology and serdes, over a registry in memory that all share. */
 import type { AvroSchema, SchemaRegistry } from '../../schemas/schema-registry.ts';
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../ticket-sales/records.ts';
+import { sellTickets } from '../../ticket-sales/sale/sell-tickets.ts';
 import { ticketTopology } from '../../ticket-sales/ticket-topology.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
+import { Topology } from '../../topology/topology.ts';
 
 export const APPLICATION_ID = 'sale';
 export const PARTITIONS = 2;
@@ -34,4 +36,9 @@ for (const serde of Object.values(serdes)) await serde.prepare?.('any', 'value')
 
 export function saleTopology(): BuiltTopology {
   return ticketTopology(serdes, { commandPartitions: PARTITIONS }).build();
+}
+
+/** What a purchase goes through: no tables, no reports. */
+export function coreTopology(): BuiltTopology {
+  return sellTickets(new Topology(), serdes, { commandPartitions: PARTITIONS }).build();
 }

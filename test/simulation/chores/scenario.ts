@@ -13,15 +13,19 @@ import { between, pick } from '../../../simulation/world/draw.ts';
 import { readRounds } from './round-reader.ts';
 import {
   choresTopology,
-  DELETE_RETENTION_MS,
   finishedValue,
   ROUND_KEY,
   STORES,
+  TOLD_RETENTION_MS,
   TOPICS,
 } from './topology.ts';
 
 const PARTITIONS = 3;
 const CHORES_MAX = 60;
+/** Longer than tombstones stay, and than it takes to clean them away. */
+const ABSENCE_MS = [5_500, 8_000] as const;
+/** Chores go on while an instance is away: only a log that grows is cleaned. */
+const FEED_MS_MIN = 9_000;
 
 const topology = choresTopology();
 
@@ -34,7 +38,11 @@ export const chores: Scenario = {
     replicationFactor: 1,
     configs: {},
   })),
-  config: { changelogDeleteRetentionMs: DELETE_RETENTION_MS },
+  config: { changelogDeleteRetentionMs: TOLD_RETENTION_MS },
+  broker: { 'log.retention.check.interval.ms': '300' },
+  // Seconds stand for hours here: clocks that are wrong by seconds would be wrong by hours.
+  clockErrorMsMax: 100,
+  absenceMs: ABSENCE_MS,
   begin: (run) => new ChoresWorkload(run),
   watch: readRounds,
 };
@@ -56,9 +64,10 @@ class ChoresWorkload implements Workload {
   async feed(): Promise<void> {
     const { random, clock, faultsMs } = this.#run;
     const count = pick(random, 10, CHORES_MAX);
+    const pauseMsMax = (2 * Math.max(faultsMs, FEED_MS_MIN)) / count;
     const running: Promise<void>[] = [];
     for (let number = 0; number < count; number++) {
-      await clock.sleep(between(random, 0, (2 * faultsMs) / count));
+      await clock.sleep(between(random, 0, pauseMsMax));
       running.push(this.#chore(`chore-${number}`));
     }
     await Promise.all(running);

@@ -12,8 +12,13 @@ import { Topology } from '../../../topology/topology.ts';
 export const TOPICS = { chores: 'chores', finished: 'finished', rounds: 'rounds' } as const;
 export const STORES = { open: 'open-chores', round: 'round' } as const;
 export const ROUND_KEY = 'round';
-/** So long a tombstone of the changelog may be relied upon. */
-export const DELETE_RETENTION_MS = 3_000;
+/** So long tombstones of a changelog stay. */
+const DELETE_RETENTION_MS = 4_000;
+/**
+ * What the engine is told of it: a position is trusted for half of that. With a day the rest is hours in
+ * which a restore may be held up; here it is to be as long as the network holds anything up.
+ */
+export const TOLD_RETENTION_MS = 3_000;
 
 const ROUND_MS = 400;
 const NODE = 'keeper';

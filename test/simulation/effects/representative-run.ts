@@ -8,7 +8,7 @@ import type { StreamsOptions } from '../../../runtime/streams-config.ts';
 import type { Scenario } from '../../../simulation/scenario.ts';
 import { type Machines, type RunResult, simulate } from '../../../simulation/simulate.ts';
 import { APPLICATION_ID } from '../sale.ts';
-import { sale } from '../simulate.ts';
+import { wholeSale } from '../simulate.ts';
 import { failingDisk, failingStoreEngine } from './disk-effects.ts';
 import { type Injection, Injector, injectionsOf } from './injector.ts';
 import { lateClock } from './timer-effects.ts';
@@ -56,7 +56,7 @@ export async function runOnce(mode: Mode, injection?: Injection): Promise<Effect
   const resent: Resent = { body: undefined, sameAgain: 0, others: 0 };
   const lines: string[] = [];
   const brokerDeaths: Error[] = [];
-  const result = await simulate(mode === 'at least once' ? uncheckedSale : sale, {
+  const result = await simulate(mode === 'at least once' ? uncheckedSale : wholeSale, {
     seed: SEED,
     trace: (line) => {
       if (TOLD.test(line)) lines.push(line.trim());
@@ -96,8 +96,8 @@ const TOLD = /^ +[\w-]+\.\d+ ("|ended: )/;
 
 /** Records may be there twice then: that they are all there is what draining says. */
 const uncheckedSale: Scenario = {
-  ...sale,
-  begin: (run) => ({ ...sale.begin(run), check: async () => [] }),
+  ...wholeSale,
+  begin: (run) => ({ ...wholeSale.begin(run), check: async () => [] }),
 };
 
 /** Every way in which an effect of this mode can fail, the first time and later. */
