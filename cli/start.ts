@@ -23,15 +23,18 @@ export async function runStart(config: AppConfig, log: Log, demo: boolean): Prom
   // Without a token of its own the demo is left out: config.ts refuses where it was asked for.
   const mayWrite = config.AUTH !== 'jwt' || config.MILLRACE_TOKEN !== undefined;
   const wantsDemo = demo && mayWrite && (config.TICKETS_DEMO ?? app.isEmbedded);
+  const failing = new AbortController();
+  void app.failed.then(() => failing.abort());
   if (wantsDemo) {
     const { MILLRACE_TOKEN: token } = config;
-    await createDemoEvent(app.httpUrl, abort.signal, token).catch(async (error: unknown) => {
-      if (abort.signal.aborted) return;
+    const signal = AbortSignal.any([abort.signal, failing.signal]);
+    await createDemoEvent(app.httpUrl, signal, token).catch(async (error: unknown) => {
+      if (signal.aborted) return;
       await app.stop();
       throw error;
     });
   }
-  console.log(banner(app, config, wantsDemo));
+  if (!failing.signal.aborted) console.log(banner(app, config, wantsDemo));
   keepCompiledModules();
   const ended = await Promise.race([signalled, app.failed]);
   if (ended instanceof Error) {

@@ -107,7 +107,7 @@ export interface GroupProtocol {
    * Whether the assignment of a former life, that a static member finds when it comes back, is one
    * that can be worked on now: another version may have got it. Left out: any is.
    */
-  fits?(partitions: readonly TopicPartition[]): boolean;
+  fits?(partitions: readonly TopicPartition[], userData: Buffer | null): boolean;
   /**
    * Commit and give up; the member rejoins only after this resolves. metadata() is the new generation's
    * already, so this commit, and one that is under way, are committed under it.

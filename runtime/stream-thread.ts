@@ -11,6 +11,7 @@
 import { backoffMs } from '../base/backoff.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { FetchedPartition, GroupMetadata, TopicPartition } from '../kafka/ports.ts';
+import type { Difference } from './assignment/agreement.ts';
 import type { AssignmentData } from './assignment/assignment-codec.ts';
 import type { GroupEvents } from './assignment/streams-group.ts';
 import { CommandQueue } from './command-queue.ts';
@@ -31,6 +32,8 @@ const MAINTAIN_MS = 1_000;
 const RESTART_BACKOFF = { initialMs: 20, maxMs: 5_000 };
 const FENCED_MAX = 10;
 const FENCED_WINDOW_MS = 60_000;
+/** Beyond a session: by then the group has forgotten members that are gone. */
+const DIFFERENCE_SLACK_MS = 5_000;
 
 export class StreamThread {
   readonly #context: ThreadContext;
@@ -42,6 +45,8 @@ export class StreamThread {
   #paused = false;
   /** Set by the group member: it has given up. */
   #fatal: Error | undefined;
+  /** The application runs with other settings than ours, and since when that is known. */
+  #difference: (Difference & { readonly sinceMs: number }) | undefined;
   #mustRestart: Error | undefined;
   #restartsInARow = 0;
   #fencedAtMs: number[] = [];
@@ -101,6 +106,7 @@ export class StreamThread {
 
   async #runOnce(): Promise<void> {
     if (this.#fatal !== undefined) throw this.#fatal;
+    this.#endIfDifferent();
     try {
       // A restart comes before what the group says: tasks start only after the producers' init.
       const failure = this.#parts.committer.failure ?? this.#mustRestart;
@@ -291,11 +297,36 @@ export class StreamThread {
         this.#fatal ??= error;
         this.#parts.fetcher.wakeup();
       },
+      onDifference: (found) => this.#compared(found),
     };
   }
 
+  #compared(found: Difference | undefined): void {
+    if (found === undefined) {
+      this.#difference = undefined;
+      return;
+    }
+    const sinceMs = this.#difference?.sinceMs ?? this.#context.clock.monotonicMs();
+    this.#difference = { ...found, sinceMs };
+    this.#context.log.warn({ ...found }, 'other instances run with another value of a setting');
+  }
+
+  /** Those may be of a former life: the group remembers members that are gone for a session. */
+  #endIfDifferent(): void {
+    if (this.#difference === undefined) return;
+    const { name, own, others, sinceMs } = this.#difference;
+    const patienceMs = this.#context.config.sessionTimeoutMs + DIFFERENCE_SLACK_MS;
+    if (this.#context.clock.monotonicMs() - sinceMs < patienceMs) return;
+    const message = `${name} is "${own}" here, and "${others}" in the instances that run`;
+    throw new MillraceError('SETTINGS_DIFFER', message, {
+      hint: `Give all instances of an application the same ${name}; to change it, stop all of them first.`,
+      facts: { name, own, others },
+    });
+  }
+
   async #assigned(added: readonly TopicPartition[], data: AssignmentData): Promise<void> {
-    this.#hasAssignment = true;
+    // Without tasks for that reason, it is not ready for anything.
+    this.#hasAssignment = this.#difference === undefined;
     this.#context.events.hostsChanged(data.hosts);
     const { tasks, standbys } = this.#parts;
     // Stores change hands within the thread: a standby closes before its task becomes active.

@@ -36,6 +36,11 @@ export interface StreamsConfig {
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
+  /**
+   * What all instances must have alike, by name. One that has something else than those that run gets
+   * no tasks, and ends with SETTINGS_DIFFER when they have not gone within a session.
+   */
+  readonly agreedSettings: Readonly<Record<string, string>>;
   /** Of static members: `<groupInstanceId>-<thread index>`; null = the process id, and an orderly stop gives the place up. */
   readonly groupInstanceId: string | null;
   /** Of internal topics; -1 = the cluster's default. */
@@ -83,6 +88,7 @@ const DEFAULTS = {
   sessionTimeoutMs: 10_000,
   heartbeatIntervalMs: 1_000,
   rebalanceTimeoutMs: 60_000,
+  agreedSettings: {},
   groupInstanceId: null,
   replicationFactor: -1,
   numStandbyReplicas: 0,

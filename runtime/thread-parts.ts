@@ -207,5 +207,6 @@ function subscriptionData(
     active: tasks.all().map(({ taskId }) => taskId),
     standby: standbys.taskIds(),
     onDisk: context.onDisk,
+    agreed: context.config.agreedSettings,
   };
 }

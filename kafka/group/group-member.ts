@@ -276,9 +276,9 @@ class ClassicGroupMember implements GroupMember {
   }
 
   /** Whether it was made for a version of us that read other topics. */
-  #isOfAnotherLife({ partitions }: MemberAssignment): boolean {
+  #isOfAnotherLife({ partitions, userData }: MemberAssignment): boolean {
     const isBack = this.#options.groupInstanceId !== null && this.#metadata === undefined;
-    return isBack && this.#protocol.fits?.(partitions) === false;
+    return isBack && this.#protocol.fits?.(partitions, userData) === false;
   }
 
   /** Nothing of it is taken. A leader that joins again has everything assigned anew; followers wait for it. */

@@ -4,6 +4,7 @@
  * checked, and what cannot be read counts as absent.
  */
 import type { HostInfo } from '../../interactive-queries/queryable-streams.ts';
+import type { Agreed } from './agreement.ts';
 
 const VERSION = 1;
 const TASK_ID = /^\d{1,9}_\d{1,9}$/;
@@ -16,12 +17,16 @@ export interface SubscriptionData {
   readonly standby: readonly string[];
   /** Task id -> changelog records applied on this process's disk. */
   readonly onDisk: ReadonlyMap<string, number>;
+  /** Its settings that all instances must have alike. */
+  readonly agreed: Agreed;
 }
 
 export interface AssignmentData {
   /** Standby tasks of the member that reads it. */
   readonly standby: readonly string[];
   readonly hosts: readonly HostTasks[];
+  /** The settings that the application runs with: whoever has others gets no tasks. */
+  readonly agreed: Agreed;
 }
 
 /** One process of the application and what its threads run. */
@@ -52,6 +57,7 @@ export function decodeSubscription(bytes: Buffer | null): SubscriptionData | und
         (entry): entry is [string, number] => TASK_ID.test(entry[0]) && isCount(entry[1]),
       ),
     ),
+    agreed: agreedIn(data['agreed']),
   };
 }
 
@@ -71,6 +77,7 @@ export function decodeAssignment(bytes: Buffer | null): AssignmentData | undefin
       active: taskIds(host['active']),
       standby: taskIds(host['standby']),
     })),
+    agreed: agreedIn(data['agreed']),
   };
 }
 
@@ -93,6 +100,13 @@ function hostInfo(value: unknown): HostInfo | null {
     : null;
 }
 
+function agreedIn(value: unknown): Agreed {
+  const entries = isRecord(value) ? Object.entries(value) : [];
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => isText(entry[0]) && isValue(entry[1])),
+  );
+}
+
 function taskIds(value: unknown): readonly string[] {
   return Array.isArray(value)
     ? value.filter((id) => typeof id === 'string' && TASK_ID.test(id))
@@ -105,6 +119,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= 200;
+}
+
+function isValue(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 500;
 }
 
 function isCount(value: unknown): value is number {

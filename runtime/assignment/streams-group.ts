@@ -10,6 +10,7 @@ import type {
   MemberSubscription,
   TopicPartition,
 } from '../../kafka/ports.ts';
+import { agreedBy, type Difference, difference } from './agreement.ts';
 import {
   type AssignmentData,
   decodeAssignment,
@@ -28,6 +29,8 @@ export interface GroupEvents {
   onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
   onLost(partitions: readonly TopicPartition[]): Promise<void>;
   onFatal(error: Error): void;
+  /** The application runs with other settings than ours; undefined: with ours. */
+  onDifference(found: Difference | undefined): void;
 }
 
 export interface StreamsGroupContext {
@@ -38,26 +41,40 @@ export interface StreamsGroupContext {
   readonly subscription: () => SubscriptionData;
 }
 
-const NO_DATA: AssignmentData = { standby: [], hosts: [] };
+const NO_DATA: AssignmentData = { standby: [], hosts: [], agreed: {} };
 
 export function streamsGroupProtocol(
   context: StreamsGroupContext,
   events: GroupEvents,
 ): GroupProtocol {
   const { plan } = context;
+  const compare = ({ agreed }: AssignmentData) => {
+    const found = difference(context.subscription().agreed, agreed);
+    events.onDifference(found);
+    return found;
+  };
   return {
     name: 'millrace',
     topics: () => [...plan.bySourceTopic.keys()],
     userData: () => encodeSubscription(context.subscription()),
     assign: async (members) => assignMembers(context, members),
-    fits: (partitions) => areWholeTasks(plan, partitions),
-    onAssigned: (added, { userData }) =>
-      events.onAssigned(added, decodeAssignment(userData) ?? NO_DATA),
+    // Of a former life with other settings: nothing of it may be taken either.
+    fits: (partitions, userData) =>
+      partitions.length === 0 ||
+      (areWholeTasks(plan, partitions) &&
+        compare(decodeAssignment(userData) ?? NO_DATA) === undefined),
+    onAssigned: (added, { userData }) => {
+      const data = decodeAssignment(userData) ?? NO_DATA;
+      compare(data);
+      return events.onAssigned(added, data);
+    },
     onRevoked: (partitions) => events.onRevoked(partitions),
     onLost: (partitions) => events.onLost(partitions),
     onFatal: (error) => events.onFatal(error),
   };
 }
+
+const NO_TASKS: MemberTasks = { active: [], standby: [] };
 
 interface Member {
   readonly memberId: string;
@@ -79,11 +96,15 @@ export function assignMembers(
       isStateful: changelogs.length > 0,
     })),
   );
-  const assigned = assignTasks(
-    tasks,
-    subscriptions.map((subscription, index) => assignable(plan, subscription, members[index]!)),
-    { standbyReplicas },
-  );
+  const agreed = agreedBy(members.map(({ data }) => data));
+  const differs = ({ data }: Member) => difference(data.agreed, agreed) !== undefined;
+  const agreeing = subscriptions
+    .map((subscription, index) => assignable(plan, subscription, members[index]!))
+    .filter((_, index) => !differs(members[index]!));
+  const assigned = new Map<string, MemberTasks>([
+    ...members.map(({ memberId }) => [memberId, NO_TASKS] as const),
+    ...assignTasks(tasks, agreeing, { standbyReplicas }),
+  ]);
   const hosts = hostTasks(members, assigned);
   log.info(
     { members: members.length, tasks: tasks.length, hosts: hosts.length },
@@ -94,7 +115,7 @@ export function assignMembers(
       memberId,
       {
         partitions: active.flatMap((id) => inputsOf(plan, id)),
-        userData: encodeAssignment({ standby, hosts }),
+        userData: encodeAssignment({ standby, hosts, agreed }),
       },
     ]),
   );
@@ -121,7 +142,8 @@ function assignable(
 
 /** A member whose user data cannot be read still gets its share. */
 function strangerData({ memberId }: MemberSubscription): SubscriptionData {
-  return { processId: memberId, endpoint: null, active: [], standby: [], onDisk: new Map() };
+  const nothing = { active: [], standby: [], onDisk: new Map(), agreed: {} };
+  return { processId: memberId, endpoint: null, ...nothing };
 }
 
 export function inputsOf(plan: TopicPlan, id: string): readonly TopicPartition[] {

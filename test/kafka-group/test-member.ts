@@ -105,7 +105,7 @@ export function testMember(
     topics: () => protocol.topics(),
     userData: () => protocol.userData(),
     assign: (members) => protocol.assign(members),
-    fits: (partitions) => protocol.fits?.(partitions) ?? true,
+    fits: (partitions, userData) => protocol.fits?.(partitions, userData) ?? true,
     onRevoked: (partitions) => protocol.onRevoked(partitions),
     onAssigned: (added, assignment) => protocol.onAssigned(added, assignment),
     onLost: (partitions) => protocol.onLost(partitions),

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
 import { seededRandom } from '../../base/random.ts';
@@ -9,9 +9,15 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  type SubscriptionData,
 } from '../../runtime/assignment/assignment-codec.ts';
 import { internalTopics, prepareTopics } from '../../runtime/assignment/internal-topics.ts';
-import { areWholeTasks, assignMembers } from '../../runtime/assignment/streams-group.ts';
+import {
+  areWholeTasks,
+  assignMembers,
+  type GroupEvents,
+  streamsGroupProtocol,
+} from '../../runtime/assignment/streams-group.ts';
 import { planTopics } from '../../runtime/assignment/topic-plan.ts';
 import { instances, locate } from '../../runtime/queries/host-map.ts';
 import { streamsConfig } from '../../runtime/streams-config.ts';
@@ -159,11 +165,13 @@ test('subscription and assignment survive the wire', () => {
     active: ['0_1'],
     standby: ['0_2'],
     onDisk: new Map([['0_3', 7]]),
+    agreed: { COLOUR: 'red', EMPTY: '' },
   };
   expect(decodeSubscription(encodeSubscription(subscription))).toEqual(subscription);
   const assignment = {
     standby: ['0_2'],
     hosts: [{ processId: 'p', endpoint, active: ['0_1'], standby: [] }],
+    agreed: { COLOUR: 'red' },
   };
   expect(decodeAssignment(encodeAssignment(assignment))).toEqual(assignment);
 });
@@ -192,17 +200,24 @@ test.each(['user@evil', 'a b', 'x/../y', '', '-a', 'http://h', 'h\r\nX: y'])(
       active: [],
       standby: [],
       onDisk: new Map(),
+      agreed: {},
     });
     expect(decodeSubscription(bytes)?.endpoint).toBeNull();
   },
 );
 
-function subscriptionOf(memberId: string, processId: string | null): MemberSubscription {
+function subscriptionOf(
+  memberId: string,
+  processId: string | null,
+  change: Partial<SubscriptionData> = {},
+): MemberSubscription {
   const data = {
     endpoint: { host: `${processId}.example`, port: 80 },
     active: [],
     standby: [],
     onDisk: new Map(),
+    agreed: {},
+    ...change,
   };
   return {
     memberId,
@@ -267,4 +282,50 @@ test('the leader gives every member its inputs, and all of them the same host ma
       ]),
     },
   ]);
+});
+
+describe('members that must agree on a setting', () => {
+  const names = ['lines', 'counts', 'app-counts-changelog'];
+  const described = new Map(names.map((name) => [name, { name, topicId: name, partitions: 4 }]));
+  const plan = planTopics('app', countingTopology(topics), described);
+  const assign = (...members: MemberSubscription[]) => {
+    const assigned = assignMembers({ plan, standbyReplicas: 1, log: silentLog }, members);
+    return Object.fromEntries(
+      [...assigned].map(([id, { partitions, userData }]) => [
+        id,
+        { inputs: partitions.length, ...decodeAssignment(userData) },
+      ]),
+    );
+  };
+  const red = { agreed: { COLOUR: 'red' } };
+  const blue = { agreed: { COLOUR: 'blue' } };
+
+  test('one that differs gets no tasks and no standbys, and is told what counts', () => {
+    const running = { ...red, active: ['0_0', '0_1', '0_2', '0_3'] };
+    const { m1, m2 } = assign(subscriptionOf('m1', 'p', running), subscriptionOf('m2', 'q', blue));
+    expect(m1).toMatchObject({ inputs: 4, ...red });
+    expect(m2).toMatchObject({ inputs: 0, standby: [], ...red });
+    expect(m2?.hosts?.find(({ processId }) => processId === 'q')?.active).toEqual([]);
+  });
+
+  test('one of a version that says nothing gets its share', () => {
+    const { m1, m2 } = assign(subscriptionOf('m1', 'p', red), subscriptionOf('m2', 'q'));
+    expect([m1?.inputs, m2?.inputs]).toEqual([2, 2]);
+  });
+
+  test('one that comes back to an assignment of a life with other settings takes nothing of it', () => {
+    const found: unknown[] = [];
+    const subscription = () => decodeSubscription(subscriptionOf('m1', 'p', blue).userData)!;
+    const events = { onDifference: (difference: unknown) => found.push(difference) };
+    const protocol = streamsGroupProtocol(
+      { plan, standbyReplicas: 0, log: silentLog, subscription },
+      events as unknown as GroupEvents,
+    );
+    const former = encodeAssignment({ standby: [], hosts: [], ...red });
+    const inputs = [{ topic: 'lines', partition: 1 }];
+    expect(protocol.fits?.(inputs, former)).toBe(false);
+    expect(found).toEqual([{ name: 'COLOUR', own: 'blue', others: 'red' }]);
+    const own = encodeAssignment({ standby: [], hosts: [], ...blue });
+    expect(protocol.fits?.(inputs, own)).toBe(true);
+  });
 });

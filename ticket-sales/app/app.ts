@@ -20,7 +20,7 @@ import { callbackSecrets } from '../payments/callback-secrets.ts';
 import { TOPICS, ticketSerdes } from '../records.ts';
 import type { TicketModuleArgument } from '../ticket-module.ts';
 import { ensureTopics, ticketTopics } from '../topics.ts';
-import { type AppConfig, applicationServer, hostInUrl } from './config.ts';
+import { type AppConfig, agreedSettings, applicationServer, hostInUrl } from './config.ts';
 import { reachKafka } from './kafka-side.ts';
 import { packageVersion } from './package-version.ts';
 import { reachRegistry, waitForRegistry } from './registry-side.ts';
@@ -153,6 +153,7 @@ async function start(
       transactionTimeoutMs: config.STREAMS_TRANSACTION_TIMEOUT_MS,
       sessionTimeoutMs: config.STREAMS_SESSION_TIMEOUT_MS,
       groupInstanceId: config.STREAMS_GROUP_INSTANCE_ID ?? null,
+      agreedSettings: agreedSettings(config),
       replicationFactor: config.STREAMS_REPLICATION_FACTOR,
       compression: config.KAFKA_COMPRESSION_TYPE,
     },

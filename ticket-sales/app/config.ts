@@ -188,6 +188,19 @@ export function applicationServer(config: AppConfig): HostAndPort {
   return { host: hostInUrl(host), port };
 }
 
+/** What decides how records are read, or what is made of them: the same in all instances. */
+export function agreedSettings(config: AppConfig): Readonly<Record<string, string>> {
+  const festival = config.FESTIVAL_EVENT;
+  return {
+    TICKETS_ORDERS: config.TICKETS_ORDERS ?? 'on',
+    TICKETS_INTAKE: config.TICKETS_INTAKE ?? 'on',
+    FESTIVAL_EVENT: festival ?? '',
+    ...(festival === undefined
+      ? {}
+      : { FESTIVAL_INVENTORY_TOPIC: config.FESTIVAL_INVENTORY_TOPIC }),
+  };
+}
+
 /** An address as it stands in a URL: IPv6 in brackets. */
 export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
