@@ -10,13 +10,16 @@ import type { Scenario, ScenarioOfSeed } from '../../simulation/scenario.ts';
 import { simulate } from '../../simulation/simulate.ts';
 import { chores } from './chores/scenario.ts';
 import { commandLine } from './command-line.ts';
+import { festival } from './festival/scenario.ts';
 import { holds } from './holds/scenario.ts';
 import { mutantNamed, simulateMutant } from './mutants.ts';
+import { orders } from './orders/scenario.ts';
 import { sale } from './simulate.ts';
 
 const HELP = `npm run simulate -- [options]
 
-  --scenario NAME sale, holds (with payments and seats) or chores (punctuators)  (sale)
+  --scenario NAME sale, holds (payments and seats), orders (several zones, with the intake
+                  and reports), festival (its door) or chores (punctuators)   (sale)
   --seeds N       so many runs                                 (1000; 10000 before a release)
   --from S        the first seed                               (1)
   --threads N     workers                                      (one for each core)
@@ -42,6 +45,8 @@ const SCENARIOS: Readonly<
 > = {
   sale: { scenario: sale, file: './simulate.ts' },
   holds: { scenario: holds, file: './holds/scenario.ts' },
+  orders: { scenario: orders, file: './orders/scenario.ts' },
+  festival: { scenario: festival, file: './festival/scenario.ts' },
   chores: { scenario: chores, file: './chores/scenario.ts' },
 };
 const chosen = SCENARIOS[values.scenario];

@@ -7,6 +7,7 @@ import type { EngineMutation } from '../../simulation/nodes/engine-node.ts';
 import type { Scenario, ScenarioOfSeed } from '../../simulation/scenario.ts';
 import { type RunResult, type SimulateOptions, simulate } from '../../simulation/simulate.ts';
 import { FENCING_MUTANTS } from './mutants/fencing-mutants.ts';
+import { ORDER_MUTANTS } from './mutants/order-mutants.ts';
 import { RESTORE_MUTANTS } from './mutants/restore-mutants.ts';
 import { STATE_MUTANTS } from './mutants/state-mutants.ts';
 import { TRANSACTION_MUTANTS } from './mutants/transaction-mutants.ts';
@@ -29,6 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TRANSACTION_MUTANTS,
   ...RESTORE_MUTANTS,
   ...STATE_MUTANTS,
+  ...ORDER_MUTANTS,
 ];
 
 /** Throws when there is none of that name. */

@@ -4,15 +4,22 @@
  * the engine's choice, within bounds. Shares no decision with the app.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { fromBytes } from '../../../schemas/serde.ts';
+import type { ReadRecord } from '../../../simulation/topic-reader.ts';
 import type { CreateZoneCommand, PaymentUpdate } from '../../../ticket-sales/domain/command.ts';
 import type { RefundRequest } from '../../../ticket-sales/domain/payment.ts';
 import type { Purchase, PurchaseState } from '../../../ticket-sales/domain/purchase.ts';
 import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
+import { serdes } from '../sale.ts';
 
 export interface LoggedPayment {
   readonly offset: number;
   readonly timestampMs: number;
   readonly update: PaymentUpdate;
+}
+
+export function paymentOf({ offset, timestampMs, value }: ReadRecord): LoggedPayment {
+  return { offset, timestampMs, update: fromBytes(serdes.payment, value!) };
 }
 
 export interface Sums {
@@ -139,6 +146,11 @@ export class LifeModel {
     if (state === 'expired' && decidedAtMs !== untilMs)
       this.#tell(purchase, 'ends at another time');
     if (state !== 'confirmed' || before === undefined) return;
+    if (checkout?.orderId != null) {
+      // Its order has it confirmed, and is judged by itself.
+      if (decidedAtMs >= untilMs) this.#tell(purchase, 'is confirmed after its hold has ended');
+      return;
+    }
     const payment = this.#payments.get(checkout?.paymentOffset ?? -1);
     const isPaid =
       payment !== undefined &&
