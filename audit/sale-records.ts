@@ -83,6 +83,7 @@ export interface Terms {
     readonly amountMinor: number;
   }[];
   readonly layout: { readonly rows: number; readonly columns: number } | null;
+  readonly intakeOnly: boolean;
 }
 
 export interface PurchaseOptions {

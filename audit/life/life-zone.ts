@@ -36,6 +36,7 @@ const PLAIN: Terms = {
   fees: null,
   tiers: [],
   layout: null,
+  intakeOnly: false,
 };
 const UNANNOUNCED_FIELDS = 6;
 const HOLD_MS_DEFAULT = 600_000;

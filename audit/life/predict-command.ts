@@ -37,7 +37,13 @@ export type PurchaseKind = Extract<
 >;
 
 /** Orders and the intake are answered by more than the fields that are compared here. */
-const ANYTHING = { seats: [], placement: 'any', voucher: null, orderId: null } as const;
+const ANYTHING = {
+  seats: [],
+  placement: 'any',
+  voucher: null,
+  orderId: null,
+  viaIntake: false,
+} as const;
 
 /** `announced`: the seats that were chosen are the sale's choice, and taken from there. */
 export function predictCommand(
@@ -141,7 +147,7 @@ function predictPurchase(
 
 function whyNot(zone: LifeZone | undefined, fields: CommandFields, timeMs: number): string {
   const { quantity, buyerId, options } = fields;
-  const { seats, placement, voucher } = options ?? ANYTHING;
+  const { seats, placement, voucher, viaIntake } = options ?? ANYTHING;
   if (quantity < 1) return 'invalid_command';
   if (zone === undefined) return 'unknown_zone';
   const isNumbered = zone.seats !== undefined;
@@ -149,6 +155,7 @@ function whyNot(zone: LifeZone | undefined, fields: CommandFields, timeMs: numbe
     const isSound = isNumbered && seats.length === quantity && new Set(seats).size === quantity;
     if (!isSound) return 'invalid_command';
   } else if (placement !== 'any' && !isNumbered) return 'invalid_command';
+  if (zone.termsNow.intakeOnly && !viaIntake) return 'invalid_command';
   const sale = saleAt(zone, timeMs);
   if (sale !== 'none') return sale;
   if (quantity > zone.quantityMax) return 'quantity_over_limit';

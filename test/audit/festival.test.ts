@@ -38,7 +38,15 @@ await purchases.prepare?.('any', 'value');
 await festival.serdes.passedOn.prepare?.('any', 'value');
 const HOLD: ZoneTerms = {
   ...{ checkout: 'hold', holdMs: 5_000, latePayment: 'refund', customerMax: 0 },
-  ...{ opensAtMs: null, closesAtMs: null, fees: null, tiers: [], layout: null, notify: false },
+  ...{
+    opensAtMs: null,
+    closesAtMs: null,
+    fees: null,
+    tiers: [],
+    layout: null,
+    notify: false,
+    intakeOnly: false,
+  },
 };
 
 const wanted = (index: number, ticketType = 'vip', quantity = 1) =>

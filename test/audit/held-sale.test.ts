@@ -38,6 +38,7 @@ const TERMS = {
   tiers: [],
   layout: { rows: 1, columns: 3 },
   notify: false,
+  intakeOnly: false,
 } as const;
 const HELD: CheckoutRecord = { ...NEVER_HELD, heldUntilMs: UNTIL_MS };
 

@@ -21,6 +21,7 @@ export const PLAIN_TERMS: ZoneTerms = {
   tiers: [],
   layout: null,
   notify: false,
+  intakeOnly: false,
 };
 
 /** Log time decides. Holds and payments go on whatever this says. */
@@ -90,9 +91,9 @@ export function isSameTerms(one: ZoneTerms | null, other: ZoneTerms | null): boo
 function canonical(terms: ZoneTerms | null): string {
   if (terms === null) return '';
   const { checkout, holdMs, latePayment, customerMax, opensAtMs, closesAtMs, notify } = terms;
-  const { fees, tiers, layout } = terms;
+  const { fees, tiers, layout, intakeOnly } = terms;
   return JSON.stringify([
-    [checkout, holdMs, latePayment, customerMax, opensAtMs, closesAtMs, notify],
+    [checkout, holdMs, latePayment, customerMax, opensAtMs, closesAtMs, notify, intakeOnly],
     fees === null ? null : [fees.perTicketMinor, fees.perPurchaseMinor],
     tiers.map(({ fromSoldPermille, amountMinor }) => [fromSoldPermille, amountMinor]),
     layout === null ? null : [layout.rows, layout.columns],

@@ -47,6 +47,8 @@ export interface ZoneTerms {
   readonly layout: SeatLayout | null;
   /** Ask for a notification at each change that the buyer should hear of. */
   readonly notify: boolean;
+  /** Refuse purchases that have not come through the intake: its event limits what a buyer may have. */
+  readonly intakeOnly: boolean;
 }
 
 export interface Fees {

@@ -128,7 +128,7 @@ export function createTicketApi(deps: TicketApiDeps): TicketApi {
       purchases: new PurchaseStreams(purchases),
       inventory: new InventoryStreams({ streams, routing, clock }),
     }),
-    ...eventRoutes({ streams, routing, sender, commands, events }),
+    ...eventRoutes({ streams, routing, sender, commands, events, hasIntake: deps.hasIntake }),
     ...saleRoutes({ streams, routing, sender, commands, events }),
     ...seatRoutes({ streams, routing, sender, commands }),
     ...reportRoutes({

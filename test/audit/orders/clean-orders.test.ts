@@ -31,6 +31,7 @@ const TERMS = {
   tiers: [],
   layout: null,
   notify: false,
+  intakeOnly: false,
 } as const;
 
 const zone = (zoneId: string, properties: Partial<CreateZoneCommand>): CreateZoneCommand => ({

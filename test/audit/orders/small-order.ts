@@ -35,7 +35,15 @@ const zone = (zoneId: string): CreateZoneCommand => ({
   ...{ eventId: 'gala', zoneId, capacity: 5, quantityMax: 4, price: EUR(1_000), blockedSeats: [] },
   terms: {
     ...{ checkout: 'hold', holdMs: HOLD_MS, latePayment: 'refund', customerMax: 0 },
-    ...{ opensAtMs: null, closesAtMs: null, fees: null, tiers: [], layout: null, notify: false },
+    ...{
+      opensAtMs: null,
+      closesAtMs: null,
+      fees: null,
+      tiers: [],
+      layout: null,
+      notify: false,
+      intakeOnly: false,
+    },
   },
 });
 const addressOf = (line: number) => ({

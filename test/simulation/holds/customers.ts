@@ -244,6 +244,7 @@ export class Customers {
       tiers: this.#chance(0.3) ? [{ fromSoldPermille: 500, amountMinor: 6_000 }] : [],
       layout,
       notify: this.#chance(0.5),
+      intakeOnly: false,
     };
     return {
       kind: 'createZone',

@@ -29,4 +29,5 @@ export const HOLD = {
   tiers: [],
   layout: null,
   notify: false,
+  intakeOnly: false,
 } as const;

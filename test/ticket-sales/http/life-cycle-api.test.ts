@@ -233,6 +233,7 @@ describe.each([1, 2])('%i instance(s)', (instanceCount) => {
       tiers: [{ fromSoldPermille: 500, amountMinor: 2_000 }],
       layout: { rows: 2, columns: 5 },
       notify: true,
+      intakeOnly: true,
     };
     const zone = { price, quantityMax: 6, ...terms };
 
@@ -251,6 +252,7 @@ describe.each([1, 2])('%i instance(s)', (instanceCount) => {
       [{ latePayment: 'refund' }],
       [{ tiers: [] }],
       [{ notify: false }],
+      [{ intakeOnly: false }],
       [{ fees: { perTicketMinor: 10, perPurchaseMinor: 101 } }],
       [{ layout: { rows: 5, columns: 2 } }],
       [{ closesAt: '2030-01-01T00:00:01Z' }],

@@ -37,6 +37,7 @@ async function openHall(blockedSeats: readonly string[] = []): Promise<void> {
       tiers: [],
       layout: LAYOUT,
       notify: false,
+      intakeOnly: false,
     },
     blockedSeats,
   });

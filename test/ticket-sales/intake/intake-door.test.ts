@@ -4,6 +4,8 @@ import { INTAKE_TOPIC } from '../../../ticket-sales/intake/intake-topology.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { FakeSale } from '../http/fake-sale.ts';
 
+const ZONE_PATH = '/v1/events/gala/zones/floor';
+
 let sale: FakeSale;
 
 beforeEach(async () => {
@@ -12,10 +14,14 @@ beforeEach(async () => {
 afterEach(() => sale.stop());
 
 /** Opens an event with a zone; resolves with the topics of the purchases of it. */
-async function topicsOfPurchases(event: object, purchases: number): Promise<string[]> {
+async function topicsOfPurchases(
+  event: object,
+  purchases: number,
+  zone: object = {},
+): Promise<string[]> {
   const { one } = sale;
   await one.ask('PUT', '/v1/events/gala', { body: { name: 'The Gala', ...event } });
-  await one.ask('PUT', '/v1/events/gala/zones/floor', { body: { capacity: 10 } });
+  await one.ask('PUT', ZONE_PATH, { body: { capacity: 10, ...zone } });
   const before = sale.sent.length;
   for (let index = 0; index < purchases; index++) {
     await one.ask('POST', '/v1/purchases', {
@@ -35,4 +41,25 @@ test.each([
   ['is for registered customers', { customers: 'registered' }],
 ])('a purchase of an event that %s goes through the intake', async (_what, event) => {
   expect(await topicsOfPurchases(event, 2)).toEqual([INTAKE_TOPIC, INTAKE_TOPIC]);
+});
+
+test('a purchase of a zone for the intake only goes there, whatever its event asks for', async () => {
+  expect(await topicsOfPurchases({}, 2, { intakeOnly: true })).toEqual([
+    INTAKE_TOPIC,
+    INTAKE_TOPIC,
+  ]);
+});
+
+test('a zone of an event that asks for the intake is for the intake only, unless it says otherwise', async () => {
+  const { one } = sale;
+  await one.ask('PUT', '/v1/events/gala', { body: { name: 'The Gala', customerMax: 4 } });
+  const put = (path: string, body: object) => one.ask('PUT', path, { body });
+  const created = await put(ZONE_PATH, { capacity: 10 });
+  expect([created.status, created.body['intakeOnly']]).toEqual([201, true]);
+  expect((await put(ZONE_PATH, { capacity: 10 })).status).toBe(200);
+  expect((await put(ZONE_PATH, { capacity: 10, intakeOnly: false })).status).toBe(409);
+  const open = await put('/v1/events/gala/zones/open', { capacity: 10, intakeOnly: false });
+  expect([open.status, open.body['intakeOnly']]).toEqual([201, undefined]);
+  // What it does not say is not asked for: the zone stays as it is.
+  expect((await put('/v1/events/gala/zones/open', { capacity: 10 })).status).toBe(200);
 });

@@ -197,6 +197,15 @@ describe('an event with a limit per customer', () => {
   });
 });
 
+test('a producer that writes to the zone itself gets nothing of a zone for the intake only', async () => {
+  const terms = { ...HOLD_TERMS, intakeOnly: true };
+  await sell(createZone({ zoneId: 'gallery', terms }));
+  await sell(purchaseCommand({ purchaseId: idOf(1), zoneId: 'gallery' }));
+  expect(stateOf(1)).toBe('rejected invalid_command');
+  expect(await buy(2, 3, { zoneId: 'gallery' })).toBe('held none');
+  expect(await buy(3, 1, { zoneId: 'gallery' })).toBe('rejected customer_limit');
+});
+
 describe('an event for registered customers', () => {
   beforeEach(() => define({ customers: 'registered' }));
 

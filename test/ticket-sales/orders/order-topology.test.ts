@@ -53,6 +53,7 @@ beforeEach(async () => {
         tiers: [],
         layout: null,
         notify: false,
+        intakeOnly: false,
       },
       blockedSeats: [],
     });

@@ -437,6 +437,13 @@ describe('terms of a sale', () => {
     expect(sale.ticketsOf('ada')).toBeUndefined();
   });
 
+  test('may ask for the intake: what did not come through it is refused', async () => {
+    await sale.send(createZone({ terms: { ...HOLD_TERMS, intakeOnly: true } }));
+    expect(await sale.buy(1)).toMatchObject({ state: 'rejected', reason: 'invalid_command' });
+    const options = { ...NO_OPTIONS, viaIntake: true };
+    expect(await sale.buy(2, { options })).toMatchObject({ state: 'held' });
+  });
+
   test('open and close the sale in log time', async () => {
     const [opensAtMs, closesAtMs] = [sale.nowMs + 1_000, sale.nowMs + 2_000];
     await sale.send(createZone({ terms: { ...HOLD_TERMS, opensAtMs, closesAtMs } }));

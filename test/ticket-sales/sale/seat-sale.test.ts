@@ -108,6 +108,7 @@ class Evening {
         tiers: [],
         layout: LAYOUT,
         notify: false,
+        intakeOnly: false,
       },
       blockedSeats: ['B3'],
     });

@@ -82,6 +82,7 @@ const NO_OPTIONS: PurchaseOptions = {
 function judge(zone: Zone, command: PurchaseCommand, nowMs: number, facts: ZoneFacts): Verdict {
   const options = command.options ?? NO_OPTIONS;
   if (!isMeaningful(zone, command.quantity, options)) return rejected('invalid_command');
+  if (zone.terms?.intakeOnly === true && !options.viaIntake) return rejected('invalid_command');
   const sale = saleAt(zone, nowMs);
   if (sale !== 'open') return rejected(sale === 'closed' ? 'sale_closed' : 'sale_not_open');
   if (command.quantity > zone.quantityMax) return rejected('quantity_over_limit');

@@ -23,12 +23,19 @@ export interface EventRoutesDeps {
   readonly sender: CommandSender;
   readonly commands: TopicOf<TicketCommand>;
   readonly events: TopicOf<EventDefinition>;
+  /** Whether there is an intake for the events that ask for it. */
+  readonly hasIntake?: boolean | undefined;
 }
 
 /** The zones of an event are answered whole. */
 const ZONES_PER_PARTITION_MAX = 10_000;
 /** Beyond so many, an event shows the first of them: its inventory has them all. */
 const ZONES_SHOWN_MAX = 1_000;
+
+/** Of an event as it is shown: whether its purchases have to pass the intake. */
+export function asksForIntake(event: Readonly<Record<string, unknown>>): boolean {
+  return event['customers'] === 'registered' || event['customerMax'] !== undefined;
+}
 
 /** With the stock of its zones, which is kept in the event's own partition: nobody else is asked. */
 export function getEvent(

@@ -1,6 +1,6 @@
 /**
- * What is known of zones beforehand, for early answers: that a zone exists, and how many tickets a
- * purchase may have. Neither ever changes, so a zone once seen is not asked for again. Bounded; a
+ * What is known of zones beforehand, for early answers: that a zone exists, how many tickets a purchase
+ * may have, and whether it has to pass the intake. None of it ever changes, so a zone once seen is not asked for again. Bounded; a
  * miss asks the owner. The topology decides all the same.
  */
 import { Problem } from '../../../interactive-queries/http/problem.ts';
@@ -9,7 +9,7 @@ import type { OwnerRouting } from '../../../interactive-queries/owner-routing.ts
 import type { Peers } from '../../../interactive-queries/peers.ts';
 import type { QueryableStreams } from '../../../interactive-queries/queryable-streams.ts';
 import type { PurchaseCommand } from '../../domain/command.ts';
-import { type Zone, zoneKey } from '../../domain/zone.ts';
+import { QUANTITY_MAX, type Zone, zoneKey } from '../../domain/zone.ts';
 import { STORES } from '../../sale/sale-stores.ts';
 import { asGet, read } from '../own-reads.ts';
 import { getEvent } from './event-reads.ts';
@@ -19,14 +19,20 @@ const KNOWN_MAX = 100_000;
 const UNKNOWN_EVENT = { detail: 'there is no such event', members: { reason: 'unknown_event' } };
 const UNKNOWN_ZONE = { detail: 'the event has no such zone', members: { reason: 'unknown_zone' } };
 
-type Found = Pick<Zone, 'quantityMax'> | 'absent' | 'unavailable';
+interface Known {
+  /** The most tickets of one purchase. */
+  readonly quantityMax: number;
+  readonly intakeOnly: boolean;
+}
+
+type Found = Known | 'absent' | 'unavailable';
 
 export class ZoneDirectory {
   readonly #streams: QueryableStreams;
   readonly #routing: OwnerRouting;
   readonly #peers: Peers;
-  /** By zone key: the most tickets of one purchase. */
-  readonly #quantityMax = new Map<string, number>();
+  /** By zone key. */
+  readonly #known = new Map<string, Known>();
 
   constructor(streams: QueryableStreams, routing: OwnerRouting, peers: Peers) {
     this.#streams = streams;
@@ -44,21 +50,28 @@ export class ZoneDirectory {
   ): void | Promise<void> {
     const { eventId, zoneId, quantity } = purchase;
     const key = zoneKey(eventId, zoneId);
-    const known = this.#quantityMax.get(key);
-    if (known !== undefined) return assertWithin(quantity, known);
-    return this.#learn(key, purchase, request).then((found) => assertWithin(quantity, found));
+    const known = this.#known.get(key);
+    if (known !== undefined) return assertWithin(quantity, known.quantityMax);
+    return this.#learn(key, purchase, request).then((found) =>
+      assertWithin(quantity, found?.quantityMax),
+    );
+  }
+
+  /** Of a zone that was checked: whether it takes what came through the intake, and nothing else. */
+  isIntakeOnly(key: string): boolean {
+    return this.#known.get(key)?.intakeOnly === true;
   }
 
   async #learn(
     key: string,
     address: Pick<PurchaseCommand, 'eventId' | 'zoneId'>,
     request: RouteRequest,
-  ): Promise<number | undefined> {
+  ): Promise<Known | undefined> {
     const found = await this.#ask(key, address, request);
     if (found === 'absent') throw await this.#whatIsUnknown(address, request);
     if (found === 'unavailable') return undefined;
-    if (this.#quantityMax.size < KNOWN_MAX) this.#quantityMax.set(key, found.quantityMax);
-    return found.quantityMax;
+    if (this.#known.size < KNOWN_MAX) this.#known.set(key, found);
+    return found;
   }
 
   /** The zone's partition knows zones only: of events, another one is to be asked. */
@@ -89,7 +102,7 @@ export class ZoneDirectory {
       const target = `/v1/events/${eventId}/zones/${zoneId}`;
       const { status, body } = await this.#peers.forward(location.active, request, { target });
       if (status === 404) return 'absent';
-      return status === 200 ? (JSON.parse(String(body)) as Zone) : 'unavailable';
+      return status === 200 ? knownOf(JSON.parse(String(body)) as Partial<Known>) : 'unavailable';
     } catch (error) {
       // Whoever cannot be asked now has no say: the topology decides.
       if (error instanceof Problem && error.status < 500) throw error;
@@ -107,8 +120,15 @@ export class ZoneDirectory {
       found = store.get(key);
       return { status: found === undefined ? 404 : 200 };
     });
-    return found ?? 'absent';
+    if (found === undefined) return 'absent';
+    const { quantityMax, terms } = found;
+    return { quantityMax, intakeOnly: terms?.intakeOnly === true };
   }
+}
+
+/** Of a zone as another instance shows it. */
+function knownOf({ quantityMax = QUANTITY_MAX, intakeOnly = false }: Partial<Known>): Known {
+  return { quantityMax, intakeOnly };
 }
 
 function assertWithin(quantity: number, quantityMax: number | undefined): void {

@@ -91,6 +91,12 @@ export const zoneRequestSchema = Type.Object(
     notify: Type.Optional(
       Type.Boolean({ description: 'tell buyers of every change; default false' }),
     ),
+    intakeOnly: Type.Optional(
+      Type.Boolean({
+        description:
+          'refuse purchases that have not come through the intake; default: whether the event asks for it',
+      }),
+    ),
   },
   { ...strict, description: 'capacity or layout' },
 );
@@ -120,6 +126,7 @@ export const zoneSchema = Type.Object({
   tiers: Type.Optional(tiersSchema),
   layout: Type.Optional(Type.Object(dimensions)),
   notify: Type.Optional(Type.Boolean()),
+  intakeOnly: Type.Optional(Type.Boolean()),
 });
 
 export const saleRequestSchema = Type.Object(
@@ -170,6 +177,7 @@ export interface ZoneBody {
   readonly tiers?: readonly PriceTier[];
   readonly layout?: SeatLayout & { readonly blocked?: readonly string[] };
   readonly notify?: boolean;
+  readonly intakeOnly?: boolean;
 }
 
 export type WantedZone = Pick<
@@ -205,6 +213,7 @@ function termsOf(body: ZoneBody): ZoneTerms | null {
     tiers: body.tiers ?? [],
     layout: layout === undefined ? null : { rows: layout.rows, columns: layout.columns },
     notify: body.notify ?? false,
+    intakeOnly: body.intakeOnly ?? false,
   };
   return isSameTerms(terms, PLAIN_TERMS) ? null : terms;
 }
@@ -234,7 +243,7 @@ export function definitionView({
 
 function termsView(terms: ZoneTerms): Record<string, unknown> {
   const { checkout, holdMs, latePayment, customerMax, opensAtMs, closesAtMs, fees } = terms;
-  const { tiers, layout, notify } = terms;
+  const { tiers, layout, notify, intakeOnly } = terms;
   return {
     ...(checkout === 'hold' || holdMs > 0 ? { holdMs } : {}),
     ...(checkout === 'hold' ? { latePayment } : {}),
@@ -247,6 +256,7 @@ function termsView(terms: ZoneTerms): Record<string, unknown> {
     ...(tiers.length === 0 ? {} : { tiers: tiers.map(tierView) }),
     ...(layout === null ? {} : { layout: { rows: layout.rows, columns: layout.columns } }),
     ...(notify ? { notify } : {}),
+    ...(intakeOnly ? { intakeOnly } : {}),
   };
 }
 

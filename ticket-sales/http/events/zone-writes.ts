@@ -13,7 +13,13 @@ import { flawOfTerms, flawOfWindow } from '../../domain/zone-terms.ts';
 import { keyWithin, STORES } from '../../sale/sale-stores.ts';
 import { asGet, read } from '../own-reads.ts';
 import { timeOrNull } from '../times.ts';
-import { answerZone, type EventRoutesDeps, getEvent, listZones } from './event-reads.ts';
+import {
+  answerZone,
+  asksForIntake,
+  type EventRoutesDeps,
+  getEvent,
+  listZones,
+} from './event-reads.ts';
 import {
   definitionView,
   voucherView,
@@ -30,12 +36,14 @@ export async function putZone(
   request: RouteRequest,
 ): Promise<RouteResponse> {
   const { eventId, zoneId } = request.params as { eventId: string; zoneId: string };
-  const wanted = wantedZone(request.body as ZoneBody);
-  refuseFlaws(wanted);
-  if ((await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)))) === undefined) {
-    throw new Problem('not-found', { detail: 'there is no such event' });
-  }
+  const body = request.body as ZoneBody;
+  refuseFlaws(wantedZone(body));
+  const event = await read(() => getEvent(deps, asGet(request, `/v1/events/${eventId}`)));
+  if (event === undefined) throw new Problem('not-found', { detail: 'there is no such event' });
   const existing = await readZone(deps, request);
+  const isByIntake = deps.hasIntake === true && asksForIntake(event);
+  const intakeOnly = existing === undefined ? isByIntake : existing['intakeOnly'] === true;
+  const wanted = wantedZone({ intakeOnly, ...body });
   if (existing !== undefined) return { status: 200, body: sameZone(existing, wanted) };
   const created = await change(deps, request, { kind: 'createZone', eventId, zoneId, ...wanted });
   const headers = { Location: `/v1/events/${eventId}/zones/${zoneId}` };

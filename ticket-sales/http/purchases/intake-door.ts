@@ -8,7 +8,7 @@ import { isMillraceError } from '../../../base/errors.ts';
 import { Problem } from '../../../interactive-queries/http/problem.ts';
 import { changedRequest, type RouteRequest } from '../../../interactive-queries/http/route.ts';
 import { INTAKE_TOPIC } from '../../intake/intake-topology.ts';
-import { type EventRoutesDeps, getEvent } from '../events/event-reads.ts';
+import { asksForIntake, type EventRoutesDeps, getEvent } from '../events/event-reads.ts';
 import { asGet, read } from '../own-reads.ts';
 
 export interface IntakeDoorDeps extends Pick<EventRoutesDeps, 'streams' | 'routing' | 'commands'> {
@@ -48,8 +48,7 @@ export class IntakeDoor {
       const plain = asGet(request, `/v1/events/${eventId}`);
       const asked = changedRequest(plain, { params: { eventId } });
       const event = await read(() => getEvent(this.#deps, asked));
-      const isIntake =
-        event?.['customers'] === 'registered' || event?.['customerMax'] !== undefined;
+      const isIntake = event !== undefined && asksForIntake(event);
       if (this.#known.size >= KNOWN_MAX) this.#known.clear();
       this.#known.set(eventId, { isIntake, untilMs: nowMs + KNOWN_MS });
       return isIntake;

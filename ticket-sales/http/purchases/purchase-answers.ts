@@ -132,7 +132,9 @@ function rejection(
       return new Problem('validation-failed', { ...options, errors });
     }
     case 'invalid_command': {
-      const errors = [{ pointer: '', detail: 'asks for seats that this zone does not have' }];
+      const detail =
+        'asks for seats that this zone does not have, or in a way that it does not sell';
+      const errors = [{ pointer: '', detail }];
       return new Problem('validation-failed', { ...options, errors });
     }
     default:

@@ -196,7 +196,7 @@ async function requestPurchase(
     waitMs > 0 && location.isLocal ? deps.waiters.wait(purchaseId, waitMs, request) : undefined;
   const pending = requestedPurchase(command);
   deps.waiters.expect(pending);
-  const wanting = deps.intake?.wants(eventId, request);
+  const wanting = deps.zones.isIntakeOnly(key) || deps.intake?.wants(eventId, request);
   const isWanted = wanting instanceof Promise ? await wanting : wanting;
   const intake = isWanted === true ? deps.intake?.topic : undefined;
   const sending =
