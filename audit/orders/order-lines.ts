@@ -72,7 +72,7 @@ export class OrderLines {
     if (facts === undefined) return;
     if (kind === 'CancelPurchase') facts.cancellations++;
     else if (kind === 'ConfirmHold') this.#confirmed(facts, fields, log);
-    else if (kind === 'Purchase') this.#requested(facts, fields, log);
+    else if (kind === 'Purchase' || kind === 'RejectPurchase') this.#requested(facts, fields, log);
   }
 
   /** An announced outcome of a purchase that names this order. */
@@ -100,12 +100,13 @@ export class OrderLines {
     if (count > 0) this.#findings.checked('I27', count);
   }
 
+  /** Asked of its zone, or refused by the intake, which leaves that at the zone, without the wishes. */
   #requested(facts: LineFacts, fields: CommandFields, log: CommittedLog): void {
     const { orderId, line, entry } = facts;
     const { options, eventId, zoneId, quantity, buyerId } = fields;
-    if (options?.orderId !== orderId) return;
+    if ((options ?? fields).orderId !== orderId) return;
     facts.requests++;
-    const { seats, placement, voucher } = options;
+    const { seats, placement, voucher } = options ?? line;
     const asked = { eventId, zoneId, quantity, seats, placement, voucher };
     const isOnce = log.transaction !== undefined;
     const told = (rule: 'I6' | 'I9', what: string) => {

@@ -174,9 +174,10 @@ export class TaskPass {
     orders?.command(command, this.commands);
     const mayBeTheirs = festival.command(command);
     const { journal } = this.#task;
-    if (journal === undefined || kind !== 'Purchase') return;
+    if (journal === undefined || (kind !== 'Purchase' && kind !== 'RejectPurchase')) return;
     const { purchaseId, eventId, options } = fields;
-    const isOthers = options?.viaIntake === true || orders?.hasLine(purchaseId) === true;
+    const isViaIntake = kind === 'RejectPurchase' || options?.viaIntake === true;
+    const isOthers = isViaIntake || orders?.hasLine(purchaseId) === true;
     const others = isOthers ? 'yes' : mayBeTheirs ? 'maybe' : 'no';
     journal.command(purchaseId, eventId, this.commands.placeOf(offset), others);
   }

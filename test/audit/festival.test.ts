@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { avroSerde } from '../../schemas/avro-serde.ts';
 import { toBytes } from '../../schemas/serde.ts';
 import type { ZoneTerms } from '../../ticket-sales/domain/zone.ts';
+import { PLAIN_TERMS } from '../../ticket-sales/domain/zone-terms.ts';
 import { EARLY_PAYMENTS, type EarlyPayment } from '../../ticket-sales/festival/early-payments.ts';
 import {
   type FestivalPayment,
@@ -36,18 +37,7 @@ const purchases = avroSerde<Omit<FestivalPurchase, 'kind'>>({
 });
 await purchases.prepare?.('any', 'value');
 await festival.serdes.passedOn.prepare?.('any', 'value');
-const HOLD: ZoneTerms = {
-  ...{ checkout: 'hold', holdMs: 5_000, latePayment: 'refund', customerMax: 0 },
-  ...{
-    opensAtMs: null,
-    closesAtMs: null,
-    fees: null,
-    tiers: [],
-    layout: null,
-    notify: false,
-    intakeOnly: false,
-  },
-};
+const HOLD: ZoneTerms = { ...PLAIN_TERMS, checkout: 'hold', holdMs: 5_000 };
 
 const wanted = (index: number, ticketType = 'vip', quantity = 1) =>
   toBytes(purchases, {

@@ -5,6 +5,7 @@
 import type { LineRecord, OrderRecord } from '../../../audit/orders/order-records.ts';
 import type { PaymentRecord } from '../../../audit/sale-records.ts';
 import type { CreateZoneCommand, TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import { PLAIN_TERMS } from '../../../ticket-sales/domain/zone-terms.ts';
 import { sellTickets } from '../../../ticket-sales/sale/sell-tickets.ts';
 import { Topology } from '../../../topology/topology.ts';
 import {
@@ -33,18 +34,7 @@ const WANTED = { seats: [], placement: 'any', voucher: null } as const;
 const zone = (zoneId: string): CreateZoneCommand => ({
   kind: 'createZone',
   ...{ eventId: 'gala', zoneId, capacity: 5, quantityMax: 4, price: EUR(1_000), blockedSeats: [] },
-  terms: {
-    ...{ checkout: 'hold', holdMs: HOLD_MS, latePayment: 'refund', customerMax: 0 },
-    ...{
-      opensAtMs: null,
-      closesAtMs: null,
-      fees: null,
-      tiers: [],
-      layout: null,
-      notify: false,
-      intakeOnly: false,
-    },
-  },
+  terms: { ...PLAIN_TERMS, checkout: 'hold', holdMs: HOLD_MS },
 });
 const addressOf = (line: number) => ({
   purchaseId: idOf(line + 1),
