@@ -3,8 +3,6 @@
  * and gave back, what the sale's own query says it earned. They must agree to the cent.
  */
 import type { Purchase } from '../../ticket-sales/domain/purchase.ts';
-import { TOPICS } from '../../ticket-sales/records.ts';
-import { readTopic, type SaleClient } from '../sale-client.ts';
 import { patiently, type Visit } from './guest.ts';
 import type { DeskBooks } from './payment-desk.ts';
 import type { Evening } from './programme.ts';
@@ -18,7 +16,6 @@ export interface EveningBooks {
   readonly problems: readonly string[];
 }
 
-const IDLE_MS = 2_000;
 /** What cannot change any more without a new command or payment. */
 const SETTLED = new Set([
   'confirmed',
@@ -28,26 +25,6 @@ const SETTLED = new Set([
   'payment_failed',
   'refunded',
 ]);
-
-/** The last word on every purchase of these events. */
-export async function purchasesOf(
-  client: SaleClient,
-  evening: Evening,
-): Promise<Map<string, Purchase>> {
-  const events = new Set(evening.events.map(({ eventId }) => eventId));
-  const purchases = new Map<string, Purchase>();
-  const reader = await readTopic(client.kafka, TOPICS.purchaseStatus);
-  await reader.read(
-    ({ buffer, valueStart, valueEnd }) => {
-      const purchase = client.serdes.purchase.decode(buffer, valueStart, valueEnd);
-      if (events.has(purchase.eventId)) purchases.set(purchase.purchaseId, purchase);
-    },
-    () => false,
-    IDLE_MS,
-  );
-  await reader.close();
-  return purchases;
-}
 
 /** Nothing is held, and all money that was asked back is back. */
 export function isSettled(purchases: ReadonlyMap<string, Purchase>): boolean {

@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Gate } from '../gate.ts';
 import type { SaleClient } from '../sale-client.ts';
-import { closeBooks, type EveningBooks, isSettled, purchasesOf } from './books.ts';
+import { closeBooks, type EveningBooks, isSettled } from './books.ts';
 import { type GuestSurroundings, patiently, type Visit, visit } from './guest.ts';
+import { Ledger } from './ledger.ts';
 import type { PaymentDesk } from './payment-desk.ts';
 import type { Evening } from './programme.ts';
 
 /** More than ever wait at once; a sale that is down makes them wait. */
 const GUESTS_MAX = 4_000;
-const LOOK_EVERY_MS = 1_000;
 
 /** Defines events, zones and vouchers over HTTP. Rejects when one is refused. */
 export async function openDoors(httpUrl: string, { events, zones }: Evening): Promise<void> {
@@ -60,14 +60,20 @@ export async function settle(
   withinMs: number,
 ): Promise<EveningBooks> {
   const deadlineMs = performance.now() + withinMs;
-  for (;;) {
-    const purchases = await purchasesOf(client, evening);
-    const isOver = isSettled(purchases);
-    if (isOver || performance.now() > deadlineMs) {
-      const books = await closeBooks(around.httpUrl, evening, purchases, visits, desk.books());
-      const problems = isOver ? books.problems : ['not settled in time', ...books.problems];
-      return { ...books, problems };
+  const isTimeUp = () => performance.now() > deadlineMs;
+  const ledger = await Ledger.open(client, evening);
+  try {
+    for (;;) {
+      await ledger.readOn(isTimeUp);
+      const { purchases } = ledger;
+      const isOver = isSettled(purchases);
+      if (isOver || isTimeUp()) {
+        const books = await closeBooks(around.httpUrl, evening, purchases, visits, desk.books());
+        const problems = isOver ? books.problems : ['not settled in time', ...books.problems];
+        return { ...books, problems };
+      }
     }
-    await sleep(LOOK_EVERY_MS);
+  } finally {
+    await ledger.close();
   }
 }
