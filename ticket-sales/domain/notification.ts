@@ -8,6 +8,7 @@ export interface NotificationRequest extends ZoneAddress {
   /** `<purchaseId>:<what>` */
   readonly notificationId: string;
   readonly what: Occasion;
+  /** Or the id of an order: then the zone is that of its first line, and the quantity that of all. */
   readonly purchaseId: string;
   readonly buyerId: string;
   readonly quantity: number;

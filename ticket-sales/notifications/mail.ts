@@ -3,6 +3,7 @@
 import type { NotificationRequest, Occasion } from '../domain/notification.ts';
 import { isId } from '../domain/zone.ts';
 import { JobRefused } from '../jobs/job-worker.ts';
+import { isOrderId } from '../orders/order.ts';
 
 export interface Mail {
   readonly messageId: string;
@@ -41,20 +42,22 @@ export async function mailOf(
   if (to === undefined) throw new JobRefused('the buyer has no address');
   const [subject, sentence] = WHAT[what];
   const { quantity, seats, amountMinor, currency } = notification;
+  // The lines of an order may be of several events.
+  const isOrder = isOrderId(purchaseId);
   const facts: readonly (readonly [name: string, value: string | undefined])[] = [
-    ['Event', eventId],
-    ['Zone', zoneId],
+    ['Event', isOrder ? undefined : eventId],
+    ['Zone', isOrder ? undefined : zoneId],
     ['Tickets', String(quantity)],
     ['Seats', seats.length === 0 ? undefined : seats.join(', ')],
     ['Amount', amountMinor === null ? undefined : amount(amountMinor, currency)],
-    ['Purchase', purchaseId],
+    [isOrder ? 'Order' : 'Purchase', purchaseId],
   ];
   const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : `${name}: ${value}`));
   return {
     messageId: messageIdOf(notificationId, from),
     from,
     to,
-    subject: `${subject}: ${eventId}`,
+    subject: isOrder ? subject : `${subject}: ${eventId}`,
     text: [sentence, '', ...lines, ''].join('\n'),
   };
 }

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { NotificationRequest } from '../domain/notification.ts';
 import type { JobPolicy } from '../jobs/job.ts';
+import { isOrderId } from '../orders/order.ts';
 import { SIGNATURE_HEADER, sign } from '../signature.ts';
 import type { Channel } from './channel.ts';
 
@@ -67,7 +68,7 @@ export function webhookBody(notification: NotificationRequest): Record<string, u
   const { notificationId, what, requestedAtMs, amountMinor, currency, ...rest } = notification;
   return {
     notificationId,
-    type: `purchase.${what}`,
+    type: `${isOrderId(rest.purchaseId) ? 'order' : 'purchase'}.${what}`,
     ...rest,
     ...(amountMinor === null || currency === null ? {} : { amount: { amountMinor, currency } }),
     occurredAt: new Date(requestedAtMs).toISOString(),

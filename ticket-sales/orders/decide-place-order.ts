@@ -61,6 +61,7 @@ export function requestedOrder(command: PlaceOrderCommand, place: LogPlace): Ord
       heldUntilMs: 0,
       isGivenBack: false,
     })),
+    notify: false,
   };
 }
 

@@ -22,5 +22,6 @@ export type OrderCommand = PlaceOrderCommand | CancelOrderCommand;
 
 /** What the sale hears first and an order must know: written by the sale's own tasks only. */
 export type OrderProgress =
-  | { readonly kind: 'line'; readonly purchase: Purchase }
+  /** `notify`: its zone asks for notifications. */
+  | { readonly kind: 'line'; readonly purchase: Purchase; readonly notify: boolean }
   | { readonly kind: 'payment'; readonly payment: PaymentUpdate };

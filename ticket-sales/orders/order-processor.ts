@@ -7,6 +7,7 @@ import { unreachable } from '../../base/assert.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
 import type { PurchaseChange } from '../domain/command.ts';
+import type { NotificationRequest } from '../domain/notification.ts';
 import type { PaymentRequest, RefundRequest } from '../domain/payment.ts';
 import { zoneKey } from '../domain/zone.ts';
 import { CommandRefused, mustBelongTo } from '../sale/command-refused.ts';
@@ -18,6 +19,7 @@ import { LogTime } from './log-time.ts';
 import { isOrderId, type Order } from './order.ts';
 import type { OrderCommand, OrderProgress } from './order-command.ts';
 import type { OrderDecision, OrderEffect } from './order-decision.ts';
+import { notificationsOf } from './order-notifications.ts';
 
 export const ORDER_STORES = { orders: 'orders', deadlines: 'order-deadlines' } as const;
 export const ORDER_SINKS = {
@@ -25,6 +27,7 @@ export const ORDER_SINKS = {
   commands: 'order-purchases',
   paymentRequests: 'order-payment-requests',
   refundRequests: 'order-refund-requests',
+  notificationRequests: 'order-notification-requests',
 } as const;
 
 export interface OrderProcessorOptions {
@@ -39,7 +42,8 @@ const TICK_MS = 1_000;
 const DUE_PER_TICK = 500;
 
 type Heard = OrderCommand | OrderProgress;
-type Said = Order | PurchaseChange | PaymentRequest | RefundRequest;
+type Request = PaymentRequest | RefundRequest | NotificationRequest;
+type Said = Order | PurchaseChange | Request;
 
 export class OrderProcessor implements Processor<string, Heard, string, Said> {
   readonly #options: OrderProcessorOptions;
@@ -74,7 +78,7 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
         if (order === undefined) this.#mustBelongHere(key, heard.orderId);
         return decideCancelOrder(order, place);
       case 'line':
-        return decideLine(order, heard.purchase, place);
+        return decideLine(order && toldOf(order, heard.notify), heard.purchase, place);
       case 'payment':
         return decideOrderPayment(order, heard.payment, place);
       default:
@@ -116,6 +120,7 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
         this.#deadlines.move(order.orderId, before?.deadlineMs ?? 0, order.deadlineMs);
         this.#announce(order, nowMs);
         this.#send(effects, nowMs, order.buyerId);
+        this.#notify(before, order, nowMs);
         break;
       }
       default:
@@ -144,9 +149,21 @@ export class OrderProcessor implements Processor<string, Heard, string, Said> {
     }
   }
 
+  #notify(before: Order | undefined, after: Order, nowMs: number): void {
+    for (const request of notificationsOf(before, after, nowMs)) {
+      const key = zoneKey(request.eventId, request.zoneId);
+      this.#forward(key, request, nowMs, ORDER_SINKS.notificationRequests);
+    }
+  }
+
   #forward(key: string, value: Said, timestampMs: number, sink: string): void {
     this.#context.forward({ key, value, timestampMs, headers: [] }, sink);
   }
+}
+
+/** One zone that asks for notifications is enough. */
+function toldOf(order: Order, notify: boolean): Order {
+  return order.notify || !notify ? order : { ...order, notify };
 }
 
 function sinkOf(effect: OrderEffect): string {

@@ -54,6 +54,7 @@ function commandSerde(record: Serde<CommandRecord>): Serde<OrderCommand> {
 interface ProgressRecord {
   readonly purchase: Purchase | null;
   readonly payment: Omit<PaymentUpdate, 'kind'> | null;
+  readonly notify: boolean;
 }
 
 /** Made of the schemas of what it carries, so that it never lags behind them. */
@@ -70,6 +71,7 @@ function progressSchema(): AvroSchema {
     fields: [
       field('purchase', 'purchase-status-updated'),
       field('payment', 'payment-status-updated'),
+      { name: 'notify', type: 'boolean', default: false },
     ],
   };
 }
@@ -79,16 +81,16 @@ function progressSerde(record: Serde<ProgressRecord>): Serde<OrderProgress> {
     prepare: async (topic, part) => record.prepare?.(topic, part),
     resolve: async (schemaId) => record.resolve?.(schemaId),
     decode: (bytes, start, end) => {
-      const { purchase, payment } = record.decode(bytes, start, end);
-      if (purchase !== null) return { kind: 'line', purchase };
+      const { purchase, payment, notify } = record.decode(bytes, start, end);
+      if (purchase !== null) return { kind: 'line', purchase, notify };
       if (payment !== null) return { kind: 'payment', payment: { kind: 'payment', ...payment } };
       return unreachable(payment as never);
     },
     encode: (progress, target, at) =>
       record.encode(
         progress.kind === 'line'
-          ? { purchase: progress.purchase, payment: null }
-          : { purchase: null, payment: progress.payment },
+          ? { purchase: progress.purchase, payment: null, notify: progress.notify }
+          : { purchase: null, payment: progress.payment, notify: false },
         target,
         at,
       ),

@@ -5,7 +5,7 @@
  *   order-progress ───┴> orders -> orderStatusUpdated
  *        ^                      -> ticketPurchase (purchases, confirmations, cancellations of lines),
  *        │                         by way of the intake where there is one
- *        └ tickets (the sale)   -> paymentRequested, refundRequested
+ *        └ tickets (the sale)   -> paymentRequested, refundRequested, notificationRequested
  *
  * The sale tells what happened to lines and payments of orders, and to nothing else: the topic
  * between them is as long as there are orders.
@@ -100,7 +100,10 @@ export function defineOrders(
     .addSink(sink(ORDER_SINKS.status, ORDER_TOPICS.orderStatus, serdes.order))
     .addSink(sink(ORDER_SINKS.commands, TOPICS.commands, sale.command))
     .addSink(sink(ORDER_SINKS.paymentRequests, TOPICS.paymentRequests, sale.paymentRequest))
-    .addSink(sink(ORDER_SINKS.refundRequests, TOPICS.refundRequests, sale.refundRequest));
+    .addSink(sink(ORDER_SINKS.refundRequests, TOPICS.refundRequests, sale.refundRequest))
+    .addSink(
+      sink(ORDER_SINKS.notificationRequests, TOPICS.notificationRequests, sale.notificationRequest),
+    );
 }
 
 function logged<V>(name: string, valueSerde: Serde<V>): StoreSpec<string, V> {

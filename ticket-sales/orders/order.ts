@@ -84,6 +84,8 @@ export interface Order {
   readonly paidMinor: number;
   readonly refunds: readonly OrderRefund[];
   readonly lines: readonly OrderLine[];
+  /** A zone of its lines asks for notifications: the order's buyer is told of the order. */
+  readonly notify: boolean;
 }
 
 export const LINES_MAX = 20;

@@ -143,7 +143,7 @@ export class TicketProcessor
     }
     const previous = this.#stores.purchases.get(command.purchaseId);
     const decision = decide(zone, previous, command, place, this.#facts.of(key));
-    this.#carryOut(key, decision, place.nowMs);
+    this.#carryOut(key, zone, decision, place.nowMs);
   }
 
   #settle(key: string, zone: Zone | undefined, update: PaymentUpdate, place: LogPlace): void {
@@ -157,7 +157,7 @@ export class TicketProcessor
     }
     const found = this.#stores.purchases.get(update.purchaseId);
     const decision = decidePayment(zone, found, update, place, this.#facts.of(key));
-    this.#carryOut(key, decision, place.nowMs);
+    this.#carryOut(key, zone, decision, place.nowMs);
   }
 
   #expire(purchaseId: string, nowMs: number): boolean {
@@ -168,11 +168,17 @@ export class TicketProcessor
     // The purchase decides, not its entry in the index.
     if (!isDue(purchase, nowMs)) return false;
     const cause = { nowMs, commandOffset: undefined };
-    this.#carryOut(key, decideExpiry(zone, purchase, cause, this.#facts.of(key)), nowMs);
+    this.#carryOut(key, zone, decideExpiry(zone, purchase, cause, this.#facts.of(key)), nowMs);
     return true;
   }
 
-  #carryOut(key: string, decision: PurchaseDecision, nowMs: number): void {
+  /** `before`: the zone as it was decided on. */
+  #carryOut(
+    key: string,
+    before: Zone | undefined,
+    decision: PurchaseDecision,
+    nowMs: number,
+  ): void {
     switch (decision.kind) {
       case 'refused':
         throw new CommandRefused(decision.why);
@@ -195,13 +201,19 @@ export class TicketProcessor
     }
     const { purchase } = decision;
     this.#forward(purchase.purchaseId, purchase, nowMs, SINKS.purchaseStatus);
-    if (purchase.checkout !== null) this.#tellWhoAsked(purchase, purchase.checkout, nowMs);
+    if (purchase.checkout === null) return;
+    this.#tellWhoAsked(purchase, purchase.checkout, before?.terms?.notify === true, nowMs);
   }
 
-  #tellWhoAsked(purchase: Purchase, { orderId, viaIntake }: Checkout, nowMs: number): void {
+  #tellWhoAsked(
+    purchase: Purchase,
+    { orderId, viaIntake }: Checkout,
+    notify: boolean,
+    nowMs: number,
+  ): void {
     const { progressSink, intakeSink } = this.#options;
     if (orderId !== null && progressSink !== undefined) {
-      this.#forward(orderId, { kind: 'line', purchase }, nowMs, progressSink);
+      this.#forward(orderId, { kind: 'line', purchase, notify }, nowMs, progressSink);
     }
     if (viaIntake && intakeSink !== undefined) {
       this.#forward(purchase.buyerId, purchase, nowMs, intakeSink);

@@ -253,7 +253,8 @@ class Books {
     if (before === undefined || before.state !== purchase.state) {
       const isNext = before === undefined || NEXT[before.state].includes(purchase.state);
       mustBe(`${before?.state} to ${purchase.state}`, isNext, true);
-      const notificationId = `${purchase.purchaseId}:${purchase.state}`;
+      const isLine = (purchase.checkout?.orderId ?? null) !== null;
+      const notificationId = isLine ? undefined : `${purchase.purchaseId}:${purchase.state}`;
       mustBe('notification', consequences.notification?.notificationId, notificationId);
       this.#count(`${before?.state ?? ''}-${purchase.state}`);
     } else {

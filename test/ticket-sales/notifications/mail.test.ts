@@ -32,6 +32,18 @@ describe('a mail', () => {
     });
   });
 
+  test('of an order names the order, whose lines may be of several zones and events', async () => {
+    const purchaseId = 'order-00000000-0000-8000-8000-000000000001';
+    const { subject, text } = await mail({ purchaseId });
+    expect(subject).toBe('Your tickets');
+    expect(text.split('\n').slice(2)).toEqual([
+      'Tickets: 2',
+      'Amount: 20.50 EUR',
+      `Order: ${purchaseId}`,
+      '',
+    ]);
+  });
+
   test('has a subject of its own for each occasion', async () => {
     const occasions = ['held', 'confirmed', 'rejected', 'expired', 'released'] as const;
     const more = ['payment_failed', 'cancelled', 'refunded'] as const;

@@ -128,7 +128,7 @@ class World {
   decide(zoneId: string): boolean {
     const zone = this.zones.get(zoneId)!;
     const purchase = zone.next(this.nowMs);
-    if (purchase !== undefined) this.orderLog.push({ kind: 'line', purchase });
+    if (purchase !== undefined) this.orderLog.push({ kind: 'line', purchase, notify: false });
     return purchase !== undefined;
   }
 
@@ -158,7 +158,7 @@ class World {
     this.nowMs += durationMs;
     for (const zone of this.zones.values()) {
       for (const purchase of zone.expire(this.nowMs))
-        this.orderLog.push({ kind: 'line', purchase });
+        this.orderLog.push({ kind: 'line', purchase, notify: false });
     }
     for (const order of this.orders.values()) {
       this.#carryOut(order, decideDeadline(order, this.nowMs));

@@ -4,10 +4,11 @@ import { TopologyTestDriver } from '../../../runtime/topology-test-driver.ts';
 import type { AvroSchema, SchemaRegistry } from '../../../schemas/schema-registry.ts';
 import { stringSerde } from '../../../schemas/serdes.ts';
 import type { PaymentUpdate, TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import type { NotificationRequest } from '../../../ticket-sales/domain/notification.ts';
 import type { PaymentRequest, RefundRequest } from '../../../ticket-sales/domain/payment.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import { type Zone, zoneKey } from '../../../ticket-sales/domain/zone.ts';
-import type { Order } from '../../../ticket-sales/orders/order.ts';
+import { type Order, orderIdFor } from '../../../ticket-sales/orders/order.ts';
 import type { OrderCommand } from '../../../ticket-sales/orders/order-command.ts';
 import { ORDER_STORES } from '../../../ticket-sales/orders/order-processor.ts';
 import {
@@ -18,6 +19,7 @@ import {
 import { type TicketSerdes, TOPICS, ticketSerdes } from '../../../ticket-sales/records.ts';
 import { STORES } from '../../../ticket-sales/sale/sale-stores.ts';
 import { ticketTopology } from '../../../ticket-sales/ticket-topology.ts';
+import { createZone, HOLD_TERMS } from '../sale/driven-sale.ts';
 import { lineOf, ORDER_ID, placeOrder } from './samples.ts';
 
 const START_MS = 1_700_000_000_000;
@@ -273,6 +275,70 @@ describe('an order that a zone cannot serve', () => {
     await ask(placeOrder({ lines: [lineOf('cellar'), lineOf('attic')] }));
     expect(lineStates()).toEqual(['rejected', 'rejected']);
     expect(order()?.lines.map(({ state }) => state)).toEqual(['rejected', 'rejected']);
+  });
+});
+
+describe('the buyer of an order', () => {
+  const lines = [lineOf('floor'), lineOf('stalls')];
+  const notifications = () =>
+    read<NotificationRequest>(TOPICS.notificationRequests, serdes.notificationRequest).map(
+      ({ value }) => value,
+    );
+
+  beforeEach(() => sell(createZone({ zoneId: 'stalls', terms: { ...HOLD_TERMS, notify: true } })));
+
+  test('hears of it as a whole, of each state once, where one of its zones asks for that', async () => {
+    await ask(placeOrder({ lines }));
+    const [held, ...others] = notifications();
+    expect(others).toEqual([]);
+    expect(held).toEqual({
+      ...{ notificationId: `${ORDER_ID}:held`, what: 'held', purchaseId: ORDER_ID },
+      ...{ eventId: 'gala', zoneId: 'floor', buyerId: 'ada', quantity: 4, seats: [] },
+      ...{ amountMinor: 4_000, currency: 'EUR', requestedAtMs: START_MS },
+    });
+    await ask(placeOrder({ lines }));
+    const request = paymentRequests()[0]!.value;
+    for (let time = 0; time < 2; time++) await tell(paymentOf(request));
+    await ask({ kind: 'cancelOrder', orderId: ORDER_ID });
+    const { refundId } = refundRequests()[0]!.value;
+    for (let time = 0; time < 2; time++) {
+      await tell(paymentOf(request, { status: 'refunded', refundId }));
+    }
+    expect(notifications().map(({ notificationId }) => notificationId)).toEqual(
+      ['confirmed', 'cancelled', 'refunded'].map((what) => `${ORDER_ID}:${what}`),
+    );
+  });
+
+  test('hears that it was not to be had, and that it has expired', async () => {
+    await ask(placeOrder({ lines: [lineOf('floor'), lineOf('stalls', { quantity: 7 })] }));
+    expect(order()?.reason).toBe('quantity_over_limit');
+    expect(notifications()).toMatchObject([{ what: 'rejected', purchaseId: ORDER_ID }]);
+    const orderId = orderIdFor('ada', 'key-2');
+    await ask(placeOrder({ orderId, lines }));
+    await pass(HOLD_MS + 2_000);
+    expect(notifications()).toMatchObject([
+      { what: 'held', purchaseId: orderId },
+      { what: 'expired', purchaseId: orderId },
+    ]);
+  });
+
+  test('hears of a line that is given back alone', async () => {
+    await ask(placeOrder({ lines }));
+    await tell(paymentOf(paymentRequests()[0]!.value));
+    notifications();
+    const { purchaseId, eventId, zoneId } = order()!.lines[0]!;
+    for (let time = 0; time < 2; time++) {
+      await sell({ kind: 'cancel', purchaseId, eventId, zoneId });
+    }
+    expect(notifications()).toMatchObject([
+      { notificationId: `${purchaseId}:cancelled`, zoneId, quantity: 2, amountMinor: 2_000 },
+    ]);
+  });
+
+  test('hears nothing where no zone asks for it', async () => {
+    await ask(placeOrder());
+    await tell(paymentOf(paymentRequests()[0]!.value));
+    expect([order()?.state, notifications()]).toEqual(['confirmed', []]);
   });
 });
 

@@ -139,6 +139,8 @@ function notificationOf(
 ): NotificationRequest | undefined {
   const { purchaseId, eventId, zoneId, buyerId, quantity, seats, price, state } = purchase;
   if (terms === null || !terms.notify || state === previous?.state) return undefined;
+  // Of an order the buyer hears as a whole.
+  if ((purchase.checkout?.orderId ?? null) !== null) return undefined;
   return {
     notificationId: `${purchaseId}:${state}`,
     what: state as Occasion,
