@@ -1,6 +1,7 @@
 /**
  * The audit of a ticket sale: one streaming pass over its topics, partition after partition. Reads
- * nothing but the log source and the journal; memory is bounded by the purchases of a partition.
+ * nothing but the log source and the journal; memory is bounded by the purchases of a partition, and by
+ * all payments, refunds and orders.
  */
 import type { SchemaRegistry } from '../schemas/schema-registry.ts';
 import { JournalCheck } from './checks/journal.ts';
