@@ -20,7 +20,8 @@ export interface RunPlan {
   /** The broker's clock is right. */
   readonly isLogTimeSteady: boolean;
   readonly clockErrorMsMax: number;
-  readonly absenceMs: Scenario['absenceMs'];
+  /** So long one instance stays away once; 0: none does. */
+  readonly absenceMs: number;
 }
 
 interface Size {
@@ -63,6 +64,9 @@ const SIZES: readonly Size[] = [
 
 /** What a machine may do whose time service has gone astray; sessions are shorter by far. */
 const CLOCK_ERROR_MS_MAX = 15_000;
+const ABSENCE = 0.4;
+/** Of all runs: nobody can take over there. */
+const ALONE = 0.35;
 const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
 /** How often compaction and retention look around. */
 const OFTEN_CLEANED_MS = 300;
@@ -78,8 +82,10 @@ export function drawPlan(
   const sessionTimeoutMs =
     config?.sessionTimeoutMs ?? Math.round(draw(world, size.sessionTimeoutMs));
   const drawn = engineOptions(world, applicationId, sessionTimeoutMs);
+  const instances = world.chance(ALONE) ? 1 : world.pick(2, size.instancesMax);
+  const isAbsence = absenceMs !== undefined && instances > 1 && world.chance(ABSENCE);
   return {
-    instances: world.pick(1, size.instancesMax),
+    instances,
     faultsMs: draw(world, size.faultsMs),
     quietMsMax: draw(world, size.quietMsMax),
     sessionTimeoutMs,
@@ -87,7 +93,7 @@ export function drawPlan(
     broker: { ...brokerConfig(world, sessionTimeoutMs), ...broker },
     isLogTimeSteady,
     clockErrorMsMax: given.clockErrorMsMax ?? CLOCK_ERROR_MS_MAX,
-    absenceMs,
+    absenceMs: isAbsence ? world.between(...absenceMs) : 0,
   };
 }
 

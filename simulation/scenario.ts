@@ -49,6 +49,8 @@ export interface SimulatedRun {
   readonly clock: Clock;
   /** How long things go wrong: spread the input over it. */
   readonly faultsMs: number;
+  /** So long an instance will be away, beginning within that time; 0: none will. */
+  readonly absenceMs: number;
   /** Over the same bad network as the engine's. */
   readonly kafka: KafkaClient;
   /**

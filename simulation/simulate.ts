@@ -210,6 +210,7 @@ class Run {
       random: process.random,
       clock: process.clock,
       faultsMs: this.#plan.faultsMs,
+      absenceMs: this.#plan.absenceMs,
       kafka,
       send: async (topic, partition, record) => {
         try {

@@ -126,7 +126,8 @@ export class Syncer {
     const syncOneByOne = async () => {
       for (const target of left) await target.sync();
     };
-    await Promise.all(Array.from({ length: this.#parallelMax }, syncOneByOne));
+    const width = Math.min(this.#parallelMax, targets.length);
+    await Promise.all(Array.from({ length: width }, syncOneByOne));
   }
 
   async #guard(work: Promise<void>): Promise<void> {

@@ -136,5 +136,6 @@ function isDefault(node: FieldNode, value: unknown): boolean {
   if (node.defaultValue === null) return false;
   if (node.type.kind !== 'struct') return (value as ArrayLike<unknown>).length === 0;
   const struct = value as Struct;
-  return Array.from(node.type.fields).every(([name, field]) => isDefault(field, struct[name]));
+  for (const [name, field] of node.type.fields) if (!isDefault(field, struct[name])) return false;
+  return true;
 }

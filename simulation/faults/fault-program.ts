@@ -29,7 +29,6 @@ const STOPPING_EFFECTS_MAX = 12;
 const TRANSACTIONS = /-transaction$/;
 /** In some runs clocks go right, or would not tell what follows from a jump alone. */
 const CLOCKS_APART = 0.5;
-const ABSENCE = 0.6;
 /** Points that a process comes to in the beginning. */
 const STARTING: ReadonlySet<KillPointName> = new Set(['K1', 'K2', 'K3']);
 /** Points that come once in a life, or seldom. */
@@ -38,8 +37,13 @@ const RARE: ReadonlySet<KillPointName> = new Set([...STARTING, 'K13']);
 const POINTS = [
   ...(Object.keys(KILL_POINTS) as KillPointName[]),
   'K2',
+  'K3',
+  'K4',
   'K5',
   'K6',
+  'K7',
+  'K8',
+  'K8',
   'K9',
   'K10',
   'K13',
@@ -104,7 +108,7 @@ export class FaultProgram {
     const untilMs = this.#world.nowMs + durationMs;
     this.#network.trouble = this.#trouble();
     if (this.#world.chance(CLOCKS_APART)) this.#setClocksApart();
-    if (this.#world.chance(ABSENCE)) this.#begin(this.stayAway(durationMs));
+    if (this.#plan.absenceMs > 0) this.#begin(this.stayAway(durationMs));
     while (this.#world.nowMs < untilMs) {
       await this.#sleep(this.#world.between(0, this.#plan.quietMsMax));
       const name = this.#faults[this.#world.pick(0, this.#faults.length - 1)];
@@ -217,15 +221,13 @@ export class FaultProgram {
 
   /** Until its state is too old to be trusted: others have its tasks, and what they delete is cleaned away. */
   async stayAway(durationMs: number): Promise<void> {
-    const { absenceMs } = this.#plan;
     const engine = this.#anyEngine();
-    if (absenceMs === undefined || this.#engines.length === 1) return;
     await this.#sleep(this.#world.between(0, durationMs));
     if (engine.process?.isAlive !== true || engine.process.isPaused) return;
     this.#world.count('engine away for long');
     if (this.#world.chance(0.5)) await Promise.race([engine.stop(), this.#sleep(1_000)]);
     engine.kill(false);
-    await this.#sleep(this.#world.between(...absenceMs));
+    await this.#sleep(this.#plan.absenceMs);
     engine.ensureStarted();
   }
 

@@ -14,15 +14,19 @@ export const PURCHASES_CHANGELOG = `${APPLICATION_ID}-purchases-changelog`;
 
 function memoryRegistry(): SchemaRegistry {
   const ids = new Map<string, number>();
+  /** Every process of every run registers the same objects again. */
+  const known = new Map<AvroSchema, number>();
   const schemas: AvroSchema[] = [];
+  const idOf = (schema: AvroSchema): number => {
+    const text = JSON.stringify(schema);
+    if (!ids.has(text)) ids.set(text, schemas.push(schema));
+    return ids.get(text)!;
+  };
   return {
     register: async (_subject, schema) => {
-      const text = JSON.stringify(schema);
-      const known = ids.get(text);
-      if (known !== undefined) return known;
-      schemas.push(schema);
-      ids.set(text, schemas.length);
-      return schemas.length;
+      const id = known.get(schema) ?? idOf(schema);
+      known.set(schema, id);
+      return id;
     },
     schemaById: async (id) => schemas[id - 1]!,
   };

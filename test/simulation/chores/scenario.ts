@@ -24,8 +24,8 @@ const PARTITIONS = 3;
 const CHORES_MAX = 60;
 /** Longer than tombstones stay, and than it takes to clean them away. */
 const ABSENCE_MS = [5_500, 8_000] as const;
-/** Chores go on while an instance is away: only a log that grows is cleaned. */
-const FEED_MS_MIN = 9_000;
+/** Chores go on while an instance is away, and when it is back: only a log that grows is cleaned. */
+const BACK_MS = 1_500;
 
 const topology = choresTopology();
 
@@ -62,9 +62,10 @@ class ChoresWorkload implements Workload {
   }
 
   async feed(): Promise<void> {
-    const { random, clock, faultsMs } = this.#run;
+    const { random, clock, faultsMs, absenceMs } = this.#run;
     const count = pick(random, 10, CHORES_MAX);
-    const pauseMsMax = (2 * Math.max(faultsMs, FEED_MS_MIN)) / count;
+    const feedMs = absenceMs > 0 ? Math.max(faultsMs, absenceMs + BACK_MS) : faultsMs;
+    const pauseMsMax = (2 * feedMs) / count;
     const running: Promise<void>[] = [];
     for (let number = 0; number < count; number++) {
       await clock.sleep(between(random, 0, pauseMsMax));
