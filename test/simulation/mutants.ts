@@ -6,6 +6,7 @@ import type { BrokerMutation } from '../../simulation/nodes/broker-node.ts';
 import type { EngineMutation } from '../../simulation/nodes/engine-node.ts';
 import type { Scenario, ScenarioOfSeed } from '../../simulation/scenario.ts';
 import { type RunResult, type SimulateOptions, simulate } from '../../simulation/simulate.ts';
+import { BESIDE_MUTANTS } from './mutants/beside-mutants.ts';
 import { FENCING_MUTANTS } from './mutants/fencing-mutants.ts';
 import { ORDER_MUTANTS } from './mutants/order-mutants.ts';
 import { RESTORE_MUTANTS } from './mutants/restore-mutants.ts';
@@ -31,6 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RESTORE_MUTANTS,
   ...STATE_MUTANTS,
   ...ORDER_MUTANTS,
+  ...BESIDE_MUTANTS,
 ];
 
 /** Throws when there is none of that name. */

@@ -101,8 +101,7 @@ export class OrderTrail {
   }
 
   #lines(order: Order, facts: OrderFacts): void {
-    const isConfirmed = order.state === 'confirmed';
-    for (const { purchaseId, state, quantity } of order.lines) {
+    for (const { purchaseId, state, quantity, isGivenBack } of order.lines) {
       const purchase = facts.purchase(purchaseId);
       if (purchase === undefined) {
         this.#tell(`has a line ${purchaseId} that its zone never answered`);
@@ -115,10 +114,10 @@ export class OrderTrail {
       if (purchase.state !== state)
         this.#tell(`takes ${purchaseId}, ${purchase.state}, for ${state}`);
       this.#ends(order, purchase, facts);
-      this.#commands(order, purchase, facts);
+      this.#commands(purchaseId, isGivenBack, facts);
     }
     const isOneLeft = order.lines.some(({ state }) => state === 'confirmed');
-    if (isConfirmed && !isOneLeft) this.#tell('has no line that is confirmed');
+    if (order.state === 'confirmed' && !isOneLeft) this.#tell('has no line that is confirmed');
   }
 
   /** Confirmed with all its lines, but for those that were given back later; or with none. */
@@ -133,17 +132,17 @@ export class OrderTrail {
   }
 
   /** Each once: what is decided again was decided in a transaction that has not been. */
-  #commands(order: Order, { purchaseId }: Purchase, facts: OrderFacts): void {
+  #commands(purchaseId: string, isGivenBack: boolean, facts: OrderFacts): void {
     const times = (...kinds: LineCommand[]) =>
       kinds.reduce((sum, kind) => sum + facts.sentFor(purchaseId, kind), 0);
     const asked = times('purchase', 'rejectPurchase');
     if (asked !== 1) this.#tell(`asked for ${purchaseId} ${asked} times`);
     const confirmed = times('confirmHold');
-    const mayConfirm = this.states.has('paid') ? 1 : 0;
-    if (confirmed !== mayConfirm) this.#tell(`confirmed ${purchaseId} ${confirmed} times`);
+    const mustConfirm = this.states.has('paid') ? 1 : 0;
+    if (confirmed !== mustConfirm) this.#tell(`confirmed ${purchaseId} ${confirmed} times`);
     const cancelled = times('cancel');
-    const mayCancel = order.state === 'confirmed' ? 0 : 1;
-    if (cancelled > mayCancel) this.#tell(`gave ${purchaseId} back ${cancelled} times`);
+    const mustCancel = isGivenBack ? 1 : 0;
+    if (cancelled !== mustCancel) this.#tell(`gave ${purchaseId} back ${cancelled} times`);
   }
 
   /** Each end has its cause in the logs. */
