@@ -101,12 +101,20 @@ export class OrderBuyers {
   }
 
   async #open(): Promise<void> {
-    const { events, zones } = this.plan;
-    const defined = this.extent === 'everything' ? events : [];
-    const opening = defined.map((event) =>
-      this.sender.send(TOPICS.events, serdes.event, event.eventId, event),
-    );
-    await Promise.all([...opening, ...zones.map((zone) => this.#command(zone))]);
+    const opening = this.plan.zones.map((zone) => this.#command(zone));
+    if (this.extent === 'everything') opening.push(...this.#define());
+    await Promise.all(opening);
+  }
+
+  #define(): Promise<void>[] {
+    const { events, customers } = this.plan;
+    return [
+      ...events.map((event) => this.sender.send(TOPICS.events, serdes.event, event.eventId, event)),
+      ...customers.map((customerId) => {
+        const customer = { customerId, name: customerId, email: null };
+        return this.sender.send(TOPICS.customers, serdes.customer, customerId, customer);
+      }),
+    ];
   }
 
   async #order(key: string): Promise<void> {

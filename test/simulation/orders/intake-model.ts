@@ -1,14 +1,15 @@
-/** Limits per customer and event: what came through the intake keeps them, and is what the intake counts. */
+/** Limits per customer and event, and who may buy: what came through the intake keeps them, and is what the intake counts. */
 import type { StoreContent } from '../../../simulation/scenario.ts';
 import type { EventDefinition } from '../../../ticket-sales/domain/event.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import type { CustomerTickets } from '../../../ticket-sales/intake/admission.ts';
 import { INTAKE_STORES } from '../../../ticket-sales/intake/intake-processors.ts';
 import { PARTITIONS } from '../sale.ts';
+import type { SalePlan } from './plan.ts';
 import { entriesOf } from './stored-orders.ts';
 
 export function intakeIsRight(
-  events: readonly EventDefinition[],
+  { events, customers }: SalePlan,
   purchases: ReadonlyMap<string, Purchase>,
   stores: readonly StoreContent[],
 ): string[] {
@@ -17,6 +18,11 @@ export function intakeIsRight(
     ({ state, checkout }) =>
       checkout?.viaIntake === true && (state === 'held' || state === 'confirmed'),
   );
+  for (const { purchaseId, eventId, buyerId } of live) {
+    const event = events.find((each) => each.eventId === eventId);
+    if (event?.customers !== 'registered' || customers.includes(buyerId)) continue;
+    violations.push(`${purchaseId} is of ${buyerId}, who is not registered`);
+  }
   const wanted = Map.groupBy(
     live.filter(({ eventId }) => maxOf(events, eventId) > 0),
     ({ buyerId, eventId }) => `${buyerId}/${eventId}`,

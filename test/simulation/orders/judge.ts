@@ -12,6 +12,7 @@ import { IN_TOPICS } from './app.ts';
 import type { OrderBuyers } from './buyers.ts';
 import { intakeIsRight } from './intake-model.ts';
 import { type Logged, type Logs, readLogs } from './logs.ts';
+import { notificationsAreRight } from './notification-model.ts';
 import { moneyOf } from './order-money.ts';
 import { type OrderFacts, OrderTrail } from './order-trail.ts';
 import type { SalePlan } from './plan.ts';
@@ -66,10 +67,11 @@ export async function judge(
     ...journalIsKept(logs, journal, purchases),
     ...deadLettersAreExplained(logs, journal),
     ...ordersAreKept(trails, stores),
+    ...notificationsAreRight(logs, plan),
   );
   if (extent === 'orders') return violations;
   violations.push(
-    ...intakeIsRight(plan.events, purchases, stores),
+    ...intakeIsRight(plan, purchases, stores),
     ...reportsAreRight(logs.inventory, purchases, stores),
   );
   return violations;

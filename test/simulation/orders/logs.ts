@@ -3,6 +3,7 @@ import { fromBytes, type Serde } from '../../../schemas/serde.ts';
 import type { Outcome } from '../../../simulation/scenario.ts';
 import type { ReadRecord } from '../../../simulation/topic-reader.ts';
 import type { PaymentUpdate, TicketCommand } from '../../../ticket-sales/domain/command.ts';
+import type { NotificationRequest } from '../../../ticket-sales/domain/notification.ts';
 import type { PaymentRequest, RefundRequest } from '../../../ticket-sales/domain/payment.ts';
 import type { Purchase } from '../../../ticket-sales/domain/purchase.ts';
 import type { Order } from '../../../ticket-sales/orders/order.ts';
@@ -32,6 +33,7 @@ export interface Logs {
   readonly paymentRequests: Log<PaymentRequest>;
   readonly refundRequests: Log<RefundRequest>;
   readonly inventory: Log<InventoryUpdated>;
+  readonly notifications: Log<NotificationRequest>;
   /** By the topic that they were for. */
   readonly deadLetters: ReadonlyMap<string, readonly ReadRecord[]>;
 }
@@ -63,6 +65,7 @@ export async function readLogs(outcome: Outcome, extent: Extent): Promise<Logs> 
     paymentRequests: await read(TOPICS.paymentRequests, serdes.paymentRequest),
     refundRequests: await read(TOPICS.refundRequests, serdes.refundRequest),
     inventory: await read(TOPICS.inventory, serdes.inventory),
+    notifications: await read(TOPICS.notificationRequests, serdes.notificationRequest),
     deadLetters,
   };
 }

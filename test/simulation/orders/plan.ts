@@ -16,13 +16,15 @@ import { partitionOf } from './app.ts';
 /** Holds live so long at most, where they do not live for minutes. */
 export const HOLD_MS_MAX = 3_000;
 const EVENTS = ['event-0', 'event-1'] as const;
-const BUYERS_MAX = 4;
+const BUYERS = ['buyer-1', 'buyer-2', 'buyer-3', 'buyer-4'] as const;
 const PRICE_MINOR = 4_500;
 
 type Address = Pick<CreateZoneCommand, 'eventId' | 'zoneId'>;
 
 export class SalePlan {
   readonly events: readonly EventDefinition[];
+  /** Who is registered. */
+  readonly customers: readonly string[];
   readonly zones: readonly CreateZoneCommand[];
   readonly orders: number;
   readonly purchases: number;
@@ -35,9 +37,10 @@ export class SalePlan {
       name: eventId,
       venueId: null,
       startsAtMs: null,
-      customers: 'anyone',
+      customers: this.#chance(0.25) ? 'registered' : 'anyone',
       customerMax: this.#chance(0.7) ? pick(random, 2, 5) : 0,
     }));
+    this.customers = BUYERS.filter(() => this.#chance(0.7));
     const zones = pick(random, 2, 4);
     this.zones = Array.from({ length: zones }, (_, index) => this.#zone(addressOf(index)));
     this.orders = pick(random, 2, 5 + Math.min(15, faultsMs / 2_000));
@@ -45,7 +48,7 @@ export class SalePlan {
   }
 
   buyer(): string {
-    return `buyer-${pick(this.#random, 1, BUYERS_MAX)}`;
+    return BUYERS[pick(this.#random, 0, BUYERS.length - 1)]!;
   }
 
   /** `key`: what makes it the same order, or another one. */
@@ -104,6 +107,7 @@ export class SalePlan {
       customerMax: this.#chance(0.2) ? 4 : 0,
       fees: this.#chance(0.3) ? { perTicketMinor: 150, perPurchaseMinor: 99 } : null,
       layout,
+      notify: this.#chance(0.4),
     };
     const isFree = isPlain && this.#chance(0.25);
     return {
