@@ -129,9 +129,19 @@ const FORMATS = {
   uri: (text: string) => URL.canParse(text),
 };
 
-function compile(document: OpenApiDocument, schema: Json) {
+/** One for each document: to make one takes longer than all that is done with it. */
+const ajvs = new WeakMap<OpenApiDocument, Ajv2020>();
+
+function ajvOf(document: OpenApiDocument): Ajv2020 {
+  const known = ajvs.get(document);
+  if (known !== undefined) return known;
   const ajv = new Ajv2020({ strict: false, unicodeRegExp: true, formats: FORMATS });
   ajv.addSchema({ $id: 'openapi.json', components: document.components });
+  ajvs.set(document, ajv);
+  return ajv;
+}
+
+function compile(document: OpenApiDocument, schema: Json) {
   const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.json#/');
-  return ajv.compile(JSON.parse(text) as Json);
+  return ajvOf(document).compile(JSON.parse(text) as Json);
 }
