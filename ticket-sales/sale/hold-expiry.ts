@@ -7,9 +7,9 @@
  *     about to be read, finds it alive.
  * X3. Where no hold ends, a tick compares two numbers. Whatever is ended lies behind `#first` from
  *     then on, so that no tick walks over what earlier ones have deleted.
- * X4. However many end at once, input goes on: a tick takes WORK_MS at most, and what is ended between
- *     two commits is bounded, so that transactions, and whoever waits for them, stay short. Where the
- *     clock stands still (in a simulation), that bound is the only one.
+ * X4. However many end at once, input goes on: what a tick takes is bounded, and so is what is done
+ *     between two commits, so that transactions, and whoever waits for them, stay short. Where the clock
+ *     stands still (in a simulation), their number is the only bound.
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Cancellable, ProcessorContext } from '../../topology/processor.ts';
@@ -21,6 +21,8 @@ const BUSY_TICK_MS = 1;
 const GRACE_MS = 1_000;
 /** Of one tick: a little less than a slice of input may take. */
 const WORK_MS = 4;
+/** Of all ticks between two commits. */
+const WORK_PER_COMMIT_MS = 20;
 /** Looking at the clock costs a tenth of ending a hold. */
 const CLOCK_EVERY_HOLDS = 16;
 export const HOLDS_PER_COMMIT = 1_000;
@@ -39,7 +41,9 @@ export class HoldExpiry {
   /** No hold that is not among those lies before this key of the index. */
   #first = '';
   #firstEndsAtMs = 0;
-  #endedSinceCommit = 0;
+  /** Since the last commit. */
+  #ended = 0;
+  #workedMs = 0;
   #tickMs = IDLE_TICK_MS;
   #schedule: Cancellable;
   #streamTimeMs = -1;
@@ -65,7 +69,8 @@ export class HoldExpiry {
 
   /** What was ended until now is on its way: the next transaction may end as many again. */
   committing(): void {
-    this.#endedSinceCommit = 0;
+    this.#ended = 0;
+    this.#workedMs = 0;
   }
 
   #tick(): void | Promise<void> {
@@ -76,17 +81,28 @@ export class HoldExpiry {
   }
 
   async #endSome(nowMs: number): Promise<void> {
-    if (this.#endedSinceCommit >= HOLDS_PER_COMMIT) return;
+    if (this.#isEnoughForCommit()) return;
+    const beganAtMs = this.#context.currentMonotonicMs();
+    await this.#endFor(WORK_MS, nowMs);
+    this.#workedMs += this.#context.currentMonotonicMs() - beganAtMs;
+    if (this.#isEnoughForCommit()) this.#context.commit();
+  }
+
+  #isEnoughForCommit(): boolean {
+    return this.#ended >= HOLDS_PER_COMMIT || this.#workedMs >= WORK_PER_COMMIT_MS;
+  }
+
+  async #endFor(durationMs: number, nowMs: number): Promise<void> {
     const dueBefore = timeKey(nowMs - GRACE_MS + 1);
-    const untilMs = this.#context.currentMonotonicMs() + WORK_MS;
+    const untilMs = this.#context.currentMonotonicMs() + durationMs;
     for (let looked = 1; looked <= HOLDS_PER_COMMIT; looked++) {
       if (this.#next === this.#ahead.length) await this.#readAhead(dueBefore);
       const key = this.#ahead[this.#next];
       // Partition time may turn out to be less than was thought when it was read.
       if (key === undefined || key >= dueBefore) return;
       this.#next++;
-      if (this.#expire(key.slice(key.indexOf('/') + 1), nowMs)) this.#endedSinceCommit++;
-      if (this.#endedSinceCommit >= HOLDS_PER_COMMIT) return this.#context.commit();
+      if (this.#expire(key.slice(key.indexOf('/') + 1), nowMs)) this.#ended++;
+      if (this.#ended >= HOLDS_PER_COMMIT) return;
       const isTimeToLook = looked % CLOCK_EVERY_HOLDS === 0;
       if (isTimeToLook && this.#context.currentMonotonicMs() >= untilMs) return;
     }

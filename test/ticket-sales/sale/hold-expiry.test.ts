@@ -60,6 +60,14 @@ class Stage {
     await this.#punctuator?.(0);
   }
 
+  /** With a commit after each: the next one may do as much again. */
+  async ticks(count: number): Promise<void> {
+    for (let done = 0; done < count; done++) {
+      await this.tick();
+      this.expiry.committing();
+    }
+  }
+
   /** What was ended since the last look. */
   endedNow(): number {
     return this.ended.splice(0).length;
@@ -89,18 +97,27 @@ describe('holds that end at the same time', () => {
   test('are ended until a tick has taken its time; the next one goes on', async () => {
     stage.add(100);
     stage.workMs = 0.2;
-    await stage.tick();
-    const first = stage.endedNow();
-    // 4 ms are 20 of them, and the clock is looked at now and then only.
-    expect(first).toBe(32);
-    for (let ended = first; ended < 100; ) {
-      await stage.tick();
-      const more = stage.endedNow();
-      expect(more).toBeGreaterThan(0);
-      expect(more).toBeLessThanOrEqual(32);
-      ended += more;
+    const ended: number[] = [];
+    while (stage.holds.size > 0) {
+      await stage.ticks(1);
+      ended.push(stage.endedNow());
     }
-    expect(stage.holds.size).toBe(0);
+    // 4 ms are 20 of them, and the clock is looked at now and then only.
+    expect(ended).toEqual([32, 32, 32, 4]);
+  });
+
+  test('take no more than some time of a transaction, though each tick takes a little', async () => {
+    stage.add(200);
+    stage.workMs = 0.2;
+    const ended: number[] = [];
+    for (let ticks = 0; ticks < 5; ticks++) {
+      await stage.tick();
+      ended.push(stage.endedNow());
+    }
+    expect([ended, stage.commitsWanted]).toEqual([[32, 32, 32, 32, 0], 1]);
+    stage.expiry.committing();
+    await stage.tick();
+    expect(stage.endedNow()).toBe(32);
   });
 
   test('are ended by so many per transaction, where each tick would have time for more', async () => {
@@ -131,13 +148,13 @@ describe('holds that end at the same time', () => {
   test('and were paid after they had been read ahead do not count, and hold up nobody', async () => {
     stage.add(HOLDS_PER_COMMIT);
     stage.workMs = 1;
-    await stage.tick();
+    await stage.ticks(1);
     const before = stage.endedNow();
     stage.workMs = 0;
     for (const key of stage.holds) stage.paid.add(key.slice(key.indexOf('/') + 1));
     stage.add(5, END_MS + 1, 'q');
     stage.streamTimeMs += 1;
-    for (let times = 0; times < 3; times++) await stage.tick();
+    await stage.ticks(3);
     expect([before < HOLDS_PER_COMMIT, stage.ended, stage.holds.size]).toEqual([
       true,
       ['q00000', 'q00001', 'q00002', 'q00003', 'q00004'],
@@ -150,11 +167,11 @@ describe('a hold', () => {
   test('that is added before those that were read ahead is found', async () => {
     stage.add(40);
     stage.workMs = 1;
-    await stage.tick();
+    await stage.ticks(1);
     stage.add(1, END_MS - 500, 'early');
     stage.add(1, END_MS + 500, 'late');
     stage.streamTimeMs += 500;
-    for (let times = 0; times < 5; times++) await stage.tick();
+    await stage.ticks(5);
     expect(stage.ended).toContain('early00000');
     expect(stage.ended).toContain('late00000');
     expect([stage.ended.length, stage.holds.size]).toEqual([42, 0]);
@@ -167,14 +184,14 @@ describe('a hold', () => {
     await stage.tick();
     // No record came for a while; then one that had been on its way.
     stage.monotonicMs += 10_000 + GRACE_MS;
-    await stage.tick();
+    await stage.ticks(1);
     const ended = stage.endedNow();
     expect([ended > 0, ended < 40]).toEqual([true, true]);
     stage.streamTimeMs = END_MS - 5_000;
     await stage.tick();
     expect(stage.endedNow()).toBe(0);
     stage.streamTimeMs = END_MS + GRACE_MS;
-    for (let times = 0; times < 3; times++) await stage.tick();
+    await stage.ticks(3);
     expect([ended + stage.endedNow(), stage.holds.size]).toEqual([40, 0]);
   });
 
