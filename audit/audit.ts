@@ -135,6 +135,8 @@ function contextOf(
   parts: Pick<AuditContext, 'findings' | 'fates' | 'money' | 'festival'>,
   { registry, onProgress }: AuditOptions,
 ): AuditContext {
+  const boundsOf = (topic: string, partition: number) =>
+    sample.bounds.get(`${topic}-${partition}`) ?? NOTHING;
   let done = 0;
   let total = 0;
   for (const { startOffset, endOffset } of sample.bounds.values()) total += endOffset - startOffset;
@@ -142,10 +144,9 @@ function contextOf(
     ...parts,
     orders: undefined,
     records: saleRecords(registry),
-    open: (topic, partition) => {
-      const bounds = sample.bounds.get(`${topic}-${partition}`) ?? NOTHING;
-      return source.read(topic, partition, bounds)[Symbol.asyncIterator]();
-    },
+    startOf: (topic, partition) => boundsOf(topic, partition).startOffset,
+    open: (topic, partition) =>
+      source.read(topic, partition, boundsOf(topic, partition))[Symbol.asyncIterator](),
     progress: (offsets) => {
       done += offsets;
       onProgress?.(done, total);

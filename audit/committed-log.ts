@@ -62,7 +62,7 @@ export class CommittedLog {
   readonly #open = new Map<number, LogTransaction>();
   #isInBatch = false;
   #isKept = false;
-  #nextOffset = -1;
+  #nextOffset: number;
 
   constructor(
     topic: string,
@@ -76,6 +76,7 @@ export class CommittedLog {
     this.#visitAborted = visitAborted;
     this.#transactions = new PartitionTransactions(topic, partition, context);
     this.#answers = context.open(topic, partition);
+    this.#nextOffset = context.startOf(topic, partition);
   }
 
   placeOf(offset: number): string {
@@ -191,7 +192,7 @@ export class CommittedLog {
   }
 
   #countHoles(header: BatchHeader, last: number): void {
-    if (this.#nextOffset >= 0) this.holes += header.baseOffset - this.#nextOffset;
+    this.holes += Math.max(0, header.baseOffset - this.#nextOffset);
     this.holes += last - header.baseOffset + 1 - header.recordCount;
     this.#nextOffset = last + 1;
   }

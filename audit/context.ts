@@ -17,6 +17,8 @@ export interface AuditContext {
   readonly orders: OrderAudit | undefined;
   /** Raw batches of the partition, from its start to its end as it was sampled. */
   readonly open: (topic: string, partition: number) => AsyncIterator<RawBatches>;
+  /** Where the partition begins: what is missing behind it has been compacted. */
+  readonly startOf: (topic: string, partition: number) => number;
   /** So many offsets more have been read. */
   readonly progress: (offsets: number) => void;
 }

@@ -48,6 +48,10 @@ export async function auditTask(task: TaskToAudit, context: AuditContext): Promi
   const purchasesWritten = await checkPurchaseChangelog(changelogs[1], fold, pass.life, context);
   // What is wrong by itself has been told: it need not be told as a torn transaction again.
   if (findings.total === violationsBefore) pass.checkTransactions(zonesWritten, purchasesWritten);
+  else if (!pass.life.isIdle && logs.status.holes > 0) {
+    const what = 'outcomes were compacted away, without which held purchases cannot be followed';
+    findings.notValid(`${TASK_TOPICS.status}-${partition}: ${what}`);
+  }
   const all = [pass.commands, ...Object.values(logs), ...changelogs];
   const recordCount = all.reduce((sum, each) => sum + each.recordCount, payments.recordCount);
   return {
