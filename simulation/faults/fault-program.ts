@@ -7,7 +7,7 @@ import { CALM, type Direction, type Network, type NetworkTrouble } from '../netw
 import type { BrokerNode } from '../nodes/broker-node.ts';
 import type { EngineNode } from '../nodes/engine-node.ts';
 import type { RunPlan } from '../run-plan.ts';
-import type { WallClock } from '../world/process.ts';
+import type { Process, WallClock } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { KILL_POINTS, type KillPointName } from './kill-points.ts';
 
@@ -48,8 +48,10 @@ const POINTS = [
   'K10',
   'K13',
   'K13',
+  'K13',
 ] as const;
-const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'EndTxn'];
+/** Of a zombie; the one in the middle is what its generation fences. */
+const LAST_REQUESTS = ['Produce', 'TxnOffsetCommit', 'TxnOffsetCommit', 'EndTxn'];
 
 /** A late second one of these acts on the next transaction: the hole that transactions V2 closed. */
 const ONCE_UNDER_V1: ReadonlySet<string> = new Set([
@@ -192,17 +194,12 @@ export class FaultProgram {
   async pauseInCommit(): Promise<void> {
     const { process } = this.#anyEngine();
     if (process === undefined || !process.isAlive || process.isPaused) return;
-    const last = this.#world.oneOf(LAST_REQUESTS);
-    process.atEffect(
-      1,
-      () => {
-        this.#world.count('engine paused in a commit');
-        process.pause();
-      },
-      last,
-    );
+    const pause = () => {
+      this.#world.count('engine paused in a commit');
+      process.pause();
+    };
+    if (!(await this.#meet(process, this.#world.oneOf(LAST_REQUESTS), 1, pause))) return;
     await this.#sleepSessions(1.1, 1.6);
-    process.atEffect(Number.POSITIVE_INFINITY, () => {});
     process.resume();
   }
 
@@ -238,18 +235,12 @@ export class FaultProgram {
   async hideCommit(): Promise<void> {
     const { process, name } = this.#anyEngine();
     if (process === undefined || !process.isAlive || process.isPaused) return;
-    const hidden = Promise.withResolvers<boolean>();
     const hide = () => {
       this.#world.count('commit left unknown');
       this.#network.block(name, ['toClient'], TRANSACTIONS);
-      hidden.resolve(true);
     };
     // Not always the first one of a life: what is unknown then is the difference to one that is known.
-    process.atEffect(this.#world.pick(1, 3), hide, 'sent EndTxn');
-    const isOver = this.#sleepSessions(0.5, 1).then(() => false);
-    const isHidden = await Promise.race([hidden.promise, isOver]);
-    process.atEffect(Number.POSITIVE_INFINITY, () => {});
-    if (!isHidden) return;
+    if (!(await this.#meet(process, 'sent EndTxn', this.#world.pick(1, 3), hide))) return;
     await this.#sleep(this.#world.between(0.9, 1.2) * this.#plan.engine.transactionTimeoutMs!);
     this.#network.unblock(name);
   }
@@ -371,6 +362,23 @@ export class FaultProgram {
       lateMsMax: this.#world.between(10, LATE_MAX * this.#plan.sessionTimeoutMs),
       neverTwice: this.#plan.broker['transaction.version'] === '2' ? NONE : ONCE_UNDER_V1,
     };
+  }
+
+  /** Acts when the process comes to such an effect for the n-th time; false: it did not within a while. */
+  async #meet(process: Process, effect: string, nth: number, act: () => void): Promise<boolean> {
+    const { promise: met, resolve } = Promise.withResolvers<boolean>();
+    process.atEffect(
+      nth,
+      () => {
+        act();
+        resolve(true);
+      },
+      effect,
+    );
+    const isOver = this.#sleepSessions(0.5, 1).then(() => false);
+    const isMet = await Promise.race([met, isOver]);
+    process.atEffect(Number.POSITIVE_INFINITY, () => {});
+    return isMet;
   }
 
   #anyEngine(): EngineNode {
