@@ -48,6 +48,14 @@ export function added({ headers }: Letter, name: string): string | undefined {
   return headers.find(({ key }) => key === name)?.value?.toString();
 }
 
+/** Where the record was that it is about. */
+export function placeOf(letter: Letter): string {
+  const [partition, offset] = ['partition', 'offset'].map((name) =>
+    added(letter, `__streams.errors.${name}`),
+  );
+  return `${partition}@${offset}`;
+}
+
 /** What must be of the original in its letter: key, value (its beginning, if it is long), all headers. */
 function originalOf({ key, value, headers }: Letter): string {
   const hash = createHash('sha256').update(JSON.stringify([key?.toString('latin1') ?? null]));

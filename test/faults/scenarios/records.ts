@@ -1,8 +1,8 @@
 /** Records that should not be there: a whole range of commands again, and poison of many kinds. */
 import { endOffsets, readTopic } from '../../../bench/sale-client.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
-import { deadLetters, expectLetters } from '../kit/dead-letters.ts';
-import { type Poison, plant } from '../kit/poisons.ts';
+import { deadLetters, expectLetters, placeOf } from '../kit/dead-letters.ts';
+import { type Poison, plant, plantUnknown } from '../kit/poisons.ts';
 import type { Stage } from '../kit/stage.ts';
 import { type Evidence, expect, type Scenario } from '../scenario.ts';
 
@@ -48,6 +48,27 @@ async function poisoned(stage: Stage, harm: () => Promise<void>): Promise<Eviden
   return { planted: planted.length, 'dead letters, whole': planted.length };
 }
 
+async function unknownCommands(stage: Stage, harm: () => Promise<void>): Promise<Evidence> {
+  const before = new Set((await deadLetters(stage)).map(placeOf));
+  const planted: Poison[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    planted.push(await plantUnknown(stage, round));
+    await harm();
+  }
+  const later = async () =>
+    (await deadLetters(stage)).filter((letter) => !before.has(placeOf(letter)));
+  await stage.until('their dead letters', async () => (await later()).length >= ROUNDS);
+  expectLetters(await later(), planted);
+  return { 'unknown commands, after the judgement': ROUNDS };
+}
+
+const unharmed = async () => {};
+
+async function killed(stage: Stage): Promise<void> {
+  await (await stage.instance()).kill('SIGKILL');
+  await stage.started();
+}
+
 export const recordScenarios: readonly Scenario[] = [
   {
     name: 'commands-replayed',
@@ -67,18 +88,16 @@ export const recordScenarios: readonly Scenario[] = [
   {
     name: 'poison',
     about:
-      'records that cannot be used, of 16 kinds: dead letters with their bytes and headers, and nobody waits',
+      'records that cannot be used, of 16 kinds: dead letters with bytes and headers, nobody waits',
     on: 'kafka',
-    run: (stage) => poisoned(stage, async () => {}),
+    run: (stage) => poisoned(stage, unharmed),
+    afterwards: (stage) => unknownCommands(stage, unharmed),
   },
   {
     name: 'poison-and-kill',
     about: 'the same, and a SIGKILL after each round',
     on: 'kafka',
-    run: (stage) =>
-      poisoned(stage, async () => {
-        await (await stage.instance()).kill('SIGKILL');
-        await stage.started();
-      }),
+    run: (stage) => poisoned(stage, () => killed(stage)),
+    afterwards: (stage) => unknownCommands(stage, () => killed(stage)),
   },
 ];
