@@ -112,8 +112,7 @@ export const lostLogScenarios: readonly Scenario[] = [
   },
   {
     name: 'source-recreated',
-    about:
-      'the commands deleted and created anew: Kafka forgets the offsets, nothing new is skipped',
+    about: 'the commands deleted and created anew: refused, until an operator sets the offsets',
     on: 'kafka',
     run: soldOut,
     afterwards: async (stage) => {
@@ -123,6 +122,13 @@ export const lostLogScenarios: readonly Scenario[] = [
       await stage.load.replay();
       const partitions = await partitionsOf(operator.admin, TOPICS.commands);
       const ends = await operator.admin.listOffsets(partitions, 'latest', 'read_uncommitted');
+      const told = await refused(stage, 'LOG_LOST');
+      // It is new on purpose: the operator says where to go on, in each input of the task.
+      const inputs = [...partitions, ...(await partitionsOf(operator.admin, TOPICS.payments))];
+      const begin = inputs.map(
+        (one) => [partitionKey(one.topic, one.partition), { ...one, offset: 0 }] as const,
+      );
+      await operator.commit(stage.applicationId, new Map(begin));
       await stage.started();
       const group = stage.applicationId;
       await stage.until('the new commands to be consumed', async () => {
@@ -132,19 +138,25 @@ export const lostLogScenarios: readonly Scenario[] = [
         const positionOf = (key: string) => Math.max(0, committed.get(key)?.offset ?? 0);
         return [...ends].every(([key, { offset }]) => positionOf(key) >= offset);
       });
-      return { 'consumed anew': [...ends.values()].reduce((sum, { offset }) => sum + offset, 0) };
+      return {
+        refused: told,
+        'consumed anew': [...ends.values()].reduce((sum, { offset }) => sum + offset, 0),
+      };
     },
   },
   {
     name: 'partitions-added',
-    about: 'the commands get another partition: refused',
+    about: 'the commands get another partition, then the payments as well: refused',
     on: 'kafka',
     run: soldOut,
     afterwards: async (stage) => {
       const operator = await stopped(stage, 'SIGTERM');
       const { length } = await partitionsOf(operator.admin, TOPICS.commands);
       await operator.addPartitions(TOPICS.commands, length + 1);
-      return { partitions: length + 1, refused: await refused(stage, 'PARTITIONS_CHANGED') };
+      const unequal = await refused(stage, 'TOPOLOGY_INVALID');
+      await operator.addPartitions(TOPICS.payments, length + 1);
+      const changed = await refused(stage, 'PARTITIONS_CHANGED');
+      return { partitions: length + 1, 'refused as unequal': unequal, 'as changed': changed };
     },
   },
 ];
