@@ -1,6 +1,6 @@
 /** The sale as a child process, as a user starts it: to be killed, restarted, and looked at from outside. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { freePort } from './apache-kafka.ts';
 
@@ -85,7 +85,10 @@ export async function saleProcess(options: SaleProcessOptions): Promise<SaleProc
     ready: async (timeoutMs = 60_000) => {
       const deadlineMs = performance.now() + timeoutMs;
       for (;;) {
-        if (hasEnded()) throw new Error(`the sale ended while starting, see ${logFile}`);
+        if (hasEnded()) {
+          const said = readFileSync(logFile, 'utf8').trim().split('\n').at(-1);
+          throw new Error(`the sale ended while starting, see ${logFile}: ${said}`);
+        }
         const answer = await fetch(`${httpUrl}/readyz`).catch(() => undefined);
         if (answer?.ok === true) return;
         if (performance.now() > deadlineMs)
