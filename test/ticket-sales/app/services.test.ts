@@ -271,8 +271,11 @@ describe('in processes of their own', () => {
       const answer = await fetch(`http://127.0.0.1:${probesPort}/${name}`);
       return { status: answer.status, text: await answer.text() };
     };
+    // It works before it listens: nobody is to ask it for work.
+    await expect
+      .poll(() => probe('readyz').catch(() => undefined), { timeout: 10_000 })
+      .toMatchObject({ status: 200 });
     expect((await probe('livez')).status).toBe(200);
-    await expect.poll(async () => (await probe('readyz')).status).toBe(200);
     // Those before the kill were told by the process that is gone.
     const { text } = await probe('metrics');
     expect(text).toMatch(
