@@ -39,7 +39,8 @@ export async function receive(
   const beganMs = performance.now();
   for (const [index, buyer] of buyers.entries()) {
     const dueMs = beganMs + (index * forMs) / buyers.length;
-    if (dueMs > performance.now()) await sleep(dueMs - performance.now());
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     await gate.enter();
     gate.leaveAfter(visit(buyer, around).then((done) => visits.push(done)));
   }
