@@ -65,10 +65,12 @@ export class MarkerWriter {
     if (error === Errors.KAFKA_STORAGE_ERROR) {
       throw new MillraceError('STORE_IO', `No marker in ${target.topic}-${target.partition}`);
     }
-    // Any other refusal is final: the producer's transaction is over there in some other way.
+    // Any other refusal is final: the producer's transaction is over there in some other way. Offsets
+    // that are pending now are a later transaction's: a marker that comes late must not drop them.
     if (error !== Errors.NONE) {
       const facts = { ...target, producerId, producerEpoch };
       this.#log.warn({ ...facts, error: errorName(error) }, 'transaction marker refused');
+      return;
     }
     if (target.topic !== OFFSETS_TOPIC) return;
     this.#offsets.completeTransaction({
