@@ -12,7 +12,7 @@ import type { Cancellable, PunctuationType, Punctuator } from '../topology/proce
 export interface DuePunctuation {
   /** The node that scheduled it. */
   readonly nodeName: string;
-  /** What the punctuator is to be called with: the time given to due(). */
+  /** What the punctuator is to be called with. */
   readonly timestampMs: number;
   readonly punctuator: Punctuator;
 }
@@ -53,10 +53,11 @@ export class PunctuationQueue {
   }
 
   /**
-   * What is due at `nowMs`, earliest first. Run each before taking the next: a punctuator may cancel
+   * What is due at `nowMs`, earliest first, and to be told `toldMs`: another clock's time, where the one
+   * that schedules is not the one that punctuators know. Run each before taking the next: a punctuator may cancel
    * another one. What a punctuator schedules meanwhile waits for the next call.
    */
-  *due(nowMs: number): Generator<DuePunctuation, void, void> {
+  *due(nowMs: number, toldMs = nowMs): Generator<DuePunctuation, void, void> {
     const firstLater = this.#schedules.findIndex((schedule) => schedule.dueMs > nowMs);
     const due = this.#schedules.splice(0, firstLater === -1 ? this.#schedules.length : firstLater);
     for (const schedule of due) {
@@ -65,7 +66,7 @@ export class PunctuationQueue {
       this.#insert(schedule);
     }
     for (const { nodeName, punctuator, cancelled } of due) {
-      if (!cancelled) yield { nodeName, punctuator, timestampMs: nowMs };
+      if (!cancelled) yield { nodeName, punctuator, timestampMs: toldMs };
     }
   }
 

@@ -37,7 +37,7 @@ import { type SubTopologyPlan, taskId, topicIdsOf } from '../assignment/topic-pl
 import { changelogPositions } from '../commit/changelog-positions.ts';
 import { encodeOffsetMetadata, encodeTopicIds, streamTimeOf } from '../commit/offset-metadata.ts';
 import type { RecordCollector } from '../commit/record-collector.ts';
-import { PunctuationQueue, punctuationStartMs } from '../punctuation-queue.ts';
+import { type DuePunctuation, PunctuationQueue, punctuationStartMs } from '../punctuation-queue.ts';
 import type { StreamsConfig } from '../streams-config.ts';
 import { CountedStore, EffectCounter } from './effect-counter.ts';
 import { InputSelector } from './input-selector.ts';
@@ -214,10 +214,9 @@ export class StreamTask implements GraphHost {
   /** Fires what is due, at most once per schedule. */
   async punctuate(): Promise<void> {
     const { clock } = this.#context;
-    const streamTimeMs = this.#streamTimeMs;
-    if (streamTimeMs >= 0) await this.#fire(this.#streamTimers, streamTimeMs, streamTimeMs);
+    if (this.#streamTimeMs >= 0) await this.#fire(this.#streamTimers.due(this.#streamTimeMs));
     // Set back, the wall clock would silence them for as long; it is what they are told, no more.
-    await this.#fire(this.#wallClockTimers, clock.monotonicMs(), clock.nowMs());
+    await this.#fire(this.#wallClockTimers.due(clock.monotonicMs(), clock.nowMs()));
   }
 
   /** Deletes a few entries whose TTL is over: ordinary writes of the open transaction. */
@@ -467,11 +466,11 @@ export class StreamTask implements GraphHost {
     throw new RollbackNeeded(this.taskId, missing);
   }
 
-  async #fire(timers: PunctuationQueue, nowMs: number, toldMs: number): Promise<void> {
+  async #fire(due: Iterable<DuePunctuation>): Promise<void> {
     this.#current = undefined;
-    for (const { punctuator } of timers.due(nowMs)) {
+    for (const { punctuator, timestampMs } of due) {
       this.#state?.setTimestamp(Math.max(this.#streamTimeMs, 0));
-      await this.#guarded(() => punctuator(toldMs));
+      await this.#guarded(() => punctuator(timestampMs));
     }
   }
 
