@@ -3,6 +3,7 @@
  * want sent, all in one transaction. One key is one order; everything that an order hears comes to
  * its partition.
  */
+
 import { unreachable } from '../../base/assert.ts';
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Processor, ProcessorContext, StreamRecord } from '../../topology/processor.ts';
@@ -10,12 +11,12 @@ import type { PurchaseChange } from '../domain/command.ts';
 import type { NotificationRequest } from '../domain/notification.ts';
 import type { PaymentRequest, RefundRequest } from '../domain/payment.ts';
 import { zoneKey } from '../domain/zone.ts';
+import { LogTime } from '../log-time.ts';
 import { CommandRefused, mustBelongTo } from '../sale/command-refused.ts';
 import { Deadlines } from './deadlines.ts';
 import { decideCancelOrder, decideDeadline, decideLine } from './decide-order.ts';
 import { decideOrderPayment } from './decide-order-payment.ts';
 import { decidePlaceOrder } from './decide-place-order.ts';
-import { LogTime } from './log-time.ts';
 import { isOrderId, type Order } from './order.ts';
 import type { OrderCommand, OrderProgress } from './order-command.ts';
 import type { OrderDecision, OrderEffect } from './order-decision.ts';

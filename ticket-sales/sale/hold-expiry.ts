@@ -13,6 +13,7 @@
  */
 import type { KeyValueStore } from '../../stores/state-store.ts';
 import type { Cancellable, ProcessorContext } from '../../topology/processor.ts';
+import { LogTime } from '../log-time.ts';
 import { heldUntilOf, holdKey, timeKey } from './sale-stores.ts';
 
 /** How often to look while nothing is due, and while something is: after each slice of input. */
@@ -46,8 +47,7 @@ export class HoldExpiry {
   #workedMs = 0;
   #tickMs = IDLE_TICK_MS;
   #schedule: Cancellable;
-  #streamTimeMs = -1;
-  #streamTimeSeenAtMs = 0;
+  readonly #logTime = new LogTime();
 
   /** `expire` ends the hold, and takes its entry out of the index; false = there was nothing to end. */
   constructor(
@@ -74,7 +74,7 @@ export class HoldExpiry {
   }
 
   #tick(): void | Promise<void> {
-    const nowMs = this.#partitionTimeMs();
+    const nowMs = this.#logTime.nowMs(this.#context);
     const isDue = this.#next < this.#ahead.length || this.#firstEndsAtMs <= nowMs - GRACE_MS;
     this.#tickEvery(isDue ? BUSY_TICK_MS : IDLE_TICK_MS);
     if (isDue) return this.#endSome(nowMs);
@@ -139,17 +139,5 @@ export class HoldExpiry {
 
   #scheduled(): Cancellable {
     return this.#context.schedule(this.#tickMs, 'wall-clock-time', () => this.#tick());
-  }
-
-  /** -1 before the first record of a partition that never had one. */
-  #partitionTimeMs(): number {
-    const streamTimeMs = this.#context.currentStreamTimeMs();
-    const nowMs = this.#context.currentMonotonicMs();
-    if (streamTimeMs !== this.#streamTimeMs) {
-      this.#streamTimeMs = streamTimeMs;
-      this.#streamTimeSeenAtMs = nowMs;
-    }
-    if (streamTimeMs < 0) return -1;
-    return streamTimeMs + Math.floor(nowMs - this.#streamTimeSeenAtMs);
   }
 }

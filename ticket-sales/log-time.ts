@@ -2,7 +2,7 @@
  * Log time between two records: the partition's time, and what has passed here since it last moved.
  * It stands still while the task does not run.
  */
-import type { ProcessorContext } from '../../topology/processor.ts';
+import type { ProcessorContext } from '../topology/processor.ts';
 
 type Times = Pick<ProcessorContext, 'currentStreamTimeMs' | 'currentMonotonicMs'>;
 
