@@ -13,7 +13,7 @@ import {
   type Price,
   type PurchaseRecord,
   samePrice,
-} from './sale-records.ts';
+} from './records/sale-records.ts';
 
 /** What is kept by key, and must be in a changelog. */
 interface Logged {

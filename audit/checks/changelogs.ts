@@ -2,19 +2,15 @@
  * I10 for one partition: the last value per key of both changelogs equals what the fold holds at the
  * committed offset. Only keys whose last value is wrong so far are remembered.
  */
-import type { CommittedLog } from '../committed-log.ts';
+
 import type { AuditContext } from '../context.ts';
-import { differsInLife, effectOf } from '../life/differences.ts';
+import { differsInLife, effectOf } from '../life/judging/differences.ts';
 import type { LifeAudit } from '../life/life-audit.ts';
 import { type LifePurchase, LifeZone } from '../life/life-zone.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
+import { keyOf, type RecordReader } from '../records/record-reader.ts';
+import { type PurchaseRecord, samePrice, type ZoneRecord } from '../records/sale-records.ts';
 import type { PurchaseState, SaleFold, ZoneState } from '../sale-fold.ts';
-import {
-  keyOf,
-  type PurchaseRecord,
-  type RecordReader,
-  samePrice,
-  type ZoneRecord,
-} from '../sale-records.ts';
 import { Manifest } from './manifests.ts';
 import { differs } from './outcomes.ts';
 import { stockEffectOf } from './stock.ts';

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { RecordCursor } from '../../kafka/records/types.ts';
-import type { CommittedLog } from '../committed-log.ts';
 import type { Findings } from '../findings.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
 
 interface DeadLetter {
   readonly offset: number;

@@ -4,7 +4,7 @@
  */
 import type { Findings } from '../findings.ts';
 import type { JournalEntry, JournalLine, ReadEntry } from '../journal.ts';
-import type { PurchaseRecord } from '../sale-records.ts';
+import type { PurchaseRecord } from '../records/sale-records.ts';
 
 interface Asked {
   readonly line: number;

@@ -6,8 +6,9 @@
  *
  * Memory: four numbers per transaction.
  */
-import type { CommittedLog, LogTransaction } from '../committed-log.ts';
+
 import type { Findings } from '../findings.ts';
+import type { CommittedLog, LogTransaction } from '../log/committed-log.ts';
 
 interface Sealed {
   /** Of the transaction's first record in this topic. */

@@ -3,10 +3,11 @@
  * were announced, in step. Both are in the order of the commands, so a difference is judged where it
  * stands, with a window of expectations to tell a missing outcome from a surplus one.
  */
-import type { CommittedLog } from '../committed-log.ts';
+
 import type { Findings, Rule } from '../findings.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
+import { type Price, type PurchaseRecord, samePrice } from '../records/sale-records.ts';
 import type { Consequence, SaleFold } from '../sale-fold.ts';
-import { type Price, type PurchaseRecord, samePrice } from '../sale-records.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { DecidedRanges, Manifest } from './manifests.ts';
 

@@ -2,11 +2,12 @@
  * I1, I3, I8, I9 and I12 for the announced stock of one partition's zones. An announcement may skip
  * versions (one per zone and commit); the one it names must be as the fold had it.
  */
-import type { CommittedLog } from '../committed-log.ts';
+
 import type { Findings } from '../findings.ts';
 import type { LifeZone } from '../life/life-zone.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
+import type { StockRecord } from '../records/sale-records.ts';
 import type { SaleFold, ZoneState } from '../sale-fold.ts';
-import type { StockRecord } from '../sale-records.ts';
 import { type DecidedRanges, Manifest } from './manifests.ts';
 
 /** Numbers per unannounced version. */

@@ -7,9 +7,8 @@
  */
 import { lastOffset } from '../../kafka/records/record-batch.ts';
 import type { BatchHeader } from '../../kafka/records/types.ts';
-import type { AuditContext } from '../context.ts';
 import type { Findings } from '../findings.ts';
-import type { AbortedTransaction } from '../log-source.ts';
+import type { AbortedTransaction } from '../log/log-source.ts';
 
 const EPOCHS = 0x8000;
 const COMMITTED = 1;
@@ -48,7 +47,11 @@ export class PartitionTransactions {
   /** What readers are told to leave out, by producer; undefined = nobody tells. */
   #hidden: Map<number, number[]> | undefined;
 
-  constructor(topic: string, partition: number, { findings, fates }: AuditContext) {
+  constructor(
+    topic: string,
+    partition: number,
+    { findings, fates }: { readonly findings: Findings; readonly fates: TransactionFates },
+  ) {
     this.#name = `${topic}-${partition}`;
     this.#findings = findings;
     this.#fates = fates;

@@ -2,9 +2,10 @@
  * I0, I23, I25: is the log quiet and whole, so that an audit of it means something? And are the
  * committed offsets possible ones?
  */
-import type { CommittedLog } from '../committed-log.ts';
+
 import type { Findings } from '../findings.ts';
-import type { LogSample } from '../log-source.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
+import type { LogSample } from '../log/log-source.ts';
 
 export interface ValidityOptions {
   /** The application may still run, as long as nothing moves while the log is read. */

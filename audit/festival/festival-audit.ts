@@ -7,9 +7,9 @@
  * purchases may have gone. Memory by number of its records, and of purchases in such zones.
  */
 import type { Findings } from '../findings.ts';
-import type { CommandRecord } from '../sale-records.ts';
+import { type FestivalPurchaseRecord, isTicketType, isUuid } from '../records/festival-records.ts';
+import type { CommandRecord } from '../records/sale-records.ts';
 import { FestivalPayments } from './festival-payments.ts';
-import { type FestivalPurchaseRecord, isTicketType, isUuid } from './festival-records.ts';
 
 interface Asked {
   readonly purchaseId: string;

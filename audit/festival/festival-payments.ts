@@ -4,7 +4,7 @@
  * record has an outcome, a copy further on, or a dead letter, or it waits still.
  */
 import type { Findings } from '../findings.ts';
-import type { Hop, QueuedPayment } from '../life/payment-queue.ts';
+import type { Hop, QueuedPayment } from '../life/queues/payment-queue.ts';
 import {
   type EarlyPaymentRecord,
   type FestivalPaymentRecord,
@@ -13,7 +13,7 @@ import {
   roundOf,
   statusOf,
   visitedOf,
-} from './festival-records.ts';
+} from '../records/festival-records.ts';
 
 /** One payment's way through the zones, by number of zones that it has been to. */
 interface Way {

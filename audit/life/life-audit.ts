@@ -10,16 +10,16 @@
  * A3. That a hold ended is the sale's to say; that it had to have come is checked (I16).
  */
 import type { Findings } from '../findings.ts';
-import type { PurchaseRecord } from '../sale-records.ts';
-import { CommandQueue, type LifeCommand } from './command-queue.ts';
-import { differsInLife } from './differences.ts';
-import { type Explanation, Explanations } from './explain.ts';
-import { type Announcement, Judge } from './judge.ts';
+import type { PurchaseRecord } from '../records/sale-records.ts';
+import { differsInLife } from './judging/differences.ts';
+import { type Explanation, Explanations } from './judging/explain.ts';
+import { type Announcement, Judge } from './judging/judge.ts';
+import { Retold } from './judging/retold.ts';
 import { keyOf, LifeState } from './life-state.ts';
 import { type LifePurchase, LifeZone, type ZoneFacts } from './life-zone.ts';
 import type { Money } from './money.ts';
-import { PaymentQueue, type QueuedPayment } from './payment-queue.ts';
-import { Retold } from './retold.ts';
+import { CommandQueue, type LifeCommand } from './queues/command-queue.ts';
+import { PaymentQueue, type QueuedPayment } from './queues/payment-queue.ts';
 
 export interface LifeContext {
   readonly findings: Findings;

@@ -1,5 +1,5 @@
 /** What is known of the life zones of one partition, as far as its logs have been followed. */
-import type { PaymentRecord } from '../sale-records.ts';
+import type { PaymentRecord } from '../records/sale-records.ts';
 import type { LifePurchase, LifeZone } from './life-zone.ts';
 
 export class LifeState {

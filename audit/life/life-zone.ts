@@ -2,7 +2,7 @@
  * A zone that holds, is paid, has seats, limits, vouchers or a sale window, as the auditor follows it;
  * and its purchases. What follows from an outcome is carried over here, whatever has caused it.
  */
-import type { CheckoutRecord, Price, PurchaseRecord, Terms } from '../sale-records.ts';
+import type { CheckoutRecord, Price, PurchaseRecord, Terms } from '../records/sale-records.ts';
 import { Seats } from './seats.ts';
 import { StockTrail, type ToldStock } from './stock-trail.ts';
 

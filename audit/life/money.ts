@@ -8,9 +8,9 @@ import type {
   PaymentRequestRecord,
   PurchaseRecord,
   RefundRecord,
-} from '../sale-records.ts';
-import type { Owed } from './predict-command.ts';
-import { type Refunds, refundIdOf } from './predict-payment.ts';
+} from '../records/sale-records.ts';
+import type { Owed } from './judging/predict-command.ts';
+import { type Refunds, refundIdOf } from './judging/predict-payment.ts';
 
 interface Asked extends RefundRecord {
   readonly place: string;

@@ -1,6 +1,7 @@
 /** When a zone that sells for good at one price begins to do more, and is followed by its outcomes. */
+
+import type { CommandKind, CommandRecord } from '../records/sale-records.ts';
 import type { SaleFold } from '../sale-fold.ts';
-import type { CommandKind, CommandRecord } from '../sale-records.ts';
 import type { LifeAudit } from './life-audit.ts';
 
 const PLAIN: ReadonlySet<CommandKind> = new Set([

@@ -3,7 +3,7 @@
  * end of holds do not: of those so many are contained as the version has changes beyond its commands'.
  * Sums do not ask in which order.
  */
-import type { StockRecord } from '../sale-records.ts';
+import type { StockRecord } from '../records/sale-records.ts';
 
 export interface StockChange {
   readonly capacity: number;

@@ -2,19 +2,20 @@
  * The audit of a sale's orders: its own topics first, partition by partition; then whatever else the
  * audit comes across that is about orders is shown to it; then the sums are drawn.
  */
-import type { CommittedLog } from '../committed-log.ts';
-import type { AuditContext } from '../context.ts';
+
+import type { CommittedLog } from '../log/committed-log.ts';
+import type { ReadingContext } from '../log/reading-context.ts';
+import { isOrderId } from '../records/order-records.ts';
 import type {
   CommandRecord,
   PaymentRecord,
   PaymentRequestRecord,
   PurchaseRecord,
   RefundRecord,
-} from '../sale-records.ts';
+} from '../records/sale-records.ts';
 import { OrderBook } from './order-book.ts';
 import { OrderLines } from './order-lines.ts';
 import { OrderMoney } from './order-money.ts';
-import { isOrderId } from './order-records.ts';
 import { type OrderPartition, OrderReader } from './read-orders.ts';
 
 export class OrderAudit {
@@ -27,7 +28,7 @@ export class OrderAudit {
   readonly recordCount: number;
 
   private constructor(
-    { findings }: AuditContext,
+    { findings }: ReadingContext,
     book: OrderBook,
     partitions: readonly OrderReader[],
   ) {
@@ -41,7 +42,7 @@ export class OrderAudit {
 
   static async read(
     partitions: readonly OrderPartition[],
-    context: AuditContext,
+    context: ReadingContext,
   ): Promise<OrderAudit> {
     const book = new OrderBook(context.findings);
     const readers = partitions.map((partition) => new OrderReader(partition, book, context));

@@ -11,7 +11,7 @@ import {
   type OrderRecord,
   type PlaceOrder,
   requestedLines,
-} from './order-records.ts';
+} from '../records/order-records.ts';
 import { type Flaw, flawOfOrder, flawOfStep } from './order-steps.ts';
 
 export interface OrderEntry {

@@ -2,23 +2,24 @@
  * I27, and what the zones say of orders: the commands that orders sent them, and how the purchases of
  * lines stand at the end. Memory by number of lines.
  */
-import type { CommittedLog } from '../committed-log.ts';
+
 import type { Findings } from '../findings.ts';
-import {
-  type CommandFields,
-  type CommandKind,
-  type Price,
-  type PurchaseRecord,
-  samePrice,
-} from '../sale-records.ts';
-import type { OrderBook, OrderEntry } from './order-book.ts';
+import type { CommittedLog } from '../log/committed-log.ts';
 import {
   isAskable,
   isGone,
   isSameRequest,
   type LineRecord,
   type OrderRecord,
-} from './order-records.ts';
+} from '../records/order-records.ts';
+import {
+  type CommandFields,
+  type CommandKind,
+  type Price,
+  type PurchaseRecord,
+  samePrice,
+} from '../records/sale-records.ts';
+import type { OrderBook, OrderEntry } from './order-book.ts';
 
 interface LineFacts {
   readonly entry: OrderEntry;

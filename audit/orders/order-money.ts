@@ -4,9 +4,9 @@
  * refunds of orders.
  */
 import type { Findings } from '../findings.ts';
-import type { PaymentRecord, PaymentRequestRecord, RefundRecord } from '../sale-records.ts';
+import { isGone, type OrderRecord } from '../records/order-records.ts';
+import type { PaymentRecord, PaymentRequestRecord, RefundRecord } from '../records/sale-records.ts';
 import type { OrderBook, OrderEntry } from './order-book.ts';
-import { isGone, type OrderRecord } from './order-records.ts';
 
 interface Asked {
   readonly refund: RefundRecord;

@@ -9,7 +9,7 @@ import {
   isSameRequest,
   type LineRecord,
   type OrderRecord,
-} from './order-records.ts';
+} from '../records/order-records.ts';
 
 export interface Flaw {
   readonly rule: Rule;

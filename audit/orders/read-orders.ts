@@ -5,12 +5,12 @@
 import { partitionForKey } from '../../kafka/murmur2.ts';
 import type { RecordCursor } from '../../kafka/records/types.ts';
 import { DeadLetters } from '../checks/dead-letters.ts';
-import { CommittedLog } from '../committed-log.ts';
-import type { AuditContext } from '../context.ts';
-import { hasKey, keyOf } from '../sale-records.ts';
+import { CommittedLog } from '../log/committed-log.ts';
+import type { ReadingContext } from '../log/reading-context.ts';
+import { isOrderId, type OrderCommandRecord } from '../records/order-records.ts';
+import { hasKey, keyOf } from '../records/record-reader.ts';
 import { ORDER_TOPICS, ordersChangelogOf } from '../topics.ts';
 import type { OrderBook, OrderEntry } from './order-book.ts';
-import { isOrderId, type OrderCommandRecord } from './order-records.ts';
 
 export interface OrderPartition {
   readonly applicationId: string;
@@ -28,11 +28,11 @@ export class OrderReader {
   readonly #letters: DeadLetters;
   readonly #at: OrderPartition;
   readonly #book: OrderBook;
-  readonly #context: AuditContext;
+  readonly #context: ReadingContext;
   /** Log time, as far as it was read. */
   readonly #clock = { timeMs: 0 };
 
-  constructor(at: OrderPartition, book: OrderBook, context: AuditContext) {
+  constructor(at: OrderPartition, book: OrderBook, context: ReadingContext) {
     const log = (topic: string) => new CommittedLog(topic, at.partition, context);
     this.commands = log(ORDER_TOPICS.orders);
     this.#deadLog = log(ORDER_TOPICS.deadLetters);

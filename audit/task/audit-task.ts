@@ -1,23 +1,10 @@
 /** One partition of the sale: its commands beside what they led to, then its changelogs, then transactions. */
 import { checkPurchaseChangelog, checkZoneChangelog } from '../checks/changelogs.ts';
-import type { JournalCheck } from '../checks/journal.ts';
-import { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
-import type { PartitionPayments } from '../life/payments-log.ts';
-import type { LogSample } from '../log-source.ts';
+import { CommittedLog } from '../log/committed-log.ts';
 import { SaleFold } from '../sale-fold.ts';
 import { changelogsOf, TASK_TOPICS } from '../topics.ts';
-import { TaskPass } from './task-pass.ts';
-
-export interface TaskToAudit {
-  readonly applicationId: string;
-  readonly partition: number;
-  readonly partitionCount: number;
-  readonly sample: LogSample;
-  readonly payments: PartitionPayments;
-  readonly journal: JournalCheck | undefined;
-  readonly isSettled: boolean;
-}
+import { TaskPass, type TaskToAudit } from './task-pass.ts';
 
 export interface AuditedTask {
   readonly commandCount: number;

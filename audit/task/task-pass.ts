@@ -2,20 +2,24 @@
  * The commands of one partition drive the fold; outcomes and stock are read in step with them. Zones
  * that hold are followed by the outcomes (life/).
  */
+
 import type { RecordCursor } from '../../kafka/records/types.ts';
 import { DeadLetters } from '../checks/dead-letters.ts';
+import type { JournalCheck } from '../checks/journal.ts';
 import { compareManifests, type Manifest } from '../checks/manifests.ts';
 import { Outcomes } from '../checks/outcomes.ts';
 import { Stock } from '../checks/stock.ts';
-import { CommittedLog } from '../committed-log.ts';
 import type { AuditContext } from '../context.ts';
-import { effectOf } from '../life/differences.ts';
+import { effectOf } from '../life/judging/differences.ts';
 import { LifeAudit } from '../life/life-audit.ts';
 import { adopt, isFollowedByLife, needsLife } from '../life/plain-zone.ts';
+import type { PartitionPayments } from '../life/queues/payments-log.ts';
+import { CommittedLog } from '../log/committed-log.ts';
+import type { LogSample } from '../log/log-source.ts';
+import { hasKey, keyOf } from '../records/record-reader.ts';
+import type { CommandRecord, PurchaseRecord } from '../records/sale-records.ts';
 import type { SaleFold } from '../sale-fold.ts';
-import { type CommandRecord, hasKey, keyOf, type PurchaseRecord } from '../sale-records.ts';
 import { TASK_TOPICS } from '../topics.ts';
-import type { TaskToAudit } from './audit-task.ts';
 
 interface TaskLogs {
   readonly status: CommittedLog;
@@ -25,6 +29,16 @@ interface TaskLogs {
 
 /** keep: it can only be followed when all that is expected before it has been announced. */
 type Step = 'next' | 'pause' | 'keep';
+
+export interface TaskToAudit {
+  readonly applicationId: string;
+  readonly partition: number;
+  readonly partitionCount: number;
+  readonly sample: LogSample;
+  readonly payments: PartitionPayments;
+  readonly journal: JournalCheck | undefined;
+  readonly isSettled: boolean;
+}
 
 export class TaskPass {
   readonly commands: CommittedLog;

@@ -1,6 +1,6 @@
 /** Compaction takes outcomes that newer ones replace, from the head of a log as well as from its middle. */
 import { expect, test } from 'vitest';
-import type { LogSource } from '../../audit/log-source.ts';
+import type { LogSource } from '../../audit/log/log-source.ts';
 import { lastOffset } from '../../kafka/records/record-batch.ts';
 import { PLAIN_TERMS } from '../../ticket-sales/domain/zone-terms.ts';
 import { sellTickets } from '../../ticket-sales/sale/sell-tickets.ts';

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { Rule, Violation } from '../../audit/findings.ts';
 import type { JournalLine } from '../../audit/journal.ts';
-import type { LogSample, LogSource, RawBatches } from '../../audit/log-source.ts';
-import type { OrderRecord } from '../../audit/orders/order-records.ts';
+import type { LogSample, LogSource, RawBatches } from '../../audit/log/log-source.ts';
+import type { OrderRecord } from '../../audit/records/order-records.ts';
 import type {
   PaymentRecord,
   PaymentRequestRecord,
@@ -16,7 +16,7 @@ import type {
   RefundRecord,
   StockRecord,
   ZoneRecord,
-} from '../../audit/sale-records.ts';
+} from '../../audit/records/sale-records.ts';
 import { BatchBuilder, stampOffsets, stampProducer } from '../../kafka/records/batch-builder.ts';
 import { buildControlBatch } from '../../kafka/records/control-batch.ts';
 import { forEachBatch, lastOffset } from '../../kafka/records/record-batch.ts';

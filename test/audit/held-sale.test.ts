@@ -4,7 +4,11 @@
  */
 import { expect, test } from 'vitest';
 import { NEVER_HELD } from '../../audit/life/life-zone.ts';
-import type { CheckoutRecord, PurchaseRecord, StockRecord } from '../../audit/sale-records.ts';
+import type {
+  CheckoutRecord,
+  PurchaseRecord,
+  StockRecord,
+} from '../../audit/records/sale-records.ts';
 import {
   auditLog,
   type CraftedRecord,

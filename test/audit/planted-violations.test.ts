@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { RULES, type Rule } from '../../audit/findings.ts';
 import type { JournalEntry } from '../../audit/journal.ts';
-import { unreadParts } from '../../audit/unread-parts.ts';
+import { unreadParts } from '../../audit/records/unread-parts.ts';
 import {
   type AuditingOptions,
   auditLog,

@@ -2,7 +2,7 @@
  * A sale of one zone with three tickets, every record of it by hand: bought, sold out, asked again,
  * given back, and a record that is no command. Each part can be replaced before it is written.
  */
-import type { PurchaseRecord, StockRecord, ZoneRecord } from '../../audit/sale-records.ts';
+import type { PurchaseRecord, StockRecord, ZoneRecord } from '../../audit/records/sale-records.ts';
 import {
   type CraftedRecord,
   commandRecord,

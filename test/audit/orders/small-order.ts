@@ -2,8 +2,8 @@
  * An order of two lines, its own records by hand and its zones by the real sale: paid and sold, or given
  * back before it was paid. Each part can be replaced before it is written.
  */
-import type { LineRecord, OrderRecord } from '../../../audit/orders/order-records.ts';
-import type { PaymentRecord } from '../../../audit/sale-records.ts';
+import type { LineRecord, OrderRecord } from '../../../audit/records/order-records.ts';
+import type { PaymentRecord } from '../../../audit/records/sale-records.ts';
 import type { CreateZoneCommand, TicketCommand } from '../../../ticket-sales/domain/command.ts';
 import { PLAIN_TERMS } from '../../../ticket-sales/domain/zone-terms.ts';
 import { sellTickets } from '../../../ticket-sales/sale/sell-tickets.ts';

@@ -3,10 +3,10 @@
  * of them was taken may turn out to be wrong: then the other one has had its outcome, and the one that is
  * left gets it later.
  */
-import type { PurchaseRecord } from '../sale-records.ts';
+import type { PurchaseRecord } from '../../records/sale-records.ts';
+import type { LifeState } from '../life-state.ts';
+import type { PaymentQueue } from '../queues/payment-queue.ts';
 import { differsInLife } from './differences.ts';
-import type { LifeState } from './life-state.ts';
-import type { PaymentQueue } from './payment-queue.ts';
 
 export class Retold {
   readonly #state: LifeState;

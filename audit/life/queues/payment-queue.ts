@@ -2,12 +2,12 @@
  * What the payment side said in one partition, in log order, until it is followed: what has an outcome,
  * what has none, and what may have none.
  */
-import type { Findings } from '../findings.ts';
-import type { PaymentRecord } from '../sale-records.ts';
+import type { Findings } from '../../findings.ts';
+import type { PaymentRecord } from '../../records/sale-records.ts';
+import { type PaymentPrediction, predictPayment, refundIdOf } from '../judging/predict-payment.ts';
+import type { LifeState } from '../life-state.ts';
+import type { Money } from '../money.ts';
 import type { LetterState } from './command-queue.ts';
-import type { LifeState } from './life-state.ts';
-import type { Money } from './money.ts';
-import { type PaymentPrediction, predictPayment, refundIdOf } from './predict-payment.ts';
 
 interface Queued {
   readonly purchaseId: string;

@@ -1,8 +1,8 @@
 /** What may have led to an announced outcome: the next command, the next payment, or time. */
-import type { PurchaseRecord } from '../sale-records.ts';
-import type { CommandQueue } from './command-queue.ts';
-import type { LifeState } from './life-state.ts';
-import type { PaymentQueue } from './payment-queue.ts';
+import type { PurchaseRecord } from '../../records/sale-records.ts';
+import type { LifeState } from '../life-state.ts';
+import type { CommandQueue } from '../queues/command-queue.ts';
+import type { PaymentQueue } from '../queues/payment-queue.ts';
 import { ended, type Prediction } from './predict-command.ts';
 
 export interface Explanation {

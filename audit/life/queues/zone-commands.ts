@@ -1,6 +1,6 @@
 /** What operators ask of a life zone, as the auditor follows it. */
-import type { CommandFields, CommandKind } from '../sale-records.ts';
-import { LifeZone } from './life-zone.ts';
+import type { CommandFields, CommandKind } from '../../records/sale-records.ts';
+import { LifeZone } from '../life-zone.ts';
 
 export type ZoneKind = Exclude<
   CommandKind,

@@ -5,9 +5,9 @@ import type {
   CommandKind,
   Price,
   PurchaseRecord,
-} from '../sale-records.ts';
-import { type LifeZone, NEVER_HELD, type VoucherState } from './life-zone.ts';
-import { areSideBySide } from './seats.ts';
+} from '../../records/sale-records.ts';
+import { type LifeZone, NEVER_HELD, type VoucherState } from '../life-zone.ts';
+import { areSideBySide } from '../seats.ts';
 
 export interface Place {
   readonly offset: number;

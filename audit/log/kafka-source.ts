@@ -3,20 +3,20 @@
  * batches up to the last stable offset, aborted data and markers included, and the list of what its
  * readers must leave out. Joins no group and writes nothing.
  */
-import { backoffMs } from '../base/backoff.ts';
-import { isMillraceError, MillraceError } from '../base/errors.ts';
-import { createAdmin } from '../kafka/admin.ts';
-import type { ClientDeps } from '../kafka/client-deps.ts';
-import { createCluster } from '../kafka/cluster.ts';
-import { connectorFor, type KafkaConnection } from '../kafka/connection.ts';
-import type { KafkaClientOverOptions } from '../kafka/kafka-client.ts';
-import { partitionKey, type TopicPartition } from '../kafka/ports.ts';
-import { Errors, errorName } from '../kafka/protocol/error-codes.ts';
-import { describeGroupsApi } from '../kafka/protocol/messages/describe-groups.ts';
-import { fetchApi } from '../kafka/protocol/messages/fetch.ts';
-import { forEachBatch, lastOffset, verifyBatch } from '../kafka/records/record-batch.ts';
-import type { FetchedBatch } from '../kafka/records/types.ts';
-import type { Cluster } from '../kafka/wire.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import { createAdmin } from '../../kafka/admin.ts';
+import type { ClientDeps } from '../../kafka/client-deps.ts';
+import { createCluster } from '../../kafka/cluster.ts';
+import { connectorFor, type KafkaConnection } from '../../kafka/connection.ts';
+import type { KafkaClientOverOptions } from '../../kafka/kafka-client.ts';
+import { partitionKey, type TopicPartition } from '../../kafka/ports.ts';
+import { Errors, errorName } from '../../kafka/protocol/error-codes.ts';
+import { describeGroupsApi } from '../../kafka/protocol/messages/describe-groups.ts';
+import { fetchApi } from '../../kafka/protocol/messages/fetch.ts';
+import { forEachBatch, lastOffset, verifyBatch } from '../../kafka/records/record-batch.ts';
+import type { FetchedBatch } from '../../kafka/records/types.ts';
+import type { Cluster } from '../../kafka/wire.ts';
 import type { LogSample, LogSource, PartitionBounds, RawBatches } from './log-source.ts';
 
 const CHANNEL = 'audit';

@@ -1,9 +1,9 @@
 /** Holds an announced outcome against what it should have been, and names the rule that it breaks. */
-import type { Findings, Rule } from '../findings.ts';
-import type { PurchaseRecord } from '../sale-records.ts';
+import type { Findings, Rule } from '../../findings.ts';
+import type { PurchaseRecord } from '../../records/sale-records.ts';
+import { keyOf, type LifeState } from '../life-state.ts';
 import { differsInLife } from './differences.ts';
 import type { Explanation } from './explain.ts';
-import { keyOf, type LifeState } from './life-state.ts';
 import { flawOfSeats, isDue } from './predict-command.ts';
 
 /** Where an outcome was announced. */

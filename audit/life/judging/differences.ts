@@ -1,7 +1,7 @@
 /** Where two outcomes differ, seats and money included; what nobody reads is left out. */
-import { differs } from '../checks/outcomes.ts';
-import type { CheckoutRecord, PurchaseRecord } from '../sale-records.ts';
-import { NEVER_HELD } from './life-zone.ts';
+import { differs } from '../../checks/outcomes.ts';
+import type { CheckoutRecord, PurchaseRecord } from '../../records/sale-records.ts';
+import { NEVER_HELD } from '../life-zone.ts';
 
 /** The first field that differs, in words. */
 export function differsInLife(expected: PurchaseRecord, found: PurchaseRecord): string | undefined {

@@ -1,6 +1,6 @@
 /** What must come of what the payment side says: this auditor's own reading of the published rules. */
-import type { PaymentRecord, PurchaseRecord } from '../sale-records.ts';
-import { type LifeZone, NEVER_HELD } from './life-zone.ts';
+import type { PaymentRecord, PurchaseRecord } from '../../records/sale-records.ts';
+import { type LifeZone, NEVER_HELD } from '../life-zone.ts';
 import {
   ended,
   isDue,

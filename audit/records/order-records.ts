@@ -1,5 +1,5 @@
 /** The records of orders as the auditor reads them, and what their ids may be. */
-import type { CheckoutRecord, Price, PurchaseOptions } from '../sale-records.ts';
+import type { CheckoutRecord, Price, PurchaseOptions } from './sale-records.ts';
 
 export interface LineRequest extends Pick<PurchaseOptions, 'seats' | 'placement' | 'voucher'> {
   readonly eventId: string;

@@ -2,7 +2,7 @@
  * What a writer's schema can say that ours cannot read: fields, union branches, enum symbols. Avro skips
  * them without a word; an audit must not.
  */
-import type { AvroSchema } from '../schemas/schema-registry.ts';
+import type { AvroSchema } from '../../schemas/schema-registry.ts';
 
 interface Complex {
   readonly type?: unknown;

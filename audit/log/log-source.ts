@@ -3,7 +3,7 @@
  * a simulation. Batches come raw, with control batches and aborted data; the auditor decides itself
  * what was committed.
  */
-import type { FetchedBatch } from '../kafka/records/types.ts';
+import type { FetchedBatch } from '../../kafka/records/types.ts';
 
 export interface PartitionBounds {
   readonly startOffset: number;

@@ -1,11 +1,11 @@
 /** What the payment side said, partition by partition: read before anything else, with its dead letters. */
-import type { RecordCursor } from '../../kafka/records/types.ts';
-import { DeadLetters } from '../checks/dead-letters.ts';
-import { CommittedLog } from '../committed-log.ts';
-import type { AuditContext } from '../context.ts';
-import type { EarlyPaymentRecord } from '../festival/festival-records.ts';
-import { keyOf } from '../sale-records.ts';
-import { earlyPaymentsOf, MONEY_TOPICS } from '../topics.ts';
+import type { RecordCursor } from '../../../kafka/records/types.ts';
+import { DeadLetters } from '../../checks/dead-letters.ts';
+import type { AuditContext } from '../../context.ts';
+import { CommittedLog } from '../../log/committed-log.ts';
+import type { EarlyPaymentRecord } from '../../records/festival-records.ts';
+import { keyOf } from '../../records/record-reader.ts';
+import { earlyPaymentsOf, MONEY_TOPICS } from '../../topics.ts';
 import type { QueuedPayment } from './payment-queue.ts';
 
 export interface PartitionPayments {

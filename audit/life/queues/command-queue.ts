@@ -2,10 +2,10 @@
  * Commands of life zones, in log order, until they are followed: those of purchases wait for their
  * outcomes, those of operators and the dead ones have none.
  */
-import type { Findings } from '../findings.ts';
-import type { CommandFields, CommandKind, PurchaseRecord } from '../sale-records.ts';
-import { keyOf, type LifeState } from './life-state.ts';
-import { type Prediction, type PurchaseKind, predictCommand } from './predict-command.ts';
+import type { Findings } from '../../findings.ts';
+import type { CommandFields, CommandKind, PurchaseRecord } from '../../records/sale-records.ts';
+import { type Prediction, type PurchaseKind, predictCommand } from '../judging/predict-command.ts';
+import { keyOf, type LifeState } from '../life-state.ts';
 import { alterZone, type ZoneKind } from './zone-commands.ts';
 
 export type LetterState = 'none' | 'same' | 'different';

@@ -7,18 +7,18 @@
  *     Memory: what open transactions span.
  */
 
-import { readControlMarker } from '../kafka/records/control-batch.ts';
+import { readControlMarker } from '../../kafka/records/control-batch.ts';
 import {
   isControl,
   isTransactional,
   lastOffset as lastOffsetOf,
-} from '../kafka/records/record-batch.ts';
-import { createRecordCursor } from '../kafka/records/record-cursor.ts';
-import type { BatchHeader, FetchedBatch, RecordCursor } from '../kafka/records/types.ts';
-import { PartitionTransactions } from './checks/transactions.ts';
-import type { AuditContext } from './context.ts';
+} from '../../kafka/records/record-batch.ts';
+import { createRecordCursor } from '../../kafka/records/record-cursor.ts';
+import type { BatchHeader, FetchedBatch, RecordCursor } from '../../kafka/records/types.ts';
+import { PartitionTransactions } from '../checks/transactions.ts';
+import { SchemaMissing } from '../records/record-reader.ts';
 import type { RawBatches } from './log-source.ts';
-import { SchemaMissing } from './sale-records.ts';
+import type { ReadingContext } from './reading-context.ts';
 
 /** One object per transaction in this partition. */
 export interface LogTransaction {
@@ -53,7 +53,7 @@ export class CommittedLog {
   hasClockGoneBack = false;
   #latestEndMs = 0;
   readonly #answers: AsyncIterator<RawBatches>;
-  readonly #context: AuditContext;
+  readonly #context: ReadingContext;
   readonly #transactions: PartitionTransactions;
   readonly #visitAborted: ((record: RecordCursor) => void) | undefined;
   readonly #cursor = createRecordCursor();
@@ -67,7 +67,7 @@ export class CommittedLog {
   constructor(
     topic: string,
     partition: number,
-    context: AuditContext,
+    context: ReadingContext,
     visitAborted?: (record: RecordCursor) => void,
   ) {
     this.topic = topic;
