@@ -3,7 +3,7 @@ import cliProgress from 'cli-progress';
 import { type AuditReport, audit } from '../audit/audit.ts';
 import { EXIT_CODES, RULES, type Rule, type RuleResult } from '../audit/findings.ts';
 import { readJournal } from '../audit/journal.ts';
-import { kafkaLogSource } from '../audit/kafka-source.ts';
+import { kafkaLogSource } from '../audit/log/kafka-source.ts';
 import { systemClock } from '../base/clock.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';

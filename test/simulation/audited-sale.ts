@@ -5,7 +5,7 @@
  */
 import { type AuditReport, audit } from '../../audit/audit.ts';
 import type { JournalEntry } from '../../audit/journal.ts';
-import { kafkaLogSourceOver } from '../../audit/kafka-source.ts';
+import { kafkaLogSourceOver } from '../../audit/log/kafka-source.ts';
 import type { Outcome, Scenario } from '../../simulation/scenario.ts';
 import { ticketTopics } from '../../ticket-sales/topics.ts';
 import { Audit } from './audit.ts';
