@@ -1,9 +1,9 @@
 /** One scenario from an empty Kafka to its row in the table. Never rejects. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Judgement } from './kit/crowd.ts';
 import type { Grounds } from './kit/ground.ts';
 import { Stage } from './kit/stage.ts';
+import type { Judgement } from './load/crowd.ts';
 import { type Evidence, expect, type Scenario, Skipped } from './scenario.ts';
 
 export interface Row {

@@ -10,13 +10,13 @@ import { connectToSale, openSale, type Sale, type SaleClient } from '../../../be
 import { auditWhenQuiet } from '../../kit/auditor.ts';
 import type { LinkProxy } from '../../kit/link-proxy.ts';
 import { type SaleProcess, saleProcess } from '../../kit/sale-process.ts';
+import { type Crowd, type Judgement, rushCrowd } from '../load/crowd.ts';
+import { LifeCrowd, type LifeOptions } from '../load/life-crowd.ts';
+import { Load, type LoadOptions } from '../load/load.ts';
+import { OrderCrowd, type OrderOptions } from '../load/order-crowd.ts';
 import { expect, type Scenario } from '../scenario.ts';
-import { type Crowd, type Judgement, rushCrowd } from './crowd.ts';
 import type { Ground, InstanceName } from './ground.ts';
 import { type Failpoint, failpointText } from './kill-points.ts';
-import { LifeCrowd, type LifeOptions } from './life-crowd.ts';
-import { Load, type LoadOptions } from './load.ts';
-import { OrderCrowd, type OrderOptions } from './order-crowd.ts';
 
 const ZONES = 8;
 const ZONE_CAPACITY = 60;

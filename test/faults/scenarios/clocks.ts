@@ -3,8 +3,8 @@
  * must live and end as if nothing had happened.
  */
 import type { InstanceName } from '../kit/ground.ts';
-import type { LifeCrowd } from '../kit/life-crowd.ts';
 import type { Stage } from '../kit/stage.ts';
+import type { LifeCrowd } from '../load/life-crowd.ts';
 import { type Evidence, expect, type GroundName, type Scenario } from '../scenario.ts';
 
 const HOUR_MS = 3_600_000;

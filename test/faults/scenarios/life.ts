@@ -1,7 +1,7 @@
 /** The whole life of a sale under kills: holds and payments, and orders of several lines. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORDER_ENV } from '../kit/order-crowd.ts';
 import type { Stage } from '../kit/stage.ts';
+import { ORDER_ENV } from '../load/order-crowd.ts';
 import type { Evidence, GroundName, Scenario } from '../scenario.ts';
 
 const KILLS = 6;

@@ -11,9 +11,9 @@ import type { PurchaseCommand } from '../../../ticket-sales/domain/command.ts';
 import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { DEAD_LETTERS, deadLetters, expectLetters, type Letter } from '../kit/dead-letters.ts';
-import { type OddSchema, oddWriter } from '../kit/odd-commands.ts';
 import { operatorOf } from '../kit/operator.ts';
 import type { Stage } from '../kit/stage.ts';
+import { type OddSchema, oddWriter } from '../load/odd-commands.ts';
 import { type Evidence, expect, type Scenario, Skipped } from '../scenario.ts';
 
 const BEFORE = 150;

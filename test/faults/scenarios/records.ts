@@ -2,8 +2,8 @@
 import { endOffsets, readTopic } from '../../../bench/sale-client.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
 import { deadLetters, expectLetters, placeOf } from '../kit/dead-letters.ts';
-import { type Poison, plant, plantUnknown } from '../kit/poisons.ts';
 import type { Stage } from '../kit/stage.ts';
+import { type Poison, plant, plantUnknown } from '../load/poisons.ts';
 import { type Evidence, expect, type Scenario } from '../scenario.ts';
 
 const BEFORE = 200;

@@ -6,8 +6,8 @@ import { toBytes } from '../../../schemas/serde.ts';
 import type { PurchaseCommand, ZoneCommand } from '../../../ticket-sales/domain/command.ts';
 import { zoneKey } from '../../../ticket-sales/domain/zone.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
+import type { Stage } from '../kit/stage.ts';
 import { oddWriter } from './odd-commands.ts';
-import type { Stage } from './stage.ts';
 
 export interface Poison {
   readonly name: string;
