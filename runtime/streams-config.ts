@@ -37,6 +37,11 @@ export interface StreamsConfig {
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
   /**
+   * How long user code may keep its thread waiting for a promise: beyond it the client stops, and its tasks
+   * go to others. What never comes back would hold them for ever, since heartbeats go on meanwhile.
+   */
+  readonly maxPollIntervalMs: number;
+  /**
    * What all instances must have alike, by name. One that has something else than those that run gets
    * no tasks, and ends with SETTINGS_DIFFER when they have not gone within a session.
    */
@@ -88,6 +93,7 @@ const DEFAULTS = {
   sessionTimeoutMs: 10_000,
   heartbeatIntervalMs: 1_000,
   rebalanceTimeoutMs: 60_000,
+  maxPollIntervalMs: 300_000,
   agreedSettings: {},
   groupInstanceId: null,
   replicationFactor: -1,
@@ -134,6 +140,7 @@ const INTEGER_BOUNDS: readonly (readonly [NumberOption, number, number])[] = [
   ['sessionTimeoutMs', 1_000, 1_800_000],
   ['heartbeatIntervalMs', 100, 600_000],
   ['rebalanceTimeoutMs', 1_000, 1_800_000],
+  ['maxPollIntervalMs', 1_000, 86_400_000],
   ['replicationFactor', -1, 32_767],
   ['numStandbyReplicas', 0, 16],
   ['bufferedRecordsMax', 1, 10_000_000],

@@ -47,6 +47,7 @@ import { RecordQueue } from './record-queue.ts';
 import { learnSchema } from './state-schemas.ts';
 import { RollbackNeeded, TaskStoreFailed } from './task-failures.ts';
 import { type TaskLifecycle, transition } from './task-lifecycle.ts';
+import { withinTime } from './time-limit.ts';
 
 export interface StreamTaskContext extends DecoderContext {
   readonly config: StreamsConfig;
@@ -438,16 +439,33 @@ export class StreamTask implements GraphHost {
   #placed(processed: void | Promise<void>): void | Promise<void> {
     const { collector } = this.#context;
     if (processed !== undefined) {
-      return processed.then(() => (collector.isWaiting ? collector.placeWaiting() : undefined));
+      return this.#inTime(processed).then(() =>
+        collector.isWaiting ? collector.placeWaiting() : undefined,
+      );
     }
     return collector.isWaiting ? collector.placeWaiting() : undefined;
+  }
+
+  /** Nothing is committed any more by a thread that has stopped: what the work does later is lost. */
+  #inTime(work: Promise<void>): Promise<void> {
+    const { clock, config } = this.#context;
+    const limitMs = config.maxPollIntervalMs;
+    const late = () => {
+      const at = this.recordMetadata();
+      const where = at === undefined ? '' : ` with ${at.topic}-${at.partition}@${at.offset}`;
+      const who = `node ${this.#graph!.currentNodeName()} of task ${this.taskId}`;
+      return new MillraceError('PROCESSING_STUCK', `${who} takes over ${limitMs} ms${where}`, {
+        hint: 'Give what it waits for a time limit of its own, or raise maxPollIntervalMs.',
+      });
+    };
+    return withinTime(work, { clock, limitMs, late });
   }
 
   /** A promise only when it is not the record's fault, and rejected then. */
   #failed(queue: RecordQueue, thrown: unknown, effectsBefore: number): Promise<never> | undefined {
     if (isStoreFailure(thrown)) throw new TaskStoreFailed(this.taskId, thrown);
     if (thrown instanceof UnknownSchemaError) return this.#learn(thrown);
-    if (isMillraceError(thrown, 'STATE_UNREADABLE')) throw thrown;
+    if (isMillraceError(thrown, 'STATE_UNREADABLE', 'PROCESSING_STUCK')) throw thrown;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const stage = isMillraceError(error, 'SERIALIZATION') ? 'production' : 'processing';
     const nodeName = this.#graph!.currentNodeName();
@@ -481,7 +499,7 @@ export class StreamTask implements GraphHost {
     } catch (error) {
       if (isStoreFailure(error)) throw new TaskStoreFailed(this.taskId, error);
       if (error instanceof UnknownSchemaError) return this.#learn(error);
-      if (isMillraceError(error, 'STATE_UNREADABLE')) throw error;
+      if (isMillraceError(error, 'STATE_UNREADABLE', 'PROCESSING_STUCK')) throw error;
       const nodeName = this.#graph!.currentNodeName();
       throw new MillraceError(
         'PROCESSING_FAILED',

@@ -267,6 +267,21 @@ describe('state that this version has not written', () => {
   });
 });
 
+test('what user code waits for without end stops the thread, and names the record: it is no dead letter', async () => {
+  const { task, clock, collector } = await runningTask(() => ({
+    process: (record) => (record.key === 'b' ? new Promise(() => {}) : undefined),
+  }));
+  task.add(input('a', 'b'));
+  const processing = task.process(EVERYTHING);
+  await clock.turn();
+  clock.advance(300_000);
+  await expect(processing).rejects.toMatchObject({
+    code: 'PROCESSING_STUCK',
+    message: 'node work of task 0_0 takes over 300000 ms with input-0@1',
+  });
+  expect(recordsOf(await collector.seal())).toEqual([]);
+});
+
 test('with the handler on fail, a bad record stops the thread with its place', async () => {
   const handlers = { deserialization: 'fail', processing: 'fail', production: 'fail' } as const;
   const { task } = await runningTask(counting(), { exceptionHandlers: handlers });
