@@ -53,7 +53,9 @@ export class Drain {
 
   #sleeping(): string | undefined {
     const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
-    return sleeping && `${sleeping.name} is not running`;
+    if (sleeping !== undefined) return `${sleeping.name} is not running`;
+    const unsure = this.#engines.find(({ awaitsOutcome }) => awaitsOutcome);
+    return unsure && `${unsure.name} does not know what has become of its commit`;
   }
 
   #unowned(partitions: readonly { readonly taskCount: number }[]): string | undefined {

@@ -25,6 +25,11 @@ export interface Scenario {
   readonly clockErrorMsMax?: number;
   /** The broker's configuration, under Kafka's own names, in place of what is drawn from the seed. */
   readonly broker?: Readonly<Record<string, string>>;
+  /**
+   * Once in the run an outsider deletes a changelog and creates it anew. Instances must refuse it; then an
+   * operator resets the application to the beginning of its input. `Outcome.reset` tells of it.
+   */
+  readonly losesChangelog?: boolean;
   /** So long an instance stays away now and then, while others have its tasks; default: never. */
   readonly absenceMs?: readonly [min: number, max: number];
   /** Once per run, before anything happens. */
@@ -76,6 +81,11 @@ export interface Outcome {
   readonly kafka: KafkaClient;
   /** What `kafka` is made of, for readers that speak the protocol themselves. */
   readonly access: KafkaClientOverOptions;
+  /**
+   * The application was begun anew: by partition of its input, how far it had come before. State is of
+   * what came after; what was written before is still in the topics.
+   */
+  readonly reset: ReadonlyMap<string, number> | undefined;
   /** Every committed record, in order, by partition. */
   records(topic: string): Promise<readonly (readonly ReadRecord[])[]>;
   /** What the last owners of the tasks have left on their disks. */

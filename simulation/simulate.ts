@@ -10,7 +10,9 @@ import type { KafkaClient } from '../kafka/ports.ts';
 import type { BrokerConnector } from '../kafka/wire.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import { Drain } from './drain.ts';
+import { ChangelogLoss } from './faults/changelog-loss.ts';
 import { FaultProgram } from './faults/fault-program.ts';
+import { MAY_LOSE_CHANGELOG } from './faults/sometimes.ts';
 import { directConnector } from './network/direct-connection.ts';
 import { BROKER_ADDRESS, Network } from './network/network.ts';
 import { type BrokerMutation, BrokerNode } from './nodes/broker-node.ts';
@@ -57,6 +59,8 @@ export interface RunResult {
 
 /** In sessions: how long a record is sent again and again. */
 const DELIVERY = 0.6;
+/** Of the safety phase: before that little has been committed that could be lost. */
+const EARLIEST_LOSS = 0.25;
 const DRAIN_MS = 60_000;
 const DRAIN_POLL_MS = 300;
 const RESTART_MS = 100;
@@ -101,6 +105,7 @@ class Run {
   /** Only looked at: every instance asks for its own. */
   readonly #topology: BuiltTopology;
   readonly #drain: Drain;
+  readonly #loss: ChangelogLoss | undefined;
   readonly #script: SimulateOptions['script'];
 
   constructor(scenario: Scenario, { seed, trace, mutation = {}, ...given }: SimulateOptions) {
@@ -128,7 +133,10 @@ class Run {
           topology: () => scenario.topology(),
           mutation,
           onFailure,
-          onViolation: (sentence) => resolve([sentence]),
+          onViolation: (sentence) => {
+            // An open store goes on in what has its changelog's name, and has another position there.
+            if (this.#loss?.hasStruck !== true) resolve([sentence]);
+          },
           watch: scenario.watch,
         }),
     );
@@ -137,6 +145,11 @@ class Run {
     this.#topology = scenario.topology();
     const { applicationId } = scenario;
     this.#drain = new Drain(applicationId, this.#topology, this.#kafka, this.#engines);
+    if (scenario.losesChangelog === true) {
+      world.count(MAY_LOSE_CHANGELOG);
+      const [topology, engines, kafka] = [this.#topology, this.#engines, this.#kafka];
+      this.#loss = new ChangelogLoss({ world, applicationId, topology, kafka, engines });
+    }
     this.#workload = scenario.begin(this.#simulatedRun());
   }
 
@@ -147,16 +160,21 @@ class Run {
     await this.#kafka.admin.createTopics(this.#scenario.topics);
     if (this.#script === undefined) this.#startEngines();
     const fed = this.#workload.feed();
+    const struck = this.#loss?.strike(world.between(EARLIEST_LOSS, 1) * this.#plan.faultsMs);
     await this.#faults();
+    await struck;
     const late = world.supervisor.clock.sleep(DRAIN_MS).then(() => 'late' as const);
     if ((await Promise.race([fed, late])) === 'late') return ['the workload got no answers'];
+    const mixed = await this.#loss?.judge(world.nowMs + DRAIN_MS, this.#plan.sessionTimeoutMs);
+    if (mixed !== undefined) return [mixed];
+    const reset = await this.#loss?.reset();
     const undrained = await this.#untilDrained(world.nowMs + DRAIN_MS);
     if (undrained !== undefined) return [`not drained: ${undrained}`];
     const owned = this.#drain.owned();
     for (const engine of this.#engines) {
       if (!(await engine.stop())) return [`${engine.name} did not stop in time`];
     }
-    return this.#workload.check(this.#outcome(owned));
+    return this.#workload.check(this.#outcome(owned, reset));
   }
 
   /** Engines are started again by their own nodes. */
@@ -227,12 +245,13 @@ class Run {
     };
   }
 
-  #outcome(owned: readonly OwnedTask[]): Outcome {
+  #outcome(owned: readonly OwnedTask[], reset: ReadonlyMap<string, number> | undefined): Outcome {
     const kafka = this.#kafka;
     const reader = new TopicReader(kafka);
     return {
       kafka,
       access: this.#directAccess(this.#auditor),
+      reset,
       records: (topic) => reader.read(topic),
       stores: () => readStores(this.#topology, owned, this.#auditor),
     };

@@ -74,7 +74,11 @@ export async function prepareTask(
     const ranges = await patiently(context, signal, () =>
       restoreRanges(context, task, state, committed),
     );
-    if (ranges !== undefined && (await restored(context, task, state, ranges, signal))) break;
+    if (ranges !== undefined && (await restored(context, task, state, ranges, signal))) {
+      // What was read came from the topics of the plan only if they still are.
+      await patiently(context, signal, () => refuseTopicsReplacedSince(context, task));
+      break;
+    }
     await context.onLeaving(task);
     task.open(undefined);
     await state.wipe();
@@ -118,37 +122,62 @@ async function stableOffsets(
   });
 }
 
-/** Throws LOG_LOST: what was committed belongs to other topics than those that have their names now. */
+/** Throws LOG_LOST: what was committed belongs to other topics than those that had their names at the start. */
 function refuseReplacedTopics(task: StreamTask, committed: StartOffsets): void {
-  const current = topicIdsOf(task.plan);
+  const planned = topicIdsOf(task.plan);
   for (const { metadata } of committed.values()) {
     for (const [topic, topicId] of committedTopicIds(metadata)) {
-      if ((current.get(topic) ?? topicId) === topicId) continue;
-      throw new MillraceError(
-        'LOG_LOST',
-        `task ${task.taskId}: ${topic} was created anew since the last commit`,
-        {
-          hint: "A changelog: bring it back, or reset the application. A source topic that is new on purpose: set the group's offsets.",
-          facts: { topic, topicId, currentTopicId: current.get(topic) },
-        },
-      );
+      const found = planned.get(topic) ?? topicId;
+      if (found === topicId) continue;
+      throw topicReplaced(task, 'since the last commit', { topic, topicId, found });
     }
   }
 }
 
+/**
+ * Rejects LOG_LOST: a topic has been replaced since this instance has planned with it. Everything is read
+ * by name: an instance that takes over would take what the new topic holds for the state.
+ */
+async function refuseTopicsReplacedSince(
+  { admin }: TaskStarterContext,
+  task: StreamTask,
+): Promise<void> {
+  const planned = topicIdsOf(task.plan);
+  const current = await admin.describeTopics([...planned.keys()]);
+  for (const [topic, topicId] of planned) {
+    const found = current.get(topic)?.topicId ?? topicId;
+    if (found === topicId) continue;
+    throw topicReplaced(task, 'since this instance was started', { topic, topicId, found });
+  }
+}
+
+function topicReplaced(
+  { taskId }: StreamTask,
+  since: string,
+  facts: { readonly topic: string; readonly topicId: string; readonly found: string },
+): MillraceError {
+  return new MillraceError('LOG_LOST', `task ${taskId}: ${facts.topic} was created anew ${since}`, {
+    hint: "A changelog: bring it back, or reset the application. A source topic that is new on purpose: set the group's offsets.",
+    facts,
+  });
+}
+
 /** undefined: the stores cannot be trusted and have to be wiped. */
 async function restoreRanges(
-  { admin, config, clock, log }: TaskStarterContext,
+  context: TaskStarterContext,
   task: StreamTask,
   state: TaskState,
   committed: StartOffsets,
 ): Promise<readonly RestoreRange[] | undefined> {
+  const { admin, config, clock, log } = context;
   const { changelogs } = task.plan;
   const { partition, taskId } = task;
   const partitions = changelogs.map(({ topic }) => ({ topic, partition }));
   if (partitions.length === 0) return [];
   const ends = await admin.listOffsets(partitions, 'latest', 'read_uncommitted');
   const starts = await admin.listOffsets(partitions, 'earliest', 'read_uncommitted');
+  // After the offsets, and before anything is wiped because of them.
+  await refuseTopicsReplacedSince(context, task);
   const time = { nowMs: clock.nowMs(), deleteRetentionMs: config.changelogDeleteRetentionMs };
   const ranges: RestoreRange[] = [];
   for (const changelog of changelogs) {

@@ -90,6 +90,11 @@ export const SOMETIMES: readonly string[] = [
   ...AFTER_THE_DEED.map((name) => `answer ${name} after the deed`),
 ];
 
+/** Of scenarios that may lose a changelog. */
+const OF_A_LOSS = ['changelog created anew', 'changelog deleted', 'recreated changelog refused'];
+/** Counted in every run that may. */
+export const MAY_LOSE_CHANGELOG = 'a changelog may be lost';
+
 /** Per 10,000 seeds. */
 const TIMES_MIN = 100;
 const PER_SEEDS = 10_000;
@@ -110,7 +115,8 @@ export function metTooSeldom(
 ): readonly string[] | undefined {
   if (seeds < SEEDS_TO_JUDGE) return undefined;
   const timesMin = timesMinIn(seeds);
-  return SOMETIMES.filter((what) => (counters.get(what) ?? 0) < timesMin).map(
-    (what) => `${what}: ${counters.get(what) ?? 0} times`,
-  );
+  const expected = counters.has(MAY_LOSE_CHANGELOG) ? [...SOMETIMES, ...OF_A_LOSS] : SOMETIMES;
+  return expected
+    .filter((what) => (counters.get(what) ?? 0) < timesMin)
+    .map((what) => `${what}: ${counters.get(what) ?? 0} times`);
 }

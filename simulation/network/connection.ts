@@ -45,12 +45,14 @@ export class Connection {
   /** From the client: one request frame. */
   sendRequest(frame: Buffer, api: string): void {
     if (!this.client.effect(this.#effectOf(api))) return;
+    this.#network.requestSent(this.client, api);
     this.#send(frame, api);
     this.client.effect(`sent ${api}`);
   }
 
   /** The client is about to hear an answer. False: it has died of it. */
   answered(api: string): boolean {
+    this.#network.requestAnswered(this.client, api);
     return this.client.effect(`answered ${this.#effectOf(api)}`);
   }
 

@@ -83,6 +83,8 @@ export class Network {
   /** Links that hold back, by client. */
   readonly #blocked = new Map<string, Block>();
   #connectionIds = 0;
+  /** Clients that have ended a transaction and do not know how. */
+  readonly #awaitingOutcome = new Set<Process>();
 
   constructor(world: World) {
     this.world = world;
@@ -119,6 +121,19 @@ export class Network {
         return connection.clientEnd;
       },
     };
+  }
+
+  /** A commit that is unknown is known when it is answered, or when its producer has begun anew. */
+  requestSent(client: Process, api: string): void {
+    if (api === 'EndTxn') this.#awaitingOutcome.add(client);
+  }
+
+  requestAnswered(client: Process, api: string): void {
+    if (api === 'EndTxn' || api === 'InitProducerId') this.#awaitingOutcome.delete(client);
+  }
+
+  awaitsOutcome(client: Process): boolean {
+    return this.#awaitingOutcome.has(client);
   }
 
   block(link: string, directions: readonly Direction[], purposes = ANY_PURPOSE): void {

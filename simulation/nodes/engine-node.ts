@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { TaskInfo } from '../../interactive-queries/queryable-streams.ts';
 import { createKafkaClientOver } from '../../kafka/kafka-client.ts';
 import type { KafkaClient } from '../../kafka/ports.ts';
 import type { BrokerConnector } from '../../kafka/wire.ts';
@@ -59,6 +60,7 @@ export class EngineNode {
   #streams: KafkaStreams | undefined;
   #lives = 0;
   #isStopping = false;
+  #isHeld = false;
 
   constructor(options: EngineNodeOptions) {
     this.#options = options;
@@ -73,6 +75,11 @@ export class EngineNode {
 
   get isRunning(): boolean {
     return this.#process?.isAlive === true && this.#streams?.state() === 'RUNNING';
+  }
+
+  /** Who stops now does not write to its stores what it may have committed. */
+  get awaitsOutcome(): boolean {
+    return this.#process !== undefined && this.#options.network.awaitsOutcome(this.#process);
   }
 
   start(): void {
@@ -129,14 +136,35 @@ export class EngineNode {
 
   /** The supervisor: whatever ended is started again. */
   ensureStarted(): void {
+    if (this.#isHeld) return;
     if (this.#process === undefined || !this.#process.isAlive) this.start();
   }
 
-  /** Ids of the tasks that run here. */
+  /** Ends what runs; nothing starts it again before release(). */
+  hold(): void {
+    this.#isHeld = true;
+    this.kill(false);
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.ensureStarted();
+  }
+
+  /** Ids of the tasks that are at work here, or are to be. */
   activeTasks(): readonly string[] {
+    return this.#active().map(({ taskId }) => taskId);
+  }
+
+  /** Ids of those that take input. */
+  runningTasks(): readonly string[] {
+    const running = this.#active().filter(({ status }) => status === 'running');
+    return running.map(({ taskId }) => taskId);
+  }
+
+  #active(): readonly TaskInfo[] {
     if (this.#process?.isAlive !== true) return [];
-    const active = this.#streams?.tasks().filter(({ role }) => role === 'active') ?? [];
-    return active.map(({ taskId }) => taskId);
+    return this.#streams?.tasks().filter(({ role }) => role === 'active') ?? [];
   }
 
   /** An orderly stop. */

@@ -11,10 +11,23 @@ import { fetched, fetchedBatch, NOW_MS, runningTask } from './runtime-fixtures.t
 
 const idle = () => ({ process: () => undefined });
 
+interface Rig extends TaskStarterContext {
+  readonly restores: string[];
+  /** What one topic is by now, in place of what it was when the instance planned with it. */
+  replaced: string | undefined;
+}
+
 /** Kafka with one committed offset, and logs from 0 to 7. */
-function contextWith(committed: CommittedOffset): TaskStarterContext & { restores: string[] } {
+function contextWith(committed: CommittedOffset): Rig {
   const restores: string[] = [];
   const admin = {
+    describeTopics: async (names: readonly string[]) =>
+      new Map(
+        names.map((name) => [
+          name,
+          { name, topicId: `${name}-${rig.replaced === name ? 'new-id' : 'id'}`, partitions: 1 },
+        ]),
+      ),
     committedOffsets: async () => new Map([['input-0', committed]]),
     listOffsets: async (partitions: readonly { topic: string }[], spec: unknown) =>
       new Map(
@@ -27,7 +40,8 @@ function contextWith(committed: CommittedOffset): TaskStarterContext & { restore
   const restorer = {
     restore: async ({ taskId }: { taskId: string }) => void restores.push(taskId),
   };
-  return {
+  const rig: Rig = {
+    replaced: undefined,
     admin: admin as unknown as Admin,
     restorer: restorer as unknown as Restorer,
     states: { open: async () => undefined, destroy: async () => {} },
@@ -39,6 +53,7 @@ function contextWith(committed: CommittedOffset): TaskStarterContext & { restore
     onLeaving: async () => {},
     restores,
   };
+  return rig;
 }
 
 /** As the task itself commits it after one record. */
@@ -75,6 +90,34 @@ test.each(['input', 'app-counts-changelog'])(
     expect(context.restores).toEqual([]);
   },
 );
+
+test.each(['input', 'app-counts-changelog'])(
+  '%s, created anew since the instance was started, is refused before any store is touched',
+  async (topic) => {
+    const rig = await runningTask(idle);
+    const context = contextWith(await committedBy(rig));
+    context.replaced = topic;
+    await expect(prepareTask(context, rig.task, signal)).rejects.toMatchObject({
+      code: 'LOG_LOST',
+      message: expect.stringContaining(topic),
+    });
+    expect(context.restores).toEqual([]);
+  },
+);
+
+test('a changelog that is replaced while it is restored is refused: the state is of both', async () => {
+  const rig = await runningTask(idle);
+  const context = contextWith(await committedBy(rig));
+  const restorer = {
+    restore: async () => {
+      context.replaced = 'app-counts-changelog';
+    },
+  };
+  const replacedMeanwhile = { ...context, restorer: restorer as unknown as Restorer };
+  await expect(prepareTask(replacedMeanwhile, rig.task, signal)).rejects.toMatchObject({
+    code: 'LOG_LOST',
+  });
+});
 
 test('offsets that an operator has set say nothing of topics and are taken as they are', async () => {
   const rig = await runningTask(idle);

@@ -3,6 +3,7 @@
  * the topics only, the buyers' journal, and the disks of the instances; every sentence it returns is a
  * violation.
  */
+import { partitionKey } from '../../kafka/ports.ts';
 import { fromBytes, type Serde } from '../../schemas/serde.ts';
 import type { Outcome, StoreContent } from '../../simulation/scenario.ts';
 import type { ReadRecord } from '../../simulation/topic-reader.ts';
@@ -33,14 +34,20 @@ export class Audit {
     const commands = await this.#read(TOPICS.commands);
     this.#commands(commands, journal);
     for (const records of commands) this.models.push(modelOf(records));
+    const before = commands.map((records, partition) =>
+      modelOf(this.#beforeReset(records, partition)),
+    );
     const statuses = await this.#read(TOPICS.purchaseStatus);
     const deadLetters = await this.#read(DEAD_LETTERS);
     const inventory = await this.#read(TOPICS.inventory);
     const zones = await this.#read(ZONES_CHANGELOG);
     const purchases = await this.#read(PURCHASES_CHANGELOG);
     for (const [partition, model] of this.models.entries()) {
-      this.#statuses(partition, model, statuses[partition]!);
-      this.#deadLetters(partition, model, deadLetters[partition]!);
+      const earlier = before[partition]!;
+      const wantedStatuses = [...earlier.statuses, ...model.statuses];
+      this.#statuses(partition, wantedStatuses, statuses[partition]!);
+      const wantedLetters = [...earlier.deadLetters, ...model.deadLetters];
+      this.#deadLetters(partition, wantedLetters, deadLetters[partition]!);
       this.#inventory(partition, model, inventory[partition]!);
       const place = `partition ${partition} of`;
       const zonesNow = lastValues(zones[partition]!, serdes.zone);
@@ -109,6 +116,12 @@ export class Audit {
     return sums;
   }
 
+  /** What was decided once already, before the application was begun anew. */
+  #beforeReset(records: readonly ReadRecord[], partition: number): readonly ReadRecord[] {
+    const end = this.#outcome.reset?.get(partitionKey(TOPICS.commands, partition)) ?? 0;
+    return records.filter(({ offset }) => offset < end);
+  }
+
   #read(topic: string): Promise<readonly (readonly ReadRecord[])[]> {
     return this.#outcome.records(topic);
   }
@@ -128,9 +141,8 @@ export class Audit {
     if (commands.flat().length === 0) this.violations.push('the audit is not valid: no commands');
   }
 
-  #statuses(partition: number, model: SaleModel, records: readonly ReadRecord[]): void {
+  #statuses(partition: number, wanted: readonly unknown[], records: readonly ReadRecord[]): void {
     const found = records.map(({ value }) => fromBytes(serdes.purchase, value!));
-    const wanted = model.statuses;
     const count = Math.max(found.length, wanted.length);
     for (let index = 0; index < count; index++) {
       if (isSameData(found[index], wanted[index])) continue;
@@ -142,12 +154,16 @@ export class Audit {
     }
   }
 
-  #deadLetters(partition: number, model: SaleModel, records: readonly ReadRecord[]): void {
+  #deadLetters(
+    partition: number,
+    wantedOffsets: readonly number[],
+    records: readonly ReadRecord[],
+  ): void {
     const offsets = records.map(({ headers }) =>
       Number(headers.find(({ key }) => key === OFFSET_HEADER)?.value),
     );
-    if (isSameData(offsets, model.deadLetters)) return;
-    const wanted = text(model.deadLetters);
+    if (isSameData(offsets, wantedOffsets)) return;
+    const wanted = text(wantedOffsets);
     this.violations.push(`${DEAD_LETTERS}-${partition}: ${text(offsets)} instead of ${wanted}`);
   }
 
@@ -161,7 +177,8 @@ export class Audit {
       if (available < 0 || held < 0 || sold < 0 || available + held + sold !== capacity) {
         this.violations.push(`${place}: impossible stock ${text(stock)}`);
       }
-      if (version <= (versions.get(key) ?? 0)) {
+      // After a reset the same is told once more.
+      if (this.#outcome.reset === undefined && version <= (versions.get(key) ?? 0)) {
         this.violations.push(`${place}: version ${version} after ${versions.get(key)}`);
       }
       versions.set(key, version);

@@ -6,10 +6,12 @@ import {
   type KafkaClient,
   type ProducedRange,
   partitionKey,
+  type TopicDescription,
 } from '../../../kafka/ports.ts';
 import { decodeResponse } from '../../../kafka/protocol/codec.ts';
 import { fetchApi } from '../../../kafka/protocol/messages/fetch.ts';
 import { listOffsetsApi } from '../../../kafka/protocol/messages/list-offsets.ts';
+import { metadataApi } from '../../../kafka/protocol/messages/metadata.ts';
 import { offsetFetchApi } from '../../../kafka/protocol/messages/offset-fetch.ts';
 import type { BrokerConnector } from '../../../kafka/wire.ts';
 import {
@@ -19,7 +21,8 @@ import {
 } from '../../../simulation/rewriting-connector.ts';
 import type { Process } from '../../../simulation/world/process.ts';
 import { chores } from '../chores/scenario.ts';
-import type { Mutant } from '../mutants.ts';
+import type { Mutant, Mutation } from '../mutants.ts';
+import { saleLosingChangelog } from '../simulate.ts';
 import { type Commit, withCommit } from './committing.ts';
 import { answerOf, onChannel, requestIn } from './on-the-wire.ts';
 
@@ -139,7 +142,47 @@ const movedOn: Change = (range) => range && { ...range, nextOffset: range.nextOf
 const believed: Change = (range, recordCount) =>
   range ?? { baseOffset: -1, nextOffset: recordCount - 1, leaderEpoch: 0 };
 
+/** Of its name alone, whichever topic has it. */
+function idOfName(name: string): string {
+  return Buffer.from(name).toString('hex').padEnd(32, '0').slice(-32);
+}
+
+/** What topics are called is all that the engine learns of them. */
+const withoutTopicIds = changingAnswers(
+  metadataApi as never,
+  (response: { topics: readonly { name: string | null }[] }) => ({
+    ...response,
+    topics: response.topics.map((topic) => ({ ...topic, topicId: idOfName(topic.name ?? '') })),
+  }),
+);
+
+/** As each process knew them first: a topic that took the name later is not noticed by a task that starts. */
+function topicsAsPlanned(): NonNullable<Mutation['client']> {
+  const knownTo = new WeakMap<Process, Map<string, TopicDescription>>();
+  return (client, process) => {
+    const known = knownTo.get(process) ?? new Map<string, TopicDescription>();
+    knownTo.set(process, known);
+    const describeTopics: Admin['describeTopics'] = async (names) => {
+      const found = await client.admin.describeTopics(names);
+      for (const [name, topic] of found) if (!known.has(name)) known.set(name, topic);
+      return new Map([...found.keys()].map((name) => [name, known.get(name)!]));
+    };
+    return { ...client, admin: { ...client.admin, describeTopics } };
+  };
+}
+
 export const RESTORE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'recreated-changelog-trusted',
+    what: 'topics are told apart by their names alone: state of a deleted changelog is taken for that of the new one',
+    mutation: () => ({ connector: withoutTopicIds }),
+  },
+  {
+    name: 'planned-topics-trusted',
+    what: 'a task that comes to an instance takes the topics for those that were there when the instance began',
+    scenario: saleLosingChangelog,
+    mutation: () => ({ client: topicsAsPlanned() }),
+  },
   {
     name: 'unstable-offsets',
     what: 'a task starts from offsets without waiting for the transaction over them',
