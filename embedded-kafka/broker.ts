@@ -74,7 +74,9 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { groups, transactions } = createCoordinators(options, config, topics);
   groups.start();
   transactions.start();
-  const handlers = createHandlers({ topics, groups, transactions, config, clock, clusterId });
+  const handlers = createHandlers({
+    ...{ topics, groups, transactions, config, clock, random, clusterId },
+  });
   return new RunningBroker({
     ...options,
     config,

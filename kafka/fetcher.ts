@@ -6,7 +6,8 @@
  * 2. An answer counts only for the position it was asked for: a seek makes older ones void.
  * 3. Nothing is fetched while `bufferedBytesMax` is held; one partition holds at most about twice
  *    `partitionBytesMax`. Only the last answers of each broker can go beyond.
- * 4. A lost broker, a moved leader, damaged bytes: asked again for ever, with backoff. Only an offset
+ * 4. Where a broker keeps a session, it is told and tells only what is new: see fetch-session.ts.
+ * 5. A lost broker, a moved leader, damaged bytes: asked again for ever, with backoff. Only an offset
  *    that the log does not have is reported, once per seek.
  */
 import { backoffMs } from '../base/backoff.ts';
@@ -14,11 +15,8 @@ import { MillraceError } from '../base/errors.ts';
 import type { ClientDeps } from './client-deps.ts';
 import { FetchPartition } from './fetch/fetch-partition.ts';
 import { type NodeFetch, planFetches } from './fetch/fetch-plan.ts';
-import {
-  buildFetchRequest,
-  FETCH_VERSION_MAX,
-  type PartitionToFetch,
-} from './fetch/fetch-request.ts';
+import { buildFetchRequest, FETCH_VERSION_MAX } from './fetch/fetch-request.ts';
+import { FetchSession } from './fetch/fetch-session.ts';
 import { judgePartition, type PartitionResponse } from './fetch/partition-answer.ts';
 import { type FetchedPartition, type Fetcher, type FetcherOptions, partitionKey } from './ports.ts';
 import type { ResponseOf } from './protocol/define-api.ts';
@@ -31,6 +29,10 @@ const BACKOFF = { initialMs: 20, maxMs: 1_000 };
 const ANSWER_SLACK_MS = 10_000;
 /** This many failures in a row are worth a warning. */
 const FAILURES_TO_WARN = 5;
+const SESSION_REFUSALS: ReadonlySet<number> = new Set([
+  Errors.FETCH_SESSION_ID_NOT_FOUND,
+  Errors.INVALID_FETCH_SESSION_EPOCH,
+]);
 
 export function createFetcher(
   cluster: Cluster,
@@ -47,6 +49,8 @@ class PrefetchingFetcher implements Fetcher {
   /** In the order in which they are asked for; who got data goes to the end. */
   readonly #partitions = new Map<string, FetchPartition>();
   readonly #busyNodes = new Set<number>();
+  /** By node id. */
+  readonly #sessions = new Map<number, FetchSession>();
   #bufferedBytes = 0;
   #isRefreshing = false;
   #isPumpScheduled = false;
@@ -172,16 +176,20 @@ class PrefetchingFetcher implements Fetcher {
   async #fetch({ nodeId, partitions, maxWaitMs, answerBytesMax }: NodeFetch): Promise<void> {
     const { channel, isolation, partitionBytesMax } = this.#options;
     const timeoutMs = maxWaitMs + ANSWER_SLACK_MS;
+    const session = this.#sessionWith(nodeId);
     this.#busyNodes.add(nodeId);
     for (const { state } of partitions) state.isInFlight = true;
+    const limits = { maxWaitMs, answerBytesMax, partitionBytesMax, isolation };
+    const request = buildFetchRequest(session.next(partitions), limits);
     try {
       const response = await this.#cluster.request(
         { nodeId, channel, timeoutMs, versionAtMost: FETCH_VERSION_MAX },
         fetchApi,
-        buildFetchRequest(partitions, { maxWaitMs, answerBytesMax, partitionBytesMax, isolation }),
+        request,
       );
-      this.#handle(partitions, response);
+      this.#handle(session, response);
     } catch (error) {
+      session.lost();
       for (const { state } of partitions) this.#fail(state, 'leader-unknown', error);
     } finally {
       for (const { state } of partitions) state.isInFlight = false;
@@ -190,19 +198,34 @@ class PrefetchingFetcher implements Fetcher {
     }
   }
 
-  #handle(group: readonly PartitionToFetch[], response: ResponseOf<typeof fetchApi>): void {
-    if (response.errorCode !== Errors.NONE) {
-      throw new MillraceError('KAFKA_RETRIABLE', `Fetch: ${errorName(response.errorCode)}`);
+  #sessionWith(nodeId: number): FetchSession {
+    let session = this.#sessions.get(nodeId);
+    if (session === undefined) {
+      session = new FetchSession();
+      this.#sessions.set(nodeId, session);
     }
-    const asked = new Map(group.map(({ state }) => [state.key, state]));
-    for (const { topic, partitions } of response.responses) {
+    return session;
+  }
+
+  #handle(session: FetchSession, response: ResponseOf<typeof fetchApi>): void {
+    const { errorCode, sessionId, responses } = response;
+    // Asked again at once, by name: without a session there is nothing to refuse.
+    if (session.isOpen && SESSION_REFUSALS.has(errorCode)) {
+      session.refused();
+      return;
+    }
+    if (errorCode !== Errors.NONE) {
+      throw new MillraceError('KAFKA_RETRIABLE', `Fetch: ${errorName(errorCode)}`);
+    }
+    for (const { topic, partitions } of responses) {
       for (const partition of partitions) {
         const key = partitionKey(topic, partition.partitionIndex);
-        const state = asked.get(key);
+        const state = session.asked(key);
         const isCurrent = state !== undefined && this.#partitions.get(key) === state;
         if (isCurrent) this.#handlePartition(state, partition);
       }
     }
+    session.accepted(sessionId);
   }
 
   #handlePartition(state: FetchPartition, response: PartitionResponse): void {

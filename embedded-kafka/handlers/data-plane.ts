@@ -1,5 +1,6 @@
 /** The handlers through which records go in and out. */
 import type { Clock } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
 import type { TopicManager, TransactionVerifier } from '../ports.ts';
 import type { AnyHandler } from './define-handler.ts';
 import { deleteRecordsHandler } from './delete-records.ts';
@@ -13,10 +14,11 @@ export function dataPlaneHandlers(
   topics: TopicManager,
   verifier: TransactionVerifier,
   clock: Clock,
+  random: Random,
 ): readonly AnyHandler[] {
   return [
     produceHandler(topics, verifier),
-    fetchHandler(topics, clock),
+    fetchHandler(topics, clock, random),
     listOffsetsHandler(topics),
     offsetForLeaderEpochHandler(topics),
     deleteRecordsHandler(topics),

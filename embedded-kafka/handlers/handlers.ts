@@ -1,5 +1,6 @@
 /** All handlers of the broker by api key: what ApiVersions tells is exactly what is here. */
 import type { Clock } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
 import type { BrokerConfig } from '../broker-config.ts';
 import type { GroupCoordinator } from '../coordinators/group/group-coordinator.ts';
 import type { TransactionCoordinator } from '../coordinators/transaction/transaction-coordinator.ts';
@@ -24,16 +25,17 @@ export interface HandlerParts {
   readonly transactions: TransactionCoordinator;
   readonly config: BrokerConfig;
   readonly clock: Clock;
+  readonly random: Random;
   readonly clusterId: string;
 }
 
 export function createHandlers(parts: HandlerParts): ReadonlyMap<number, AnyHandler> {
-  const { topics, groups, transactions, config, clock } = parts;
+  const { topics, groups, transactions, config, clock, random } = parts;
   const transactionVersion = config.number('transaction.version');
   const byKey = new Map<number, AnyHandler>();
   const all: AnyHandler[] = [
     apiVersionsHandler(() => byKey.values(), { transactionVersion }),
-    ...dataPlaneHandlers(topics, transactions, clock),
+    ...dataPlaneHandlers(topics, transactions, clock, random),
     ...metadataHandlers(topics, config, parts),
     findCoordinatorHandler(),
     ...groupMembershipHandlers(groups),

@@ -1,7 +1,8 @@
-/** Builds one Fetch request: no session, every partition named with its position. Pure. */
+/** Builds one Fetch request. Pure. */
 import type { RequestOf } from '../protocol/define-api.ts';
 import type { fetchApi } from '../protocol/messages/fetch.ts';
 import type { FetchPartition } from './fetch-partition.ts';
+import type { SessionRequest } from './fetch-session.ts';
 
 /** Versions from 13 on name topics by id; up to here they are named by name. */
 export const FETCH_VERSION_MAX = 12;
@@ -22,7 +23,7 @@ export interface FetchLimits {
 }
 
 export function buildFetchRequest(
-  partitions: readonly PartitionToFetch[],
+  { sessionId, sessionEpoch, named, forgotten }: SessionRequest,
   limits: FetchLimits,
 ): FetchRequest {
   return {
@@ -30,9 +31,13 @@ export function buildFetchRequest(
     minBytes: 1,
     maxBytes: limits.answerBytesMax,
     isolationLevel: limits.isolation === 'read_committed' ? 1 : 0,
-    sessionId: 0,
-    sessionEpoch: -1,
-    topics: byTopic(partitions, limits.partitionBytesMax),
+    sessionId,
+    sessionEpoch,
+    topics: byTopic(named, limits.partitionBytesMax),
+    forgottenTopicsData: Array.from(
+      Map.groupBy(forgotten, ({ topic }) => topic),
+      ([topic, members]) => ({ topic, partitions: members.map(({ partition }) => partition) }),
+    ),
   };
 }
 

@@ -134,7 +134,7 @@ describe('reading ahead', () => {
     expect(broker.requests[0]!.request.topics[0]!.partitions).toHaveLength(2);
     expect(broker.requests[0]!.request).toMatchObject({
       sessionId: 0,
-      sessionEpoch: -1,
+      sessionEpoch: 0,
       isolationLevel: 1,
     });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../base/random.ts';
 import { MemoryDisk } from '../../../embedded-kafka/disk/memory-disk.ts';
 import type { RequestContext } from '../../../embedded-kafka/handler.ts';
 import { dataPlaneHandlers } from '../../../embedded-kafka/handlers/data-plane.ts';
@@ -36,7 +37,7 @@ async function openBroker(disk = new MemoryDisk()) {
       return verdict;
     },
   };
-  const handlers = dataPlaneHandlers(topics, verifier, clock);
+  const handlers = dataPlaneHandlers(topics, verifier, clock, seededRandom(1));
 
   /** Through the bytes of that version, as a client's request comes and goes. */
   async function send<Request extends AnySchema, Response extends AnySchema>(
@@ -379,14 +380,126 @@ describe('the size of a Fetch answer', () => {
     expect(await sizes(1_000_000, batch.length * 2)).toEqual([2, 2]);
     expect(await sizes(batch.length * 4, 1_000_000)).toEqual([3, 1]);
   });
+});
 
-  test('a session that the client believes in is refused, so that it goes on without', async () => {
+describe('a fetch session', () => {
+  const START = { sessionId: 0, sessionEpoch: 0 };
+
+  /** Partitions 0 and 1, and what was answered for each: the values' bytes, or an error. */
+  async function ask(
+    broker: TestBroker,
+    session: { readonly sessionId: number; readonly sessionEpoch: number },
+    named: readonly (readonly [partition: number, fetchOffset: number])[],
+    forgotten: readonly number[] = [],
+    version = 12,
+  ) {
+    const answer = (await broker.send(fetchApi, version, {
+      ...fetchRequest(broker, version, []),
+      ...session,
+      topics: [
+        {
+          ...(version >= 13 ? { topicId: broker.topicId } : { topic: 't' }),
+          partitions: named.map(([partition, fetchOffset]) => ({
+            partition,
+            fetchOffset,
+            partitionMaxBytes: 1_000_000,
+          })),
+        },
+      ],
+      forgottenTopicsData: forgotten.length === 0 ? [] : [{ topic: 't', partitions: forgotten }],
+    }))!;
+    const told = answer.responses.flatMap(({ partitions }) =>
+      partitions.map(({ partitionIndex, errorCode, records }) =>
+        errorCode === 0 ? [partitionIndex, records!.length] : [partitionIndex, { errorCode }],
+      ),
+    );
+    return { error: answer.errorCode, sessionId: answer.sessionId, told };
+  }
+
+  async function opened() {
     const broker = await openBroker();
-    const request = { ...fetchRequest(broker, 12, [0]), sessionId: 77, sessionEpoch: 3 };
-    expect((await broker.send(fetchApi, 12, request))!.errorCode).toBe(
+    const { sessionId, told } = await ask(broker, START, [
+      [0, 0],
+      [1, 0],
+    ]);
+    expect(told).toEqual([
+      [0, 0],
+      [1, 0],
+    ]);
+    return { broker, sessionId };
+  }
+
+  test('answers what has news only, and again until the position moves', async () => {
+    const { broker, sessionId } = await opened();
+    expect((await ask(broker, { sessionId, sessionEpoch: 1 }, [])).told).toEqual([]);
+    const batch = batchOf(['x']);
+    await broker.send(produceApi, 9, produceRequest(broker, 9, [batch]));
+    const data = [[0, batch.length]];
+    expect((await ask(broker, { sessionId, sessionEpoch: 2 }, [])).told).toEqual(data);
+    expect((await ask(broker, { sessionId, sessionEpoch: 3 }, [])).told).toEqual(data);
+    expect((await ask(broker, { sessionId, sessionEpoch: 4 }, [[0, 1]])).told).toEqual([]);
+  });
+
+  test('takes partitions in and forgets them, and ends with the last one', async () => {
+    const { broker, sessionId } = await opened();
+    const batch = batchOf(['x']);
+    await broker.send(produceApi, 9, produceRequest(broker, 9, [batch, batch]));
+    const one = await ask(broker, { sessionId, sessionEpoch: 1 }, [], [0]);
+    expect(one.told).toEqual([[1, batch.length]]);
+    const both = await ask(broker, { sessionId, sessionEpoch: 2 }, [[0, 0]]);
+    expect(both.told).toHaveLength(2);
+    const none = await ask(broker, { sessionId, sessionEpoch: 3 }, [], [0, 1]);
+    expect(none).toEqual({ error: 0, sessionId: 0, told: [] });
+  });
+
+  test('tells errors at once and again, and their end', async () => {
+    const { broker, sessionId } = await opened();
+    const outOfRange = [[0, { errorCode: Errors.OFFSET_OUT_OF_RANGE }]];
+    expect((await ask(broker, { sessionId, sessionEpoch: 1 }, [[0, 9]])).told).toEqual(outOfRange);
+    expect((await ask(broker, { sessionId, sessionEpoch: 2 }, [])).told).toEqual(outOfRange);
+    expect((await ask(broker, { sessionId, sessionEpoch: 3 }, [[0, 0]])).told).toEqual([[0, 0]]);
+    expect((await ask(broker, { sessionId, sessionEpoch: 4 }, [])).told).toEqual([]);
+  });
+
+  test('lets each of its partitions have its turn when answers are small', async () => {
+    const { broker, sessionId } = await opened();
+    const batch = batchOf(['x']);
+    for (let count = 0; count < 2; count++) {
+      await broker.send(produceApi, 9, produceRequest(broker, 9, [batch, batch]));
+    }
+    const first = async (sessionEpoch: number) => {
+      const request = fetchRequest(broker, 12, [], { maxBytes: 1 });
+      const answer = await broker.send(fetchApi, 12, { ...request, sessionId, sessionEpoch });
+      return answer!.responses[0]!.partitions.find(({ records }) => records!.length > 0)!
+        .partitionIndex;
+    };
+    expect([await first(1), await first(2), await first(3)]).toEqual([0, 1, 0]);
+  });
+
+  test('is refused when it is unknown, out of step, or named by topic ids all of a sudden', async () => {
+    const { broker, sessionId } = await opened();
+    const errorOf = async (session: typeof START, version = 12) =>
+      (await ask(broker, session, [], [], version)).error;
+    expect(await errorOf({ sessionId: sessionId + 1, sessionEpoch: 1 })).toBe(
       Errors.FETCH_SESSION_ID_NOT_FOUND,
     );
-    expect((await broker.send(fetchApi, 12, fetchRequest(broker, 12, [0])))!.sessionId).toBe(0);
+    expect(await errorOf({ sessionId, sessionEpoch: 2 })).toBe(Errors.INVALID_FETCH_SESSION_EPOCH);
+    expect(await errorOf({ sessionId, sessionEpoch: 1 }, 13)).toBe(
+      Errors.FETCH_SESSION_TOPIC_ID_ERROR,
+    );
+    expect(await errorOf({ sessionId, sessionEpoch: 1 })).toBe(Errors.NONE);
+  });
+
+  test('is replaced by a new one, or ended, when its client says so', async () => {
+    const { broker, sessionId } = await opened();
+    const next = await ask(broker, { sessionId, sessionEpoch: 0 }, [[0, 0]]);
+    expect(next.sessionId).not.toBe(sessionId);
+    const ended = await ask(broker, { sessionId: next.sessionId, sessionEpoch: -1 }, [[0, 0]]);
+    expect(ended).toMatchObject({ sessionId: 0, told: [[0, 0]] });
+    for (const old of [sessionId, next.sessionId]) {
+      const { error } = await ask(broker, { sessionId: old, sessionEpoch: 1 }, []);
+      expect(error).toBe(Errors.FETCH_SESSION_ID_NOT_FOUND);
+    }
   });
 });
 
