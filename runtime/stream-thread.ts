@@ -157,29 +157,28 @@ export class StreamThread {
   }
 
   async #commitIfDue(): Promise<void> {
+    // The sums are over all tasks, and most slices are beside a commit.
+    if (this.#parts.committer.isBusy) return;
     const situation = this.#situation();
     if (shouldCommit(situation, this.#context.config)) {
       await this.#parts.committer.begin(
         this.#parts.tasks.running().filter((task) => task.hasUncommitted),
       );
-    } else if (!situation.isBusy && situation.sinceLastMs > MOVED_ONLY_MS) {
+    } else if (situation.sinceLastMs > MOVED_ONLY_MS) {
       const moved = this.#parts.tasks.running().filter((task) => task.hasMovedOnly);
       if (moved.length > 0) await this.#parts.committer.begin(moved);
     }
   }
 
   #situation(): CommitSituation {
-    const { committer, collector, tasks } = this.#parts;
+    const { committer, tasks } = this.#parts;
     const running = tasks.running();
     return {
       isBusy: committer.isBusy,
       hasWork: running.some((task) => task.hasUncommitted),
       hasInput: tasks.hasInput(),
       isRequested: running.some((task) => task.isCommitRequested),
-      uncommittedBytes: running.reduce(
-        (sum, task) => sum + task.uncommittedBytes,
-        collector.sizeBytes,
-      ),
+      uncommittedBytes: this.#uncommittedBytes(),
       consumedRecords: running.reduce((sum, task) => sum + task.consumedRecords, 0),
       lagRecords: running.reduce((sum, task) => sum + task.lagRecords, 0),
       sinceLastMs: this.#context.clock.monotonicMs() - committer.lastBeganAtMs,
@@ -187,7 +186,16 @@ export class StreamThread {
   }
 
   #isFull(): boolean {
-    return this.#parts.committer.isBusy && mustPause(this.#situation(), this.#context.config);
+    const { isBusy } = this.#parts.committer;
+    if (!isBusy) return false;
+    return mustPause({ isBusy, uncommittedBytes: this.#uncommittedBytes() }, this.#context.config);
+  }
+
+  #uncommittedBytes(): number {
+    const { collector, tasks } = this.#parts;
+    let bytes = collector.sizeBytes;
+    for (const task of tasks.running()) bytes += task.uncommittedBytes;
+    return bytes;
   }
 
   #waitMs(): number {

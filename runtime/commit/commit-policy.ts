@@ -41,6 +41,9 @@ export function shouldCommit(now: CommitSituation, limits: CommitLimits): boolea
 }
 
 /** Processing waits for the commit under way: the next transaction is full already. */
-export function mustPause(now: CommitSituation, limits: CommitLimits): boolean {
+export function mustPause(
+  now: Pick<CommitSituation, 'isBusy' | 'uncommittedBytes'>,
+  limits: CommitLimits,
+): boolean {
   return now.isBusy && now.uncommittedBytes >= limits.transactionBytesMax;
 }
