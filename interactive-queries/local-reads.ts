@@ -128,6 +128,11 @@ export class LocalReads {
     throw error;
   }
 
+  /** Whether answers have to say how old they are. */
+  isAging(): boolean {
+    return this.#options.streams.kafkaSilentForMs() > SILENT_MS;
+  }
+
   /** Headers that say how fresh an answer is, and who says so. */
   freshness(
     position: Position,

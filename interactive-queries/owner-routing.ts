@@ -3,8 +3,10 @@
  * are. Knows stores and partitions, not what the values mean.
  */
 import type { ReadOnlyKeyValueStore } from '../stores/state-store.ts';
+import { unlessKnown } from './http/etag.ts';
 import { PROBLEMS, Problem, retryAfter } from './http/problem.ts';
 import { changedRequest, type RouteRequest, type RouteResponse } from './http/route.ts';
+import { KeptAnswers } from './kept-answers.ts';
 import { type AvailableStore, LocalReads, type LocalReadsOptions } from './local-reads.ts';
 import type { Peers } from './peers.ts';
 import { lagAllowed, type Position, parsePosition } from './positions.ts';
@@ -40,6 +42,7 @@ interface Part<T> {
 export class OwnerRouting {
   readonly #options: OwnerRoutingOptions;
   readonly #local: LocalReads;
+  readonly #kept = new KeptAnswers();
 
   constructor(options: OwnerRoutingOptions) {
     this.#options = options;
@@ -84,6 +87,52 @@ export class OwnerRouting {
     return local instanceof Promise
       ? local.then((opened) => this.#answerFrom(storeName, opened, serve))
       : this.#answerFrom(storeName, local, serve);
+  }
+
+  /**
+   * Like answer, for what does not depend on who asks: made once for each state of the store and kept
+   * under `name`, which must say what it is made from. `serve` gives a tagged answer; a client that has
+   * it is told so.
+   */
+  answerSame<V>(
+    storeName: string,
+    location: PartitionLocation,
+    request: RouteRequest,
+    name: string,
+    serve: LocalAnswer<V>,
+  ): RouteResponse | Promise<RouteResponse> {
+    if (!location.isLocal) {
+      const serveHim: LocalAnswer<V> = async (store, local) =>
+        unlessKnown(request, await serve(store, local));
+      return this.answer(storeName, location, request, serveHim);
+    }
+    this.#options.peers.isForwarded(request);
+    const local = this.#local.open(storeName, location.partition, request);
+    const answered = (opened: AvailableStore) => {
+      const response = this.#sameFrom(storeName, opened, name, serve);
+      return response instanceof Promise
+        ? response.then((same) => unlessKnown(request, same))
+        : unlessKnown(request, response);
+    };
+    return local instanceof Promise ? local.then(answered) : answered(local);
+  }
+
+  #sameFrom<V>(
+    storeName: string,
+    local: AvailableStore,
+    name: string,
+    serve: LocalAnswer<V>,
+  ): RouteResponse | Promise<RouteResponse> {
+    const { revision } = local;
+    // How old it is changes without any commit.
+    if (revision === undefined || this.#local.isAging()) {
+      return this.#answerFrom(storeName, local, serve);
+    }
+    const kept = this.#kept.get(revision, name);
+    if (kept !== undefined) return kept;
+    const response = this.#answerFrom(storeName, local, serve);
+    if (!(response instanceof Promise)) this.#kept.keep(revision, name, response);
+    return response;
   }
 
   async #answerAsStandby<V>(

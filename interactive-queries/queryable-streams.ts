@@ -35,6 +35,11 @@ export type LocalStore =
       readonly store: ReadOnlyKeyValueStore<unknown, unknown>;
       /** By `<topic>-<partition>`: next input offset that the state contains. */
       readonly position: ReadonlyMap<string, number>;
+      /**
+       * The same object as long as what was read under it may still be answered; undefined = nobody
+       * can tell. Another one, at the latest, when a commit has been announced and applied (Q1).
+       */
+      readonly revision?: object | undefined;
       /** Changelog records a standby is behind; 0 for an active. */
       readonly lag: number;
     }

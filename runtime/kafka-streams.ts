@@ -25,11 +25,12 @@ import type { StoreSpec } from '../stores/state-store.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import type { HostTasks } from './assignment/assignment-codec.ts';
 import { prepareTopics } from './assignment/internal-topics.ts';
-import { planTopics, type TopicPlan, taskId } from './assignment/topic-plan.ts';
+import { planTopics, type TopicPlan } from './assignment/topic-plan.ts';
 import { CommitListeners } from './queries/commit-listeners.ts';
-import { instances, locate } from './queries/host-map.ts';
+import { instances } from './queries/host-map.ts';
 import { KafkaProbe } from './queries/kafka-probe.ts';
 import { LocalStores } from './queries/local-stores.ts';
+import { type StoreHome, StoreHomes } from './queries/store-homes.ts';
 import type { RestoreProgress } from './restore/restorer.ts';
 import { startThread } from './start-thread.ts';
 import { type StreamsConfig, type StreamsOptions, streamsConfig } from './streams-config.ts';
@@ -58,6 +59,7 @@ export type StateListener = (state: StreamsState, before: StreamsState) => void;
 interface Started {
   readonly topology: BuiltTopology;
   readonly plan: TopicPlan;
+  readonly homes: StoreHomes;
   readonly client: KafkaClient;
   readonly directory: StateDirectory;
   readonly probe: KafkaProbe;
@@ -197,27 +199,17 @@ export class KafkaStreams implements QueryableStreams {
   }
 
   locateKey(storeName: string, keyBytes: Buffer): PartitionLocation {
-    const { taskCount } = this.#planOf(storeName);
-    return this.locatePartition(
-      storeName,
-      partitionForKey(keyBytes, 0, keyBytes.length, taskCount),
-    );
+    const home = this.#homeOf(storeName);
+    return home.location(partitionForKey(keyBytes, 0, keyBytes.length, home.taskIds.length));
   }
 
   locatePartition(storeName: string, partition: number): PartitionLocation {
-    const { subTopology } = this.#planOf(storeName);
-    const processId = this.#started!.directory.processId;
-    return locate(this.#hosts, processId, { subTopologyId: subTopology.id, partition });
+    return this.#homeOf(storeName).location(partition);
   }
 
   openLocal(storeName: string, partition: number): LocalStore | Promise<LocalStore> {
-    const { subTopology } = this.#planOf(storeName);
-    const id = taskId(subTopology.id, partition);
-    if (
-      subTopology.stores.some(
-        ({ name, persistence }) => name === storeName && persistence === 'memory',
-      )
-    ) {
+    const { isInMemory, taskIds } = this.#homeOf(storeName);
+    if (isInMemory) {
       throw new MillraceError(
         'QUERY_UNSUPPORTED',
         `store ${storeName} is kept in memory by its task alone`,
@@ -226,6 +218,8 @@ export class KafkaStreams implements QueryableStreams {
         },
       );
     }
+    const id = taskIds[partition];
+    if (id === undefined) return { kind: 'not-here' };
     const lag = (role: TaskInfo['role']) =>
       role === 'active' ? 0 : (this.#task(id)?.remainingRestoreRecords ?? 0);
     const open = this.#localStores.open(id, storeName, lag);
@@ -282,6 +276,7 @@ export class KafkaStreams implements QueryableStreams {
         prepareTopics(context, topology, this.config, signal),
       );
       const plan = planTopics(applicationId, topology, topics);
+      const homes = new StoreHomes(plan, directory.processId);
       const probe = new KafkaProbe(client.admin, parts, [...plan.bySourceTopic.keys()].slice(0, 1));
       const onDisk = new Map(
         (await directory.dormantTasks(new Set())).map(({ taskId: id, positions }) => [
@@ -289,7 +284,7 @@ export class KafkaStreams implements QueryableStreams {
           [...positions.changelogs.values()].reduce((sum, { offset }) => sum + offset, 0),
         ]),
       );
-      return { topology, plan, client, directory, probe, onDisk };
+      return { topology, plan, homes, client, directory, probe, onDisk };
     } catch (error) {
       await client.close();
       await directory.close();
@@ -365,6 +360,7 @@ export class KafkaStreams implements QueryableStreams {
       },
       hostsChanged: (hosts) => {
         this.#hosts = hosts;
+        this.#started!.homes.hostsChanged(hosts);
       },
       committed: (commit) => this.#committed(commit),
       taskRunning: (id, directory, role) => {
@@ -461,11 +457,9 @@ export class KafkaStreams implements QueryableStreams {
     return inTime;
   }
 
-  #planOf(storeName: string): TopicPlan['subTopologies'][number] {
-    const found = this.#started?.plan.subTopologies.find(({ subTopology }) =>
-      subTopology.stores.some(({ name }) => name === storeName),
-    );
-    if (found !== undefined) return found;
+  #homeOf(storeName: string): StoreHome {
+    const home = this.#started?.homes.of(storeName);
+    if (home !== undefined) return home;
     throw new MillraceError('STORE_UNKNOWN', `no store is called ${storeName}`);
   }
 }

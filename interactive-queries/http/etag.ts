@@ -7,13 +7,32 @@ export function jsonWithEtag(
   request: RouteRequest,
   value: unknown,
   etag?: string,
+  more?: Readonly<Record<string, string>>,
+): RouteResponse {
+  return unlessKnown(request, taggedJson(value, etag, more));
+}
+
+/** The same for every client: what may be kept. */
+export function taggedJson(
+  value: unknown,
+  etag?: string,
   more: Readonly<Record<string, string>> = {},
 ): RouteResponse {
   const body = JSON.stringify(value);
   const tag = etag ?? `"${tagOf(body)}"`;
-  const headers = { ...more, ETag: tag, 'Content-Type': 'application/json' };
-  if (hasTag(request, tag)) return { status: 304, headers };
-  return { status: 200, headers, body };
+  return {
+    status: 200,
+    headers: { ...more, ETag: tag, 'Content-Type': 'application/json' },
+    body,
+  };
+}
+
+/** A tagged answer as this client needs it: without what it has already. */
+export function unlessKnown(request: RouteRequest, response: RouteResponse): RouteResponse {
+  const { headers } = response;
+  const tag = headers?.['ETag'];
+  if (tag === undefined || !hasTag(request, tag)) return response;
+  return { status: 304, ...(headers === undefined ? {} : { headers }) };
 }
 
 /** The same for the same text, another for another. */

@@ -57,6 +57,8 @@ export interface Route {
   readonly checkBytes?: (headers: IncomingMessage['headers'], bytes: Buffer) => void;
   /** Invalid values are answered with this, in the path, too. Default: 404 in the path, 422 in the body. */
   readonly invalidAs?: 'malformed-request';
+  /** Asked for so often that Koa's part would cost as much as all the rest: answered ahead of it. */
+  readonly isHot?: true;
   /** Required and optional request headers, for the document. */
   readonly requestHeaders?: Readonly<
     Record<string, { readonly required: boolean; readonly about: string }>

@@ -150,16 +150,20 @@ function available(
 ): Available {
   const { role } = task;
   const store = reader.store<unknown, unknown>(storeName);
-  return { kind: 'available', role, store, position: positionOf(task, reader), lag: lag(role) };
+  const { inputs: position, revision } = positionOf(task, reader);
+  return { kind: 'available', role, store, position, revision, lag: lag(role) };
 }
 
 /** Read once per commit: a busy reader asks thousands of times in between. */
-function positionOf(task: OpenTask, reader: TaskReader): Position {
+function positionOf(
+  task: OpenTask,
+  reader: TaskReader,
+): { readonly inputs: Position; readonly revision: object | undefined } {
   // A standby applies without commits of its own.
-  if (task.role === 'standby') return reader.positions().inputs;
+  if (task.role === 'standby') return { inputs: reader.positions().inputs, revision: undefined };
   const sequence = task.memory.appliedSequence;
   if (task.known?.sequence !== sequence) {
     task.known = { sequence, inputs: reader.positions().inputs };
   }
-  return task.known.inputs;
+  return { inputs: task.known.inputs, revision: task.known };
 }

@@ -42,6 +42,8 @@ export class FakeStreams implements QueryableStreams {
   /** Stores that only their own thread can read. */
   readonly inMemory = new Set<string>();
   readonly positions = new Map<number, Map<string, number>>();
+  /** Of all stores; undefined = answers are not to be kept. */
+  revision: object | undefined;
   /** Thrown by the next read of any store, once. */
   nextReadError: Error | undefined;
   opened = 0;
@@ -135,6 +137,7 @@ export class FakeStreams implements QueryableStreams {
       role: lag === undefined ? 'active' : 'standby',
       store: this.#reader(storeName, partition),
       position: this.#positionOf(storeName, partition),
+      revision: this.revision,
       lag: lag ?? 0,
     };
   }

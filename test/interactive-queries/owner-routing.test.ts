@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
-import { jsonWithEtag } from '../../interactive-queries/http/etag.ts';
+import { jsonWithEtag, taggedJson } from '../../interactive-queries/http/etag.ts';
 import { createHttpApp, type HttpApp } from '../../interactive-queries/http/http-app.ts';
 import { Problem } from '../../interactive-queries/http/problem.ts';
 import type { RouteRequest, RouteResponse } from '../../interactive-queries/http/route.ts';
@@ -86,6 +86,15 @@ class Instance {
     const request = routeRequest(properties);
     return this.routing.answer<string>('letters', location, request, (store) =>
       jsonWithEtag(request, store.get('a') ?? null),
+    );
+  }
+
+  /** What everybody is told alike. */
+  async readSame(partition: number, properties: Partial<RouteRequest> = {}) {
+    const location = this.streams.locatePartition('letters', partition);
+    const request = routeRequest(properties);
+    return this.routing.answerSame<string>('letters', location, request, 'a', (store) =>
+      taggedJson(store.get('a') ?? null),
     );
   }
 }
@@ -196,6 +205,48 @@ describe('a read of one partition', () => {
       return looks;
     });
     expect([await read, resolved]).toEqual([3, [7, 1, 2]]);
+  });
+});
+
+describe('a read that says the same to everybody', () => {
+  test('is made once, and anew when the state is another', async () => {
+    here.streams.revision = {};
+    const first = await here.readSame(0);
+    here.streams.put('letters', 0, 'a', 'other');
+    expect(await here.readSame(0)).toEqual(first);
+    here.streams.revision = {};
+    expect((await here.readSame(0)).body).toBe('"other"');
+  });
+
+  test('is made for everyone where nobody can tell whether the state is another', async () => {
+    expect((await here.readSame(0)).body).toBe('"A"');
+    here.streams.put('letters', 0, 'a', 'other');
+    expect((await here.readSame(0)).body).toBe('"other"');
+  });
+
+  test('is 304 for a client that has it, kept or not, and whole for the next one', async () => {
+    here.streams.revision = {};
+    const whole = await here.readSame(0);
+    const headers = { 'if-none-match': whole.headers?.['ETag'] ?? '' };
+    expect((await here.readSame(0, { headers })).status).toBe(304);
+    expect(await here.readSame(0)).toEqual(whole);
+  });
+
+  test('tells its age while Kafka is silent, and no longer than that', async () => {
+    here.streams.revision = {};
+    expect((await here.readSame(0)).headers?.['Age']).toBeUndefined();
+    here.streams.silentMs = 7_400;
+    expect((await here.readSame(0)).headers?.['Age']).toBe('7');
+    here.streams.silentMs = 0;
+    expect((await here.readSame(0)).headers?.['Age']).toBeUndefined();
+  });
+
+  test('of another instance is asked of nobody here', async () => {
+    here.streams.revision = {};
+    expect((await here.readSame(0)).status).toBe(200);
+    await expect(there.readSame(0, { headers: { 'millrace-hop': '1' } })).rejects.toMatchObject({
+      slug: 'forbidden',
+    });
   });
 });
 

@@ -51,6 +51,18 @@ describe('a store of a task that runs here', () => {
     }
   });
 
+  test('is of the same revision until the next commit, so that answers may be kept', async () => {
+    const task = await runningTask();
+    task.announce(1);
+    await task.apply(1);
+    const [first, again] = [await task.open(), await task.open()];
+    expect(first?.revision).toBeDefined();
+    expect(again?.revision).toBe(first?.revision);
+    task.announce(2);
+    await task.apply(2);
+    expect((await task.open())?.revision).not.toBe(first?.revision);
+  });
+
   test('is waited for while what was announced is still being written', async () => {
     const task = await runningTask();
     task.announce(1);

@@ -1,5 +1,5 @@
 /** What everybody may read: events, their zones and what is left in them. */
-import { jsonWithEtag } from '../../../interactive-queries/http/etag.ts';
+import { jsonWithEtag, taggedJson } from '../../../interactive-queries/http/etag.ts';
 import { Problem } from '../../../interactive-queries/http/problem.ts';
 import type { RouteRequest, RouteResponse } from '../../../interactive-queries/http/route.ts';
 import type { OwnerRouting } from '../../../interactive-queries/owner-routing.ts';
@@ -15,7 +15,7 @@ import { STORES } from '../../sale/sale-stores.ts';
 import { readZones } from '../reports/report-reads.ts';
 import { eventZoneView } from '../reports/report-views.ts';
 import { eventView } from '../views.ts';
-import { zoneView } from './zone-views.ts';
+import { inventoryView, zoneView } from './zone-views.ts';
 
 export interface EventRoutesDeps {
   readonly streams: QueryableStreams;
@@ -31,6 +31,9 @@ export interface EventRoutesDeps {
 const ZONES_PER_PARTITION_MAX = 10_000;
 /** Beyond so many, an event shows the first of them: its inventory has them all. */
 const ZONES_SHOWN_MAX = 1_000;
+
+/** What is shown of a zone. */
+const VIEWS = { zone: zoneView, inventory: inventoryView } as const;
 
 /** Of an event as it is shown: whether its purchases have to pass the intake. */
 export function asksForIntake(event: Readonly<Record<string, unknown>>): boolean {
@@ -81,13 +84,14 @@ export async function listZones(
 export function answerZone(
   deps: EventRoutesDeps,
   request: RouteRequest,
-  view: (zone: Zone) => Record<string, unknown>,
+  shown: keyof typeof VIEWS,
 ): RouteResponse | Promise<RouteResponse> {
   const key = zoneKey(request.params['eventId']!, request.params['zoneId']!);
   const location = deps.streams.locateKey(STORES.zones, Buffer.from(key));
-  return deps.routing.answer<Zone>(STORES.zones, location, request, (store) => {
+  const name = `${shown} ${key}`;
+  return deps.routing.answerSame<Zone>(STORES.zones, location, request, name, (store) => {
     const found = store.get(key);
     if (found === undefined) throw new Problem('not-found', { detail: 'there is no such zone' });
-    return jsonWithEtag(request, view(found), `"${found.version}"`);
+    return taggedJson(VIEWS[shown](found), `"${found.version}"`);
   });
 }

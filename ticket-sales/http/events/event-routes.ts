@@ -6,13 +6,7 @@ import { BUYERS, OPERATORS } from '../roles.ts';
 import { eventRequestSchema, eventSchema, idSchema } from '../views.ts';
 import { answerZone, type EventRoutesDeps, getEvent, listZones } from './event-reads.ts';
 import { putEvent } from './event-writes.ts';
-import {
-  inventorySchema,
-  inventoryView,
-  zoneRequestSchema,
-  zoneSchema,
-  zoneView,
-} from './zone-views.ts';
+import { inventorySchema, zoneRequestSchema, zoneSchema } from './zone-views.ts';
 import { putZone } from './zone-writes.ts';
 
 const event = { eventId: idSchema };
@@ -113,12 +107,13 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
         404: { about: 'There is no such zone' },
         ...unavailable,
       },
-      handle: (request) => answerZone(deps, request, zoneView),
+      handle: (request) => answerZone(deps, request, 'zone'),
     },
     {
       method: 'GET',
       path: '/v1/events/{eventId}/zones/{zoneId}/inventory',
       operationId: 'getInventory',
+      isHot: true,
       summary: 'What is left in a zone',
       tag: 'events',
       access: BUYERS,
@@ -130,7 +125,7 @@ export function eventRoutes(deps: EventRoutesDeps): Route[] {
         404: { about: 'There is no such zone' },
         ...unavailable,
       },
-      handle: (request) => answerZone(deps, request, inventoryView),
+      handle: (request) => answerZone(deps, request, 'inventory'),
     },
   ];
 }

@@ -26,7 +26,6 @@ import {
   type WantedZone,
   wantedZone,
   type ZoneBody,
-  zoneView,
 } from './zone-views.ts';
 
 type ZoneJson = Readonly<Record<string, unknown>>;
@@ -215,7 +214,7 @@ function readZone(
 ): Promise<ZoneJson | undefined> {
   const { eventId, zoneId } = request.params as { eventId: string; zoneId: string };
   const target = `/v1/events/${eventId}/zones/${zoneId}`;
-  return read(() => answerZone(deps, asGet(request, target, minPosition), zoneView));
+  return read(() => answerZone(deps, asGet(request, target, minPosition), 'zone'));
 }
 
 function invalid(pointer: string, detail: string): Problem {

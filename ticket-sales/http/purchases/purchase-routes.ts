@@ -81,6 +81,7 @@ export function purchaseRoutes(deps: PurchaseRoutesDeps): Route[] {
       method: 'POST',
       path: '/v1/purchases',
       operationId: 'requestPurchase',
+      isHot: true,
       summary: 'Ask for tickets',
       tag: 'purchases',
       access: BUYERS,
@@ -243,13 +244,14 @@ async function waitAtOwner(
   return decided(deps, request, { view, decidedBy, digest }, command, place);
 }
 
-async function decided(
+/** A promise only where the seats are to be looked at that are left. */
+function decided(
   deps: PurchaseRoutesDeps,
   request: RouteRequest,
   answered: Decided & { readonly decidedBy: string | undefined },
   command: PurchaseCommand,
   place: CommandPlace,
-): Promise<RouteResponse> {
+): RouteResponse | Promise<RouteResponse> {
   const { view, decidedBy } = answered;
   const isKnown = decidedBy !== undefined && place.record !== undefined;
   const isReplayed = isKnown && decidedBy !== place.record;
@@ -257,9 +259,9 @@ async function decided(
   const lost = view['lostSeats'] as readonly string[] | undefined;
   // For the whole group: the seats that it could still have are not for it alone.
   const named = command.options?.seats ?? [];
-  const alternatives =
-    lost === undefined || named.length === 0
-      ? []
-      : await seatAlternatives(deps, request, command, named);
-  return decidedAnswer(answered, command, place, { isReplayed, alternatives });
+  const answer = (alternatives: readonly string[]) =>
+    decidedAnswer(answered, command, place, { isReplayed, alternatives });
+  return lost === undefined || named.length === 0
+    ? answer([])
+    : seatAlternatives(deps, request, command, named).then(answer);
 }
