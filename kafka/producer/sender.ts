@@ -65,7 +65,10 @@ export class Sender {
     this.#alarm = new Alarm(deps.clock, () => this.#pump());
   }
 
-  /** The queue has something new. What is added until the end of this tick goes along. */
+  /**
+   * The queue has something new. What is added until the end of this turn of the event loop goes along:
+   * answers of one commit bring a burst of requests, each in an event of its own.
+   */
   wake(queue: PartitionQueue): void {
     if (queue.inFlight !== undefined || queue.isEmpty) return;
     this.#waiting.add(queue);
@@ -75,7 +78,7 @@ export class Sender {
   pumpSoon(): void {
     if (this.#isPumpScheduled || this.#isStopped) return;
     this.#isPumpScheduled = true;
-    queueMicrotask(() => {
+    void this.#deps.clock.turn().then(() => {
       this.#isPumpScheduled = false;
       this.#pump();
     });

@@ -1,7 +1,12 @@
 /** Which way a purchase over HTTP goes: only the events that ask for it go through the intake. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../../base/clock.ts';
+import { OwnerRouting } from '../../../interactive-queries/owner-routing.ts';
+import type { Peers } from '../../../interactive-queries/peers.ts';
+import { IntakeDoor } from '../../../ticket-sales/http/purchases/intake-door.ts';
 import { INTAKE_TOPIC } from '../../../ticket-sales/intake/intake-topology.ts';
 import { TOPICS } from '../../../ticket-sales/records.ts';
+import { routeRequest } from '../../interactive-queries/route-request.ts';
 import { FakeSale } from '../http/fake-sale.ts';
 
 const ZONE_PATH = '/v1/events/gala/zones/floor';
@@ -62,4 +67,28 @@ test('a zone of an event that asks for the intake is for the intake only, unless
   expect([open.status, open.body['intakeOnly']]).toEqual([201, undefined]);
   // What it does not say is not asked for: the zone stays as it is.
   expect((await put('/v1/events/gala/zones/open', { capacity: 10 })).status).toBe(200);
+});
+
+test('purchases that come together ask once which way they go', async () => {
+  const { one } = sale;
+  await one.ask('PUT', '/v1/events/gala', { body: { name: 'The Gala', customerMax: 4 } });
+  const { streams } = one;
+  const routing = new OwnerRouting({
+    streams,
+    peers: { isForwarded: () => false } as unknown as Peers,
+    self: { host: '127.0.0.1', port: 1 },
+    clock: systemClock,
+    queryTimeoutMs: 1_000,
+  });
+  const commands = { topic: TOPICS.commands, serde: sale.serdes.command };
+  const door = new IntakeDoor({ streams, routing, commands, clock: systemClock });
+  const before = streams.opened;
+  const first = await door.wants('nobody asks for it', routeRequest());
+  const opensOfOne = streams.opened - before;
+  const together = Array.from({ length: 20 }, () => door.wants('gala', routeRequest()));
+  expect(await Promise.all(together)).toEqual(together.map(() => true));
+  expect(first).toBe(false);
+  // The events, and the zones of one that exists.
+  expect(streams.opened - before - opensOfOne).toBe(2);
+  expect(door.wants('gala', routeRequest())).toBe(true);
 });

@@ -26,6 +26,8 @@ interface Known {
 export class IntakeDoor {
   readonly #deps: IntakeDoorDeps;
   readonly #known = new Map<string, Known>();
+  /** By event: what is being asked now, for all who want to know. */
+  readonly #asking = new Map<string, Promise<boolean>>();
 
   /** Keyed by buyer. */
   readonly topic: EventRoutesDeps['commands'];
@@ -39,8 +41,15 @@ export class IntakeDoor {
   wants(eventId: string, request: RouteRequest): boolean | Promise<boolean> {
     const nowMs = this.#deps.clock.monotonicMs();
     const known = this.#known.get(eventId);
-    const isFresh = known !== undefined && nowMs < known.untilMs;
-    return isFresh ? known.isIntake : this.#learn(eventId, request, nowMs);
+    if (known !== undefined && nowMs < known.untilMs) return known.isIntake;
+    return this.#asking.get(eventId) ?? this.#ask(eventId, request, nowMs);
+  }
+
+  /** Once for all: an event is read with its zones, and under load hundreds come before it is. */
+  #ask(eventId: string, request: RouteRequest, nowMs: number): Promise<boolean> {
+    const asking = this.#learn(eventId, request, nowMs).finally(() => this.#asking.delete(eventId));
+    this.#asking.set(eventId, asking);
+    return asking;
   }
 
   async #learn(eventId: string, request: RouteRequest, nowMs: number): Promise<boolean> {
