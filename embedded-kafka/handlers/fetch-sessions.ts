@@ -8,7 +8,7 @@ import type { Random } from '../../base/random.ts';
 import type { ReceivedRequestOf } from '../../kafka/protocol/define-api.ts';
 import { Errors } from '../../kafka/protocol/error-codes.ts';
 import type { fetchApi } from '../../kafka/protocol/messages/fetch.ts';
-import type { ErrorCodeNumber, ReadResult } from '../ports.ts';
+import type { ErrorCodeNumber, Partition, ReadResult } from '../ports.ts';
 
 export type FetchRequest = ReceivedRequestOf<typeof fetchApi>;
 
@@ -26,7 +26,9 @@ const NOTHING_TOLD = -1;
 export class WantedPartition {
   readonly topic: string;
   readonly topicId: string;
-  wanted: FetchRequest['topics'][number]['partitions'][number];
+  #wanted: FetchRequest['topics'][number]['partitions'][number];
+  /** From where it is wanted now, and there was no news. */
+  #isRead = false;
   #highWatermark = NOTHING_TOLD;
   #lastStableOffset = NOTHING_TOLD;
   #logStartOffset = NOTHING_TOLD;
@@ -34,18 +36,40 @@ export class WantedPartition {
   constructor(topic: string, topicId: string, wanted: WantedPartition['wanted']) {
     this.topic = topic;
     this.topicId = topicId;
-    this.wanted = wanted;
+    this.#wanted = wanted;
   }
 
-  isNews(result: ReadResult): boolean {
+  get wanted(): FetchRequest['topics'][number]['partitions'][number] {
+    return this.#wanted;
+  }
+
+  /** From another place. */
+  move(wanted: WantedPartition['wanted']): void {
+    this.#wanted = wanted;
+    this.#isRead = false;
+  }
+
+  /** Not worth a reading, as most partitions are at most times: it would find what is told already. */
+  isQuiet({ highWatermark, logStartOffset }: Partition): boolean {
     return (
+      this.#isRead &&
+      highWatermark === this.#highWatermark &&
+      highWatermark <= this.#wanted.fetchOffset &&
+      logStartOffset === this.#logStartOffset
+    );
+  }
+
+  /** Is this reading worth an answer? */
+  isNews(result: ReadResult): boolean {
+    const isNews =
       result.records.length > 0 ||
       result.error !== Errors.NONE ||
       result.divergingEpoch !== undefined ||
       result.highWatermark !== this.#highWatermark ||
       result.lastStableOffset !== this.#lastStableOffset ||
-      result.logStartOffset !== this.#logStartOffset
-    );
+      result.logStartOffset !== this.#logStartOffset;
+    this.#isRead = !isNews;
+    return isNews;
   }
 
   /** Errors are told again, and so is their end. */
@@ -122,7 +146,7 @@ export class FetchSessions {
       const key = keyOf(named, usesTopicIds);
       const before = session.partitions.get(key);
       if (before === undefined) session.partitions.set(key, named);
-      else before.wanted = named.wanted;
+      else before.move(named.wanted);
     }
     for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
       for (const partition of partitions) {

@@ -109,6 +109,7 @@ class Fetch {
     for (const each of this.#partitions) {
       const partition = this.#partition(each);
       const isKnown = typeof partition !== 'number';
+      if (isKnown && this.#scope.isIncremental && each.isQuiet(partition)) continue;
       const result = isKnown
         ? this.#readPartition(partition, each, leftBytes, sizeBytes === 0)
         : unreadable(partition);
