@@ -171,11 +171,15 @@ class RunningBroker implements Broker {
       header.apiVersion <= handler.maxVersion;
     if (!isSpoken) return this.#refuse(header);
     const request = decodeRequest(handler.api, header.apiVersion, frame, header.bodyAt);
+    const closedSignal = () => this.#closedSignal(connection);
     const response = await handler.handle(request, {
       version: header.apiVersion,
       connection,
       clientId: header.clientId,
-      closed: this.#closedSignal(connection),
+      // Few ask for it, and most connections are short.
+      get closed() {
+        return closedSignal();
+      },
     });
     if (response === undefined) return undefined;
     this.#parts.onAnswer?.(handler.api.name, response);

@@ -15,7 +15,9 @@ export class BrokerLink {
   readonly #purpose: string;
   readonly #connector: BrokerConnector;
   readonly #deps: ClientDeps;
-  readonly #closing = new AbortController();
+  /** Ends the pause before the next try. */
+  #pausing: AbortController | undefined;
+  #isClosed = false;
   #session: BrokerSession | undefined;
   #opening: Promise<BrokerSession> | undefined;
   #failures = 0;
@@ -48,7 +50,8 @@ export class BrokerLink {
   }
 
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#pausing?.abort();
     this.#session?.connection.close();
     this.#session = undefined;
   }
@@ -57,9 +60,12 @@ export class BrokerLink {
     this.#session?.connection.close();
     this.#session = undefined;
     const { clock, random } = this.#deps;
+    this.#throwIfClosed();
     if (this.#failures > 0) {
       const pauseMs = backoffMs(this.#failures - 1, RECONNECT_BACKOFF, random);
-      await clock.sleep(pauseMs, this.#closing.signal);
+      this.#pausing = new AbortController();
+      await clock.sleep(pauseMs, this.#pausing.signal);
+      this.#pausing = undefined;
     }
     this.#throwIfClosed();
     try {
@@ -73,14 +79,14 @@ export class BrokerLink {
   }
 
   #adopt(session: BrokerSession): BrokerSession {
-    if (this.#closing.signal.aborted) session.connection.close();
+    if (this.#isClosed) session.connection.close();
     this.#throwIfClosed();
     this.#session = session;
     return session;
   }
 
   #throwIfClosed(): void {
-    if (!this.#closing.signal.aborted) return;
+    if (!this.#isClosed) return;
     throw new MillraceError('KAFKA_UNAVAILABLE', `the link to ${this.address.host} is closed`);
   }
 }

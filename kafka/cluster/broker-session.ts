@@ -31,8 +31,8 @@ export async function openSession(
 ): Promise<BrokerSession> {
   const connection = await connector.connect(address, purpose);
   try {
-    const { apiKeys } = await askApiVersions(connection);
-    return { connection, apiRanges: new Map(apiKeys.map((range) => [range.apiKey, range])) };
+    const { apiRanges } = await askApiVersions(connection);
+    return { connection, apiRanges };
   } catch (error) {
     connection.close();
     if (!isMillraceError(error, 'KAFKA_RETRIABLE')) throw error;
@@ -42,16 +42,39 @@ export async function openSession(
 
 /** Finalized feature levels, asked now; empty when the broker has none. */
 export async function askFeatures(session: BrokerSession): Promise<ReadonlyMap<string, number>> {
-  const { finalizedFeatures } = await askApiVersions(session.connection);
-  return new Map(finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]));
+  return (await askApiVersions(session.connection)).features;
 }
 
-async function askApiVersions(connection: BrokerConnection) {
+async function askApiVersions(connection: BrokerConnection): Promise<BrokerVersions> {
   const body = await sendApiVersions(connection, API_VERSIONS_FIRST);
   if (errorCodeOf(body) !== Errors.UNSUPPORTED_VERSION) {
-    return checked(decodeResponse(apiVersionsApi, API_VERSIONS_FIRST, body));
+    return versionsIn(body, API_VERSIONS_FIRST);
   }
-  return checked(decodeResponse(apiVersionsApi, 0, await sendApiVersions(connection, 0)));
+  return versionsIn(await sendApiVersions(connection, 0), 0);
+}
+
+/** What a broker speaks and has. */
+interface BrokerVersions {
+  readonly apiRanges: ReadonlyMap<number, ApiRange>;
+  readonly features: ReadonlyMap<string, number>;
+}
+
+/** On every connection the brokers of a cluster say the same, byte for byte: it is read once. */
+let lastRead:
+  | { readonly body: Buffer; readonly version: number; readonly versions: BrokerVersions }
+  | undefined;
+
+function versionsIn(body: Buffer, version: number): BrokerVersions {
+  if (lastRead?.version === version && lastRead.body.equals(body)) return lastRead.versions;
+  const { apiKeys, finalizedFeatures } = checked(decodeResponse(apiVersionsApi, version, body));
+  const versions = {
+    apiRanges: new Map(apiKeys.map((range) => [range.apiKey, range])),
+    features: new Map(
+      finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]),
+    ),
+  };
+  lastRead = { body: Buffer.from(body), version, versions };
+  return versions;
 }
 
 /** In every version the error comes first. */

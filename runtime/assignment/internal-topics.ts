@@ -8,6 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { Admin, TopicSpec } from '../../kafka/ports.ts';
+import type { StoreSpec } from '../../stores/state-store.ts';
 import { resolvePartitionCounts } from '../../topology/copartitioning.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import type { StreamsConfig } from '../streams-config.ts';
@@ -21,29 +22,29 @@ export interface InternalTopicsContext {
   readonly onMissing: (topics: readonly string[]) => void;
 }
 
-/** All topics of the topology, described. Throws PARTITIONS_CHANGED. */
+/**
+ * All topics of the topology, described. Throws PARTITIONS_CHANGED. One question is enough where
+ * everything is there, as it is at every start but the first.
+ */
 export async function prepareTopics(
   context: InternalTopicsContext,
   topology: BuiltTopology,
   config: StreamsConfig,
   signal: AbortSignal,
 ): Promise<Topics> {
-  const sources = await awaitSourceTopics(context, externalSources(topology), signal);
-  const sourceCounts = new Map([...sources].map(([name, { partitions }]) => [name, partitions]));
+  const sources = externalSources(topology);
+  const others = [...internalNames(topology, config), ...externalSinks(topology)];
+  const before = await awaitTopics(context, sources, others, signal);
+  const sourceCounts = new Map(sources.map((name) => [name, before.get(name)!.partitions]));
   const specs = internalTopics(topology, config, sourceCounts);
-  const { admin } = context;
-  const before = await admin.describeTopics(specs.map(({ name }) => name));
   for (const spec of specs) refuseOtherCount(spec, before.get(spec.name)?.partitions, config);
   const missing = specs.filter(({ name }) => !before.has(name));
-  if (missing.length > 0) {
-    await admin.createTopics(missing.map(({ isCountFixed: _, ...spec }) => spec));
-  }
-  return describeAll(
-    context,
-    topology,
-    [...sources.keys(), ...specs.map(({ name }) => name)],
-    signal,
-  );
+  if (missing.length === 0) return before;
+  await context.admin.createTopics(missing.map(({ isCountFixed: _, ...spec }) => spec));
+  // Created topics take a moment to be known everywhere, and a broker that is behind may deny for a
+  // moment what another one has just described.
+  const created = missing.map(({ name }) => name);
+  return new Map([...before, ...(await awaitTopics(context, created, [], signal))]);
 }
 
 export interface InternalTopic extends TopicSpec {
@@ -97,6 +98,29 @@ export function internalTopics(
   return specs;
 }
 
+/** What internalTopics() will name: known before any partition count is. */
+function internalNames(
+  topology: BuiltTopology,
+  { applicationId, deadLetterSuffix }: StreamsConfig,
+): readonly string[] {
+  const repartition = repartitionNames(topology);
+  const prefixed = (name: string) => (repartition.has(name) ? `${applicationId}-${name}` : name);
+  const sources = topology.subTopologies.flatMap(({ sourceTopics }) => sourceTopics.map(prefixed));
+  return [
+    ...[...repartition].map(prefixed),
+    ...changelogs(topology).map(({ name }) => changelogTopic(applicationId, name)),
+    ...(deadLetterSuffix === null ? [] : sources.map((name) => `${name}${deadLetterSuffix}`)),
+  ];
+}
+
+/** Stores with a changelog of their own. */
+function changelogs(topology: BuiltTopology): readonly StoreSpec[] {
+  const fromSource = new Set(topology.sourceChangelogs.map(({ storeName }) => storeName));
+  return topology.subTopologies
+    .flatMap(({ stores }) => stores)
+    .filter(({ name, changelog }) => changelog !== false && !fromSource.has(name));
+}
+
 /** By the name that the topology gives; copartitioned topics get equal counts, or TOPOLOGY_INVALID. */
 function repartitionCounts(
   topology: BuiltTopology,
@@ -113,14 +137,26 @@ function externalSources(topology: BuiltTopology): readonly string[] {
   return [...new Set(all)].filter((topic) => !internal.has(topic));
 }
 
-async function awaitSourceTopics(
+/** Sinks with a name; they may be created by others, or later. */
+function externalSinks(topology: BuiltTopology): readonly string[] {
+  const internal = repartitionNames(topology);
+  return topology.subTopologies
+    .flatMap((subTopology) => sinksOf(subTopology).map(({ topic }) => topic))
+    .filter((topic) => typeof topic === 'string')
+    .filter((topic) => !internal.has(topic));
+}
+
+/** Until all that is required is there. What else was asked for comes along as far as it is. */
+async function awaitTopics(
   context: InternalTopicsContext,
-  names: readonly string[],
+  required: readonly string[],
+  others: readonly string[],
   signal: AbortSignal,
 ): Promise<Topics> {
+  const names = [...new Set([...required, ...others])];
   for (let attempt = 0; ; attempt++) {
     const found = await context.admin.describeTopics(names);
-    const missing = names.filter((name) => !found.has(name));
+    const missing = required.filter((name) => !found.has(name));
     if (missing.length === 0) return found;
     context.onMissing(missing);
     await context.clock.sleep(
@@ -130,25 +166,6 @@ async function awaitSourceTopics(
     if (signal.aborted)
       throw new MillraceError('STREAMS_STATE', 'stopped while waiting for topics');
   }
-}
-
-/** Created topics take a moment to be known everywhere; sinks may be created by others, or later. */
-async function describeAll(
-  context: InternalTopicsContext,
-  topology: BuiltTopology,
-  required: readonly string[],
-  signal: AbortSignal,
-): Promise<Topics> {
-  const sinks = topology.subTopologies
-    .flatMap((subTopology) => sinksOf(subTopology).map(({ topic }) => topic))
-    .filter((topic) => typeof topic === 'string')
-    .filter((topic) => !repartitionNames(topology).has(topic));
-  const found = await awaitSourceTopics(context, required, signal);
-  // A broker that is behind may deny for a moment what another has just described.
-  return new Map([
-    ...found,
-    ...(await context.admin.describeTopics([...new Set([...required, ...sinks])])),
-  ]);
 }
 
 function refuseOtherCount(

@@ -86,7 +86,10 @@ test('joined sources with unequal counts refuse the start, by name and count', (
 function fakeAdmin(existing: Record<string, number>): {
   readonly admin: Admin;
   readonly created: string[];
+  /** What each question was about. */
+  readonly asked: (readonly string[])[];
 } {
+  const asked: (readonly string[])[] = [];
   const known = new Map(Object.entries(existing));
   const created: string[] = [];
   const describe = (name: string): TopicDescription => ({
@@ -95,8 +98,10 @@ function fakeAdmin(existing: Record<string, number>): {
     partitions: known.get(name)!,
   });
   const admin = {
-    describeTopics: async (names: readonly string[]) =>
-      new Map(names.filter((name) => known.has(name)).map((name) => [name, describe(name)])),
+    describeTopics: async (names: readonly string[]) => {
+      asked.push(names);
+      return new Map(names.filter((name) => known.has(name)).map((name) => [name, describe(name)]));
+    },
     createTopics: async (specs: readonly TopicSpec[]) => {
       for (const { name, partitions } of specs) {
         known.set(name, partitions);
@@ -104,7 +109,7 @@ function fakeAdmin(existing: Record<string, number>): {
       }
     },
   };
-  return { admin: admin as unknown as Admin, created };
+  return { admin: admin as unknown as Admin, created, asked };
 }
 
 function prepare(
@@ -124,6 +129,22 @@ test('a changelog with another partition count refuses the start, and tells the 
     hint: expect.stringContaining('application id'),
   });
   expect(created).toEqual([]);
+});
+
+test('where everything is there, one question is enough to start', async () => {
+  const there = { lines: 4, counts: 4, 'app-counts-changelog': 4, 'lines.dlq': 4 };
+  const { admin, created, asked } = fakeAdmin(there);
+  expect([...(await prepare(admin)).keys()].sort()).toEqual(Object.keys(there).sort());
+  expect(created).toEqual([]);
+  expect(asked).toHaveLength(1);
+});
+
+test('what was missing is created, and described once more', async () => {
+  const { admin, created, asked } = fakeAdmin({ lines: 4 });
+  const found = await prepare(admin);
+  expect(created.sort()).toEqual(['app-counts-changelog', 'lines.dlq']);
+  expect(found.get('app-counts-changelog')?.partitions).toBe(4);
+  expect(asked).toHaveLength(2);
 });
 
 test('a dead-letter topic may have any partition count', async () => {
