@@ -205,13 +205,16 @@ class Run {
     if (this.#broker.process?.isAlive !== true) this.#broker.start();
   }
 
-  /** Says what is not drained by then. */
+  /**
+   * Says what is not drained by then. Never looks at once: an answer that a link has just released is still
+   * on its way, and whoever stops before it is there has not written to its stores what topics say.
+   */
   async #untilDrained(untilMs: number): Promise<string | undefined> {
     for (;;) {
+      await this.#auditor.clock.sleep(DRAIN_POLL_MS);
       const undrained = await this.#drain.undrained();
       if (undrained === undefined) return undefined;
       if (this.world.nowMs > untilMs) return undrained;
-      await this.#auditor.clock.sleep(DRAIN_POLL_MS);
     }
   }
 

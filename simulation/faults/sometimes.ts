@@ -23,6 +23,7 @@ const FAULTS = [
   'link cut toBroker',
   'link cut toClient',
   'last requests of a zombie',
+  'offsets of a zombie',
   'lost request',
   'lost answer',
   'late request',

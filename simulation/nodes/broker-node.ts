@@ -3,6 +3,7 @@ import { silentLog } from '../../base/log.ts';
 import { createBroker } from '../../embedded-kafka/broker.ts';
 import { type DiskOperation, MemoryDisk, osError } from '../../embedded-kafka/disk/memory-disk.ts';
 import type { Disk, FrameHandler } from '../../embedded-kafka/ports.ts';
+import { apiVersionsApi } from '../../kafka/protocol/messages/api-versions.ts';
 import { countCodes } from '../faults/answered-codes.ts';
 import { refusing } from '../faults/refusals.ts';
 import type { Network } from '../network/network.ts';
@@ -103,7 +104,7 @@ export class BrokerNode {
         config,
         onFatal: (error) => this.#failed(process, error),
         beforeMarker: () => this.#markerArrives(process),
-        onAnswer: (_api, answer) => countCodes(answer, (what) => this.#world.count(what)),
+        onAnswer: (api, answer) => this.#answered(api, answer),
       });
       const honest = mutation.handler?.(broker) ?? broker;
       const onForgotten = () => this.#world.count('duplicate without an offset');
@@ -113,6 +114,11 @@ export class BrokerNode {
     } catch (error) {
       this.#failed(process, error as Error);
     }
+  }
+
+  /** Versions are asked for on every connection, and long, and without codes of their own. */
+  #answered(api: string, answer: unknown): void {
+    if (api !== apiVersionsApi.name) countCodes(answer, (what) => this.#world.count(what));
   }
 
   #failed(process: Process, error: Error): void {

@@ -125,5 +125,5 @@ function salePlan({ random, faultsMs }: SimulatedRun): SalePlan {
     eventId: `event-${index % 2}`,
     zoneId: `zone-${index}`,
   }));
-  return { zones, purchases: pick(random, 8, 16 + Math.min(100, faultsMs / 150)) };
+  return { zones, purchases: pick(random, 6, 12 + Math.min(100, faultsMs / 150)) };
 }

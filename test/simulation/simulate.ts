@@ -18,8 +18,8 @@ import { auditSale, sentencesOf } from './audited-sale.ts';
 import { Buyers } from './buyers.ts';
 import { APPLICATION_ID, coreTopology, PARTITIONS, saleTopology } from './sale.ts';
 
-const WHOLE_EVERY = 8;
-const AUDITED_EVERY = 4;
+const WHOLE_EVERY = 16;
+const AUDITED_EVERY = 8;
 /** With the core alone, and judged by the simulation: the auditor knows of no application that began twice. */
 const LOSES_CHANGELOG_EVERY = 25;
 
