@@ -47,6 +47,8 @@ export interface KafkaStreamsOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  /** For simulation: so many stream threads in the caller's loop (numStreamThreads 0). Default: one. */
+  readonly threadsInLoop?: number;
   /** For simulation: clients over another transport (numStreamThreads 0). */
   readonly createClient?: () => KafkaClient;
   /** For simulation: where bytes of stores are kept. */
@@ -137,7 +139,7 @@ export class KafkaStreams implements QueryableStreams {
     this.#become('REBALANCING');
     try {
       this.#started = await this.#open();
-      const count = Math.max(1, this.config.numStreamThreads);
+      const count = this.config.numStreamThreads || (this.#options.threadsInLoop ?? 1);
       for (let index = 0; index < count; index++) this.#startThread(index);
     } catch (error) {
       if (this.#stopping.signal.aborted) {

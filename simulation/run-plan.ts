@@ -9,6 +9,8 @@ import type { World } from './world/world.ts';
 
 export interface RunPlan {
   readonly instances: number;
+  /** Stream threads of each. */
+  readonly threads: number;
   /** Length of the safety phase. */
   readonly faultsMs: number;
   /** The longest that nothing goes wrong in it. */
@@ -67,6 +69,8 @@ const CLOCK_ERROR_MS_MAX = 15_000;
 const ABSENCE = 0.4;
 /** Of all runs: nobody can take over there. */
 const ALONE = 0.35;
+/** Of all runs; of their threads each has its own member of the group and its own producers. */
+const SEVERAL_THREADS = 0.05;
 const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
 /** How often compaction and retention look around. */
 const OFTEN_CLEANED_MS = 300;
@@ -94,6 +98,7 @@ export function drawPlan(
     isLogTimeSteady,
     clockErrorMsMax: given.clockErrorMsMax ?? CLOCK_ERROR_MS_MAX,
     absenceMs: isAbsence ? world.between(...absenceMs) : 0,
+    threads: drawThreads(world),
   };
 }
 
@@ -104,6 +109,12 @@ function drawSize(world: World): Size {
     if (left < 0) return size;
   }
   return SIZES[0]!;
+}
+
+function drawThreads(world: World): number {
+  if (!world.chance(SEVERAL_THREADS)) return 1;
+  world.count('several threads');
+  return 2;
 }
 
 function draw(world: World, [min, max]: readonly [number, number]): number {

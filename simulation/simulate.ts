@@ -130,6 +130,7 @@ class Run {
           name: `engine-${index + 1}`,
           network: this.#network,
           config: plan.engine,
+          threads: plan.threads,
           topology: () => scenario.topology(),
           mutation,
           onFailure,

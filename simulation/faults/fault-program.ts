@@ -122,7 +122,7 @@ export class FaultProgram {
     this.#network.trouble = CALM;
     // What has begun runs its course: a fault that is cut short has not been one.
     await Promise.all(this.#running);
-    this.#network.movingCoordinator = undefined;
+    this.#network.coordinators.moving = undefined;
     this.#network.unblockAll();
     for (const { process, machine } of this.#engines) {
       process?.resume();
@@ -328,7 +328,7 @@ export class FaultProgram {
     const kind = this.#world.chance(0.8) ? 'transaction' : 'group';
     const move = () => {
       this.#world.count(`${kind} coordinator moved`);
-      this.#network.movingCoordinator = kind;
+      this.#network.coordinators.move(kind);
     };
     const { process } = this.#anyEngine();
     const isInCommit = process?.isAlive === true && this.#world.chance(0.7);
@@ -340,7 +340,7 @@ export class FaultProgram {
       move();
       await this.#sleepSessions(0, MOVING_MAX);
     }
-    this.#network.movingCoordinator = undefined;
+    this.#network.coordinators.moving = undefined;
   }
 
   /** Of one machine, however often its process is started again. */

@@ -2,7 +2,7 @@
  * What a cluster of several brokers answers now and then, and a single one never: the leader or the
  * coordinator is another one by now, is loading, has too few replicas. Some of these answers come after
  * the deed: the request was carried out, and the one who did it was deposed before it could say so.
- * While a coordinator moves it refuses everything.
+ * While a coordinator moves it refuses everything, and afterwards whoever has not asked where it is.
  */
 import type { FrameHandler } from '../../embedded-kafka/ports.ts';
 import {
@@ -26,6 +26,7 @@ import { offsetFetchApi } from '../../kafka/protocol/messages/offset-fetch.ts';
 import { produceApi } from '../../kafka/protocol/messages/produce.ts';
 import { syncGroupApi } from '../../kafka/protocol/messages/sync-group.ts';
 import { txnOffsetCommitApi } from '../../kafka/protocol/messages/txn-offset-commit.ts';
+import type { CoordinatorKind, Coordinators } from '../network/coordinators.ts';
 import type { Network } from '../network/network.ts';
 
 /** A decoded request: its fields are those of its API. */
@@ -161,13 +162,26 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
     },
   ],
   [heartbeatApi.key, { instead: MOVED, afterwards: [], answer: errorAlone }],
-  [syncGroupApi.key, { instead: MOVED, afterwards: [], answer: errorAlone }],
+  [
+    syncGroupApi.key,
+    {
+      instead: MOVED,
+      afterwards: [],
+      answer: (_request, errorCode) => ({ errorCode, assignment: Buffer.alloc(0) }),
+    },
+  ],
   [
     joinGroupApi.key,
     {
       instead: MOVED,
       afterwards: [],
-      answer: ({ memberId }, errorCode) => ({ errorCode, memberId, protocolName: '' }),
+      answer: ({ memberId }, errorCode) => ({
+        errorCode,
+        memberId,
+        protocolName: '',
+        leader: '',
+        members: [],
+      }),
     },
   ],
   [
@@ -184,8 +198,6 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([
     },
   ],
 ]);
-
-export type CoordinatorKind = 'transaction' | 'group';
 
 /** Who asks which coordinator. */
 const COORDINATED: Readonly<Record<CoordinatorKind, ReadonlySet<number>>> = {
@@ -205,6 +217,10 @@ const COORDINATED: Readonly<Record<CoordinatorKind, ReadonlySet<number>>> = {
   ]),
 };
 
+const KINDS: readonly CoordinatorKind[] = ['transaction', 'group'];
+/** As FindCoordinator names it. */
+const TRANSACTION_KEY = 1;
+
 /** Seldom enough, and what everything depends on. */
 const COMMITTING = new Set([
   addPartitionsToTxnApi.key,
@@ -222,17 +238,19 @@ const FRAME_SIZE_BYTES = 4;
 
 /** The same broker, as a cluster would answer in such trouble. */
 export function refusing(handler: FrameHandler, network: Network): FrameHandler {
-  const { world } = network;
+  const { world, coordinators } = network;
   return {
     handle: async (frame, context) => {
-      const { trouble, movingCoordinator } = network;
-      if (trouble.refuse === 0 && movingCoordinator === undefined) {
-        return handler.handle(frame, context);
-      }
+      const { trouble } = network;
+      if (trouble.refuse === 0 && !coordinators.haveMoved) return handler.handle(frame, context);
       const header = decodeRequestHeader(frame);
       const refusal = REFUSALS.get(header.apiKey);
-      const isMoving =
-        movingCoordinator !== undefined && COORDINATED[movingCoordinator].has(header.apiKey);
+      if (coordinators.haveMoved && isAskedElsewhere(coordinators, header, frame)) {
+        world.count('asked the coordinator of before');
+        return answerOf(refusal!, header, frame, 'NOT_COORDINATOR');
+      }
+      const moving = coordinators.moving;
+      const isMoving = moving !== undefined && COORDINATED[moving].has(header.apiKey);
       const weight = COMMITTING.has(header.apiKey) ? COMMITTING_WEIGHT : 1;
       const isRefused = isMoving || world.chance(trouble.refuse * weight);
       if (refusal === undefined || !isRefused) return handler.handle(frame, context);
@@ -248,6 +266,28 @@ export function refusing(handler: FrameHandler, network: Network): FrameHandler 
     },
     connectionClosed: (context) => handler.connectionClosed(context),
   };
+}
+
+/** One that is another broker's by now. Who asks where a coordinator is knows it from then on. */
+function isAskedElsewhere(
+  coordinators: Coordinators,
+  { apiKey, apiVersion, bodyAt, clientId }: ReceivedRequestHeader,
+  frame: Buffer,
+): boolean {
+  const client = clientId ?? '';
+  if (apiKey === findCoordinatorApi.key) {
+    const request = decodeRequest<Message>(findCoordinatorApi, apiVersion, frame, bodyAt);
+    coordinators.found(request.keyType === TRANSACTION_KEY ? 'transaction' : 'group', client);
+    return false;
+  }
+  if (apiKey === initProducerIdApi.key) {
+    // Without transactions any broker will do.
+    const request = decodeRequest<Message>(initProducerIdApi, apiVersion, frame, bodyAt);
+    if (request.transactionalId === null) return false;
+  }
+  return KINDS.some(
+    (kind) => COORDINATED[kind].has(apiKey) && !coordinators.isKnownTo(kind, client),
+  );
 }
 
 function answerOf(

@@ -1,4 +1,5 @@
 /** One simulated TCP connection: what becomes of each frame on its way. */
+import type { BrokerConnector } from '../../kafka/wire.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { ClientEnd } from './client-end.ts';
@@ -6,6 +7,8 @@ import type { Direction, Network, NetworkTrouble, Server } from './network.ts';
 import { ServerEnd } from './server-end.ts';
 
 interface Ends {
+  /** Of all connections of one Kafka client. */
+  readonly origin: BrokerConnector;
   readonly client: Process;
   readonly link: string;
   readonly purpose: string;
@@ -18,6 +21,7 @@ type Held = () => void;
 const RESTORING = /-restore$/;
 
 export class Connection {
+  readonly origin: BrokerConnector;
   readonly client: Process;
   readonly link: string;
   readonly purpose: string;
@@ -31,9 +35,10 @@ export class Connection {
   #isEnding = false;
   #isHalfOpen = false;
 
-  constructor(network: Network, { client, link, purpose, clientId, server }: Ends) {
+  constructor(network: Network, { origin, client, link, purpose, clientId, server }: Ends) {
     this.#network = network;
     this.#world = network.world;
+    this.origin = origin;
     this.client = client;
     this.link = link;
     this.purpose = purpose;
@@ -45,14 +50,14 @@ export class Connection {
   /** From the client: one request frame. */
   sendRequest(frame: Buffer, api: string): void {
     if (!this.client.effect(this.#effectOf(api))) return;
-    this.#network.requestSent(this.client, api);
+    this.#network.requestSent(this, api);
     this.#send(frame, api);
     this.client.effect(`sent ${api}`);
   }
 
   /** The client is about to hear an answer. False: it has died of it. */
   answered(api: string): boolean {
-    this.#network.requestAnswered(this.client, api);
+    this.#network.requestAnswered(this, api);
     return this.client.effect(`answered ${this.#effectOf(api)}`);
   }
 

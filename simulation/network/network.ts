@@ -8,10 +8,10 @@
 import { MillraceError } from '../../base/errors.ts';
 import type { ConnectionContext, FrameHandler } from '../../embedded-kafka/ports.ts';
 import type { BrokerAddress, BrokerConnector } from '../../kafka/wire.ts';
-import type { CoordinatorKind } from '../faults/refusals.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 import { Connection } from './connection.ts';
+import { Coordinators } from './coordinators.ts';
 
 export const BROKER_ADDRESS: BrokerAddress = { host: 'broker', port: 9092 };
 
@@ -76,15 +76,14 @@ export interface Server {
 export class Network {
   readonly world: World;
   trouble: NetworkTrouble = CALM;
-  /** It refuses everything: it is on its way to another broker. */
-  movingCoordinator: CoordinatorKind | undefined;
+  readonly coordinators = new Coordinators();
   #server: Server | undefined;
   readonly #connections = new Set<Connection>();
   /** Links that hold back, by client. */
   readonly #blocked = new Map<string, Block>();
   #connectionIds = 0;
-  /** Clients that have ended a transaction and do not know how. */
-  readonly #awaitingOutcome = new Set<Process>();
+  /** Who has ended a transaction and does not know how: by Kafka client, of which a process may have several. */
+  readonly #awaitingOutcome = new Map<BrokerConnector, Process>();
 
   constructor(world: World) {
     this.world = world;
@@ -101,7 +100,7 @@ export class Network {
 
   connector(client: Process, link: string, clientId: string): BrokerConnector {
     client.onDeath(() => this.#clientDied(client));
-    return {
+    const origin: BrokerConnector = {
       connect: async (_address, purpose) => {
         await client.clock.sleep(this.world.between(0.05, 0.5));
         const server = this.#server;
@@ -111,6 +110,7 @@ export class Network {
         }
         if (server === undefined || !server.process.isAlive) throw unreachableBroker('refused');
         const connection = new Connection(this, {
+          origin,
           client,
           link,
           purpose,
@@ -121,19 +121,20 @@ export class Network {
         return connection.clientEnd;
       },
     };
+    return origin;
   }
 
   /** A commit that is unknown is known when it is answered, or when its producer has begun anew. */
-  requestSent(client: Process, api: string): void {
-    if (api === 'EndTxn') this.#awaitingOutcome.add(client);
+  requestSent({ origin, client }: Connection, api: string): void {
+    if (api === 'EndTxn') this.#awaitingOutcome.set(origin, client);
   }
 
-  requestAnswered(client: Process, api: string): void {
-    if (api === 'EndTxn' || api === 'InitProducerId') this.#awaitingOutcome.delete(client);
+  requestAnswered({ origin }: Connection, api: string): void {
+    if (api === 'EndTxn' || api === 'InitProducerId') this.#awaitingOutcome.delete(origin);
   }
 
   awaitsOutcome(client: Process): boolean {
-    return this.#awaitingOutcome.has(client);
+    return [...this.#awaitingOutcome.values()].includes(client);
   }
 
   block(link: string, directions: readonly Direction[], purposes = ANY_PURPOSE): void {

@@ -2,7 +2,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { isMillraceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { TaskInfo } from '../../interactive-queries/queryable-streams.ts';
 import { createKafkaClientOver } from '../../kafka/kafka-client.ts';
 import type { KafkaClient } from '../../kafka/ports.ts';
 import type { BrokerConnector } from '../../kafka/wire.ts';
@@ -31,6 +30,7 @@ export interface EngineNodeOptions {
   readonly name: string;
   readonly network: Network;
   readonly config: StreamsOptions;
+  readonly threads: number;
   readonly topology: () => BuiltTopology;
   readonly mutation?: EngineMutation;
   /** It has ended with what no fault explains. */
@@ -102,6 +102,7 @@ export class EngineNode {
           config: { ...(mutation.config?.(config) ?? config), numStreamThreads: 0 },
           topology:
             mutation.topology?.(this.#options.topology(), process) ?? this.#options.topology(),
+          threadsInLoop: this.#options.threads,
           connection: { kind: 'tcp', brokers: [], clientId: this.name },
           createClient: () => this.#client(process),
           storeEngine,
@@ -162,7 +163,7 @@ export class EngineNode {
     return running.map(({ taskId }) => taskId);
   }
 
-  #active(): readonly TaskInfo[] {
+  #active(): ReturnType<KafkaStreams['tasks']> {
     if (this.#process?.isAlive !== true) return [];
     return this.#streams?.tasks().filter(({ role }) => role === 'active') ?? [];
   }

@@ -11,7 +11,9 @@ export function readRounds(streams: KafkaStreams, watch: Watch): void {
     () => true,
     ({ outputs }) => {
       for (const { partition, batch } of outputs) {
-        void readAfter(lastRoundIn(batch), partition, streams, watch);
+        readAfter(lastRoundIn(batch), partition, streams, watch).catch((error: unknown) =>
+          watch.violated(`a round that was announced cannot be read: ${error}`),
+        );
       }
     },
   );

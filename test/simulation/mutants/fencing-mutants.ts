@@ -10,6 +10,7 @@ import {
   encodeSubscription,
 } from '../../../kafka/protocol/messages/consumer-protocol.ts';
 import { endTxnApi } from '../../../kafka/protocol/messages/end-txn.ts';
+import { findCoordinatorApi } from '../../../kafka/protocol/messages/find-coordinator.ts';
 import { initProducerIdApi } from '../../../kafka/protocol/messages/init-producer-id.ts';
 import { joinGroupApi } from '../../../kafka/protocol/messages/join-group.ts';
 import { offsetFetchApi } from '../../../kafka/protocol/messages/offset-fetch.ts';
@@ -207,6 +208,23 @@ const nothingOwned = changingRequests(joinGroupApi, (request) => ({
   })),
 }));
 
+/** Where a coordinator is is asked once: who is told that it has moved goes there again. */
+function coordinatorsRemembered(connector: BrokerConnector): BrokerConnector {
+  const known = new Map<string, Buffer>();
+  return rewritingConnector(connector, async (header, body, exchange) => {
+    if (header.apiKey !== findCoordinatorApi.key) return exchange(body);
+    const key = `${header.apiVersion} ${Buffer.from(body).toString('latin1')}`;
+    const answer = known.get(key) ?? (await exchange(body));
+    const { coordinators = [] } = decodeResponse<ResponseOf<typeof findCoordinatorApi>>(
+      findCoordinatorApi,
+      header.apiVersion,
+      answer,
+    );
+    if (coordinators.every(({ errorCode }) => errorCode === 0)) known.set(key, answer);
+    return answer;
+  });
+}
+
 export const FENCING_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-generation',
@@ -246,6 +264,24 @@ export const FENCING_MUTANTS: readonly Mutant[] = [
         void process.clock.sleep(REVOKED_LATE_MS).then(() => protocol.onRevoked(partitions));
       },
     })),
+  },
+  {
+    name: 'coordinators-remembered',
+    what: 'a coordinator that has moved is not looked for again',
+    mutation: () => ({ connector: coordinatorsRemembered }),
+  },
+  {
+    name: 'threads-share-place',
+    what: 'the stream threads of one instance are one static member to the group',
+    mutation: () => ({
+      client: (client) => ({
+        ...client,
+        groupMember: (options, protocol) => {
+          const groupInstanceId = options.groupInstanceId?.replace(/-\d+$/, '-0') ?? null;
+          return client.groupMember({ ...options, groupInstanceId }, protocol);
+        },
+      }),
+    }),
   },
   {
     name: 'losses-ignored',
