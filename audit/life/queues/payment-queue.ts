@@ -4,7 +4,12 @@
  */
 import type { Findings } from '../../findings.ts';
 import type { PaymentRecord } from '../../records/sale-records.ts';
-import { type PaymentPrediction, predictPayment, refundIdOf } from '../judging/predict-payment.ts';
+import {
+  type PaymentPrediction,
+  predictPayment,
+  type Refunds,
+  refundIdOf,
+} from '../judging/predict-payment.ts';
 import type { LifeState } from '../life-state.ts';
 import type { Money } from '../money.ts';
 import type { LetterState } from './command-queue.ts';
@@ -103,7 +108,22 @@ export class PaymentQueue {
     const { offset, timeMs } = queued;
     const zone = this.#state.zones.get(`${payment.eventId}/${payment.zoneId}`);
     const known = this.#state.purchases.get(payment.purchaseId)?.record;
-    return predictPayment(zone, known, { payment, offset, timeMs }, this.#money.refunds);
+    const refunds = this.#refundsBy(queued);
+    return predictPayment(zone, known, { payment, offset, timeMs }, refunds);
+  }
+
+  /** As they are when those before it have been followed. */
+  #refundsBy(queued: QueuedPayment): Refunds {
+    const { refunds } = this.#money;
+    if (!isPaidBack(queued)) return refunds;
+    const { refundId } = queued.payment;
+    const refund = refunds.get(refundId ?? '');
+    for (let at = this.#head; this.#payments[at] !== queued && refund !== undefined; at++) {
+      const before = this.#payments[at]!;
+      if (!isPaidBack(before) || before.payment.refundId !== refundId) continue;
+      return new Map([[refundId!, { ...refund, isPaidBack: true }]]);
+    }
+    return refunds;
   }
 
   /** The last of so many has its outcome; those before it have none. */
@@ -140,7 +160,7 @@ export class PaymentQueue {
   #drop(isSettled: boolean): void {
     const queued = this.first;
     if (queued === undefined) return;
-    if (!isSettled && this.#isNobodys(queued)) this.#passNobodys(queued);
+    if (!isSettled && (this.#isNobodys(queued) || isPaidBack(queued))) this.#passNobodys(queued);
     const isOpen = queued.kind === 'festival' && queued.letter === 'none' && !isSettled;
     if (isOpen) queued.hop.unsettled++;
     this.#head++;
@@ -153,13 +173,17 @@ export class PaymentQueue {
     if (queued.letter !== 'none') return true;
     if (queued.kind === 'festival') return queued.hop.copies >= queued.hop.records;
     const { payment } = queued;
-    const { purchaseId, paymentId, status } = payment;
-    const refundId = refundIdOf(purchaseId, paymentId);
-    if (this.#money.askedFor(refundId)?.reason !== 'unknown_purchase') return false;
-    if (this.#state.paidBy(payment) !== undefined) {
-      return status === 'succeeded' && !this.#money.refunds.has(refundId);
-    }
-    return status !== 'failed';
+    if (payment.status !== 'succeeded' || !this.#isOfUnknown(payment)) return false;
+    const { purchaseId, paymentId } = payment;
+    return (
+      this.#state.paidBy(payment) === undefined ||
+      !this.#money.refunds.has(refundIdOf(purchaseId, paymentId))
+    );
+  }
+
+  /** When it was decided, nobody knew its purchase. */
+  #isOfUnknown({ purchaseId, paymentId }: PaymentRecord): boolean {
+    return this.#money.askedFor(refundIdOf(purchaseId, paymentId))?.reason === 'unknown_purchase';
   }
 
   /** Money comes and goes, and nobody is told. */
@@ -184,10 +208,14 @@ export class PaymentQueue {
     const payment = this.#meant(queued);
     if (payment === undefined) return false;
     const { status, amountMinor } = payment;
-    if (status !== 'failed' && !(status === 'succeeded' && amountMinor === 0)) return false;
     const purchase = this.#state.paidBy(payment);
+    const isFirstSince = purchase?.paymentsBefore === this.#state.paymentCount;
+    if (status === 'refunded') {
+      return this.#isOfUnknown(payment) && (purchase === undefined || isFirstSince);
+    }
+    if (status !== 'failed' && !(status === 'succeeded' && amountMinor === 0)) return false;
     if (purchase === undefined || purchase.hasEndedByItself) return true;
-    return queued.kind === 'own' && purchase.paymentsBefore === this.#state.paymentCount;
+    return queued.kind === 'own' && isFirstSince;
   }
 
   /** undefined = the festival's, and of no purchase that is to be paid here, by now. */
@@ -201,4 +229,9 @@ export class PaymentQueue {
     const paymentId = `festival:${purchaseId}`;
     return { purchaseId, eventId, zoneId, paymentId, status, ...price, refundId: null };
   }
+}
+
+/** Money that is back is back, whether or not its purchase was known by then. */
+function isPaidBack(queued: QueuedPayment): queued is OwnPayment {
+  return queued.kind === 'own' && queued.letter === 'none' && queued.payment.status === 'refunded';
 }
