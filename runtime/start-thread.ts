@@ -51,6 +51,7 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
   const { clock, random, log, directory, bootId, processId, index, config, topics, storeEngine } =
     start;
   const name = `${config.applicationId}-${index}`;
+  const { checkpointIntervalMs } = config;
   const client = start.createClient();
   const budget = storeBudget(
     config.storeBytesMax,
@@ -64,7 +65,9 @@ function startInLoop(start: ThreadStart, topology: BuiltTopology): ThreadHandle 
     topology,
     topics,
     client,
-    states: openTaskStates({ directory, bootId, clock, log, budget, engine: storeEngine }),
+    states: openTaskStates({
+      ...{ directory, bootId, clock, log, checkpointIntervalMs, budget, engine: storeEngine },
+    }),
     events: start.events(memory),
     memory,
     listenedTopics,

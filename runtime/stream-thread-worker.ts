@@ -72,6 +72,7 @@ async function run(): Promise<void> {
   const topology = await loadTopology(start.topology);
   const plan = planTopics(config.applicationId, topology, topics);
   const budget = storeBudget(config.storeBytesMax, plan);
+  const { checkpointIntervalMs } = config;
   const client = createKafkaClient({ connection, clock, random, log });
   const thread = new StreamThread({
     name,
@@ -81,7 +82,7 @@ async function run(): Promise<void> {
     topology,
     topics,
     client,
-    states: openTaskStates({ directory, bootId, clock, log, budget }),
+    states: openTaskStates({ directory, bootId, clock, log, checkpointIntervalMs, budget }),
     events,
     memory: new ThreadMemory(start.memory),
     listenedTopics,

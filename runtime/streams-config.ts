@@ -22,6 +22,11 @@ export interface StreamsConfig {
    * With very many tasks each keeps the least that LevelDB works with, about 1 MB.
    */
   readonly storeBytesMax: number;
+  /**
+   * How far a power loss may set a task's state back, in time: what it lost comes from the changelogs again.
+   * At each interval the store is flushed to the disk, at the latest after 64 MB.
+   */
+  readonly checkpointIntervalMs: number;
   /** Worker threads; 0 = everything in the caller's event loop. */
   readonly numStreamThreads: number;
   readonly processingGuarantee: ProcessingGuarantee;
@@ -84,6 +89,7 @@ const DEFAULTS = {
   applicationServer: null,
   stateDir: join(tmpdir(), 'millrace'),
   storeBytesMax: 256 * 1024 * 1024,
+  checkpointIntervalMs: 60_000,
   numStreamThreads: 1,
   processingGuarantee: 'exactly_once_v2',
   commitIntervalMs: 100,
@@ -133,6 +139,7 @@ type NumberOption = {
 const INTEGER_BOUNDS: readonly (readonly [NumberOption, number, number])[] = [
   ['numStreamThreads', 0, 128],
   ['storeBytesMax', 1024 * 1024, 64 * 1024 ** 3],
+  ['checkpointIntervalMs', 100, 3_600_000],
   ['commitIntervalMs', 0, 60_000],
   ['commitLingerMs', 0, 10_000],
   ['transactionTimeoutMs', 1_000, 900_000],

@@ -53,7 +53,7 @@ const SIZES: readonly Size[] = [
     quietMsMax: [300, 2_000],
     sessionTimeoutMs: [2_000, 6_000],
   },
-  // Sessions as in production; long enough for checkpoints of state to be due.
+  // Sessions as in production.
   {
     name: 'large',
     share: 0.015,
@@ -72,6 +72,8 @@ const ALONE = 0.35;
 /** Of all runs; of their threads each has its own member of the group and its own producers. */
 const SEVERAL_THREADS = 0.05;
 const TRANSACTION_TIMEOUT_MS_MIN = 1_000;
+/** Of all runs: so seldom as in production is a checkpoint due in the large ones only. */
+const SELDOM_FLUSHED = 0.7;
 /** How often compaction and retention look around. */
 const OFTEN_CLEANED_MS = 300;
 const RARELY_CLEANED_MS = 30_000;
@@ -152,5 +154,6 @@ function engineOptions(
     heartbeatIntervalMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
     rebalanceTimeoutMs: Math.round(sessionTimeoutMs * world.between(1, 2)),
     numStandbyReplicas: world.chance(0.3) ? 1 : 0,
+    checkpointIntervalMs: world.chance(SELDOM_FLUSHED) ? 60_000 : world.pick(100, 1_000),
   };
 }

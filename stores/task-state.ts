@@ -47,6 +47,8 @@ export interface TaskStateOptions {
   /** Changes when the machine (not the process) has restarted. */
   readonly bootId: string;
   readonly log: Log;
+  /** How long a power loss may set it back, while anything is written; default: a minute. */
+  readonly checkpointIntervalMs?: number;
   /** Default: LevelDB with a small budget of its own. */
   readonly engine?: BytesStoreEngine;
 }
@@ -211,7 +213,8 @@ export class LocalTaskState implements TaskState {
     return (
       this.#checkpointBytes >= CHECKPOINT_BYTES ||
       (this.#checkpointBytes > 0 &&
-        this.#options.clock.monotonicMs() - this.#checkpointAtMs >= CHECKPOINT_INTERVAL_MS)
+        this.#options.clock.monotonicMs() - this.#checkpointAtMs >=
+          (this.#options.checkpointIntervalMs ?? CHECKPOINT_INTERVAL_MS))
     );
   }
 

@@ -193,7 +193,7 @@ export async function saleThread(
     topology,
     topics,
     client: kafka,
-    states: openTaskStates({ directory, bootId: 'bench', ...deps }),
+    states: openTaskStates({ directory, bootId: 'bench', checkpointIntervalMs: 60_000, ...deps }),
     events: {
       stateChanged: () => {},
       tasksChanged: () => {},

@@ -16,6 +16,7 @@ export interface TaskStatesOptions {
   readonly bootId: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly checkpointIntervalMs: number;
   /** Of each task's LevelDB. */
   readonly budget?: LevelDbBudget;
   readonly engine?: BytesStoreEngine | undefined;
