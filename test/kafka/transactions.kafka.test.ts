@@ -160,20 +160,19 @@ describe.each(KAFKAS.filter(({ isThere }) => isThere))(
 
     test('two alternating producers: every record once and in order, and the last offset', async () => {
       const pair = [await producer(uniqueName('a')), await producer(uniqueName('b'))];
-      const ranges = new Set<string>();
+      const acknowledged: string[] = [];
       for (let n = 0; n < 30; n++) {
         const outcome = await pair[n % 2]!.commit(transaction(0, `alternating-${n}`, n));
         expect(outcome.kind).toBe('committed');
         if (outcome.kind === 'committed') {
           const { baseOffset, nextOffset } = outcome.produced.get(`${output}-0`)!;
-          ranges.add(`${baseOffset}-${nextOffset}`);
+          expect(nextOffset).toBe(baseOffset + 1);
+          acknowledged.push(`${baseOffset}:alternating-${n}`);
         }
       }
-      const values = await valuesIn(0);
-      expect(values).toEqual(Array.from({ length: 30 }, (_, n) => `alternating-${n}`));
-      // One record and one marker each.
-      expect(ranges.size).toBe(30);
-      expect(ranges.has('58-59')).toBe(true);
+      // At least a marker between two records: a coordinator that is slow may write one twice.
+      expect(await readAll(kafka, { topic: output, partition: 0 })).toEqual(acknowledged);
+      expect(Number.parseInt(acknowledged[29]!, 10)).toBeGreaterThanOrEqual(58);
       expect(await committedOffset()).toMatchObject({ offset: 29, metadata: 'alternating-29' });
     });
 
