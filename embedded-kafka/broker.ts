@@ -74,9 +74,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { groups, transactions } = createCoordinators(options, config, topics);
   groups.start();
   transactions.start();
-  const handlers = createHandlers({
-    ...{ topics, groups, transactions, config, clock, random, clusterId },
-  });
+  const parts = { topics, groups, transactions, config, clock, random, clusterId };
+  const handlers = createHandlers(parts);
   return new RunningBroker({
     ...options,
     config,

@@ -1,10 +1,11 @@
 /** When is everything done? When all input is committed, no transaction is open, and every task runs. */
 import { isMillraceError } from '../base/errors.ts';
 import { type KafkaClient, partitionKey, type TopicPartition } from '../kafka/ports.ts';
-import { repartitionNames } from '../runtime/assignment/topic-plan.ts';
+import { realNames } from '../runtime/assignment/topic-plan.ts';
 import type { BuiltTopology } from '../topology/sub-topology.ts';
 import type { EngineNode } from './nodes/engine-node.ts';
 import type { OwnedTask } from './store-reader.ts';
+import { partitionsIn } from './topic-reader.ts';
 
 export class Drain {
   readonly #applicationId: string;
@@ -22,10 +23,8 @@ export class Drain {
     this.#applicationId = applicationId;
     this.#kafka = kafka;
     this.#engines = engines;
-    const repartition = repartitionNames(topology);
-    this.#sources = topology.subTopologies.map(({ sourceTopics }) =>
-      sourceTopics.map((name) => (repartition.has(name) ? `${applicationId}-${name}` : name)),
-    );
+    const realName = realNames(applicationId, topology);
+    this.#sources = topology.subTopologies.map(({ sourceTopics }) => sourceTopics.map(realName));
   }
 
   owned(): OwnedTask[] {
@@ -44,14 +43,15 @@ export class Drain {
 
   /** Instances are looked at once more at the end: committed offsets take as long as transactions are open. */
   async #undrained(): Promise<string | undefined> {
-    if (this.#sleeping() !== undefined) return this.#sleeping();
+    const unready = this.#unready();
+    if (unready !== undefined) return unready;
     const partitions = await this.#partitions();
     const input = partitions.flatMap((each) => each.partitions);
     const undrained = (await this.#uncommitted(input)) ?? (await this.#openTransaction());
-    return undrained ?? this.#sleeping() ?? this.#unowned(partitions);
+    return undrained ?? this.#unready() ?? this.#unowned(partitions);
   }
 
-  #sleeping(): string | undefined {
+  #unready(): string | undefined {
     const sleeping = this.#engines.find(({ isRunning }) => !isRunning);
     if (sleeping !== undefined) return `${sleeping.name} is not running`;
     const unsure = this.#engines.find(({ awaitsOutcome }) => awaitsOutcome);
@@ -72,10 +72,7 @@ export class Drain {
    */
   async #openTransaction(): Promise<string | undefined> {
     const { admin } = this.#kafka;
-    const topics = await admin.describeTopics(await admin.listTopics());
-    const partitions = [...topics.values()].flatMap(({ name, partitions: count }) =>
-      Array.from({ length: count }, (_, partition) => ({ topic: name, partition })),
-    );
+    const partitions = partitionsIn(await admin.describeTopics(await admin.listTopics()));
     const ends = await admin.listOffsets(partitions, 'latest', 'read_uncommitted');
     const stable = await admin.listOffsets(partitions, 'latest', 'read_committed');
     for (const [key, { offset }] of ends) {

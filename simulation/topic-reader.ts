@@ -1,6 +1,12 @@
 /** Reads whole topics for the auditor: every committed record, in order, by partition. */
 import { isMillraceError } from '../base/errors.ts';
-import { type Fetcher, type KafkaClient, partitionKey } from '../kafka/ports.ts';
+import {
+  type Fetcher,
+  type KafkaClient,
+  partitionKey,
+  type TopicDescription,
+  type TopicPartition,
+} from '../kafka/ports.ts';
 import { createRecordCursor } from '../kafka/records/record-cursor.ts';
 import type { RecordHeader } from '../kafka/records/types.ts';
 
@@ -14,6 +20,13 @@ export interface ReadRecord {
 
 const POLL_MS = 500;
 const POLLS_MAX = 1_000;
+
+/** Every partition of these topics. */
+export function partitionsIn(topics: ReadonlyMap<string, TopicDescription>): TopicPartition[] {
+  return [...topics.values()].flatMap(({ name, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+  );
+}
 
 export class TopicReader {
   readonly #client: KafkaClient;

@@ -2,6 +2,7 @@
  * A profile as a flame graph: what runs on top of what called it, as wide as it took (B. Gregg, "The Flame
  * Graph", CACM 59(6)). One colour per room of the project; names and shares under the mouse.
  */
+import { escaped } from '../kit/results/svg.ts';
 import type { Frame } from './cpu-profile.ts';
 
 const WIDTH = 1_200;
@@ -104,8 +105,4 @@ function colourOf(index: number): string {
 
 function share(us: number, root: Frame): string {
   return `${((us / root.totalUs) * 100).toFixed(1)} %`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

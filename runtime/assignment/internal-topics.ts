@@ -12,7 +12,7 @@ import type { StoreSpec } from '../../stores/state-store.ts';
 import { resolvePartitionCounts } from '../../topology/copartitioning.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import type { StreamsConfig } from '../streams-config.ts';
-import { changelogTopic, repartitionNames, sinksOf, type Topics } from './topic-plan.ts';
+import { changelogTopic, realNames, repartitionNames, sinksOf, type Topics } from './topic-plan.ts';
 
 export interface InternalTopicsContext {
   readonly admin: Admin;
@@ -59,7 +59,7 @@ export function internalTopics(
   sourceCounts: ReadonlyMap<string, number>,
 ): readonly InternalTopic[] {
   const counts = repartitionCounts(topology, sourceCounts);
-  const prefixed = (name: string) => (counts.has(name) ? `${config.applicationId}-${name}` : name);
+  const realName = realNames(config.applicationId, topology);
   const countOf = (name: string) => counts.get(name) ?? sourceCounts.get(name) ?? 0;
   const { replicationFactor } = config;
   const specs: InternalTopic[] = [];
@@ -67,18 +67,17 @@ export function internalTopics(
     // Consumed records are deleted by the engine after the commit; time must not do it before.
     const configs = { 'cleanup.policy': 'delete', 'retention.ms': '-1' };
     specs.push({
-      name: prefixed(name),
+      name: realName(name),
       partitions,
       replicationFactor,
       configs,
       isCountFixed: true,
     });
   }
-  const fromSource = new Set(topology.sourceChangelogs.map(({ storeName }) => storeName));
+  const isLogged = loggedIn(topology);
   for (const { stores, sourceTopics } of topology.subTopologies) {
     const partitions = Math.max(0, ...sourceTopics.map(countOf));
-    for (const store of stores) {
-      if (store.changelog === false || fromSource.has(store.name)) continue;
+    for (const store of stores.filter(isLogged)) {
       const configs = {
         'cleanup.policy': 'compact',
         'delete.retention.ms': String(config.changelogDeleteRetentionMs),
@@ -89,7 +88,7 @@ export function internalTopics(
     }
     if (config.deadLetterSuffix === null) continue;
     for (const topic of sourceTopics) {
-      const name = `${prefixed(topic)}${config.deadLetterSuffix}`;
+      const name = `${realName(topic)}${config.deadLetterSuffix}`;
       const configs = { 'cleanup.policy': 'delete' };
       const partitions = countOf(topic);
       specs.push({ name, partitions, replicationFactor, configs, isCountFixed: false });
@@ -103,22 +102,23 @@ function internalNames(
   topology: BuiltTopology,
   { applicationId, deadLetterSuffix }: StreamsConfig,
 ): readonly string[] {
-  const repartition = repartitionNames(topology);
-  const prefixed = (name: string) => (repartition.has(name) ? `${applicationId}-${name}` : name);
-  const sources = topology.subTopologies.flatMap(({ sourceTopics }) => sourceTopics.map(prefixed));
+  const realName = realNames(applicationId, topology);
+  const { subTopologies } = topology;
+  const sources = subTopologies.flatMap(({ sourceTopics }) => sourceTopics.map(realName));
+  const logged = subTopologies.flatMap(({ stores }) => stores).filter(loggedIn(topology));
   return [
-    ...[...repartition].map(prefixed),
-    ...changelogs(topology).map(({ name }) => changelogTopic(applicationId, name)),
+    ...[...repartitionNames(topology)].map(realName),
+    ...logged.map(({ name }) => changelogTopic(applicationId, name)),
     ...(deadLetterSuffix === null ? [] : sources.map((name) => `${name}${deadLetterSuffix}`)),
   ];
 }
 
-/** Stores with a changelog of their own. */
-function changelogs(topology: BuiltTopology): readonly StoreSpec[] {
-  const fromSource = new Set(topology.sourceChangelogs.map(({ storeName }) => storeName));
-  return topology.subTopologies
-    .flatMap(({ stores }) => stores)
-    .filter(({ name, changelog }) => changelog !== false && !fromSource.has(name));
+type LoggedStore = StoreSpec & { readonly changelog: Exclude<StoreSpec['changelog'], false> };
+
+/** Whether a store of this topology has a changelog of its own. */
+function loggedIn({ sourceChangelogs }: BuiltTopology): (store: StoreSpec) => store is LoggedStore {
+  const fromSource = new Set(sourceChangelogs.map(({ storeName }) => storeName));
+  return (store): store is LoggedStore => store.changelog !== false && !fromSource.has(store.name);
 }
 
 /** By the name that the topology gives; copartitioned topics get equal counts, or TOPOLOGY_INVALID. */

@@ -80,6 +80,15 @@ export function repartitionNames(topology: BuiltTopology): ReadonlySet<string> {
   return names;
 }
 
+/** What Kafka calls the topics that a topology names: its repartition topics have the application's id in front. */
+export function realNames(
+  applicationId: string,
+  topology: BuiltTopology,
+): (name: string) => string {
+  const repartition = repartitionNames(topology);
+  return (name) => (repartition.has(name) ? `${applicationId}-${name}` : name);
+}
+
 export function sinksOf(subTopology: SubTopology): readonly SinkNode[] {
   return subTopology.nodes.filter((node) => node.kind === 'sink');
 }
@@ -90,8 +99,7 @@ export function planTopics(
   topology: BuiltTopology,
   topics: Topics,
 ): TopicPlan {
-  const repartition = repartitionNames(topology);
-  const realName = (name: string) => (repartition.has(name) ? `${applicationId}-${name}` : name);
+  const realName = realNames(applicationId, topology);
   const sourceChangelogs = new Map(
     topology.sourceChangelogs.map(({ storeName, topic }) => [storeName, realName(topic)]),
   );
@@ -120,7 +128,7 @@ export function planTopics(
       bySourceTopic.set(topic, plan);
     }
   }
-  const repartitionTopics = new Set([...repartition].map(realName));
+  const repartitionTopics = new Set([...repartitionNames(topology)].map(realName));
   return { subTopologies, bySourceTopic, topics, repartitionTopics, realName };
 }
 

@@ -7,9 +7,10 @@
  */
 import { isMillraceError } from '../../base/errors.ts';
 import { type KafkaClient, partitionKey, type TopicPartition } from '../../kafka/ports.ts';
-import { changelogTopic, repartitionNames, taskId } from '../../runtime/assignment/topic-plan.ts';
+import { changelogTopic, realNames, taskId } from '../../runtime/assignment/topic-plan.ts';
 import type { BuiltTopology } from '../../topology/sub-topology.ts';
 import type { EngineNode } from '../nodes/engine-node.ts';
+import { partitionsIn } from '../topic-reader.ts';
 import type { World } from '../world/world.ts';
 
 export interface ChangelogLossParts {
@@ -157,15 +158,11 @@ export class ChangelogLoss {
   /** Of one sub-topology, or of all. */
   async #input(subTopologyId?: number): Promise<TopicPartition[]> {
     const { kafka, applicationId, topology } = this.#parts;
-    const repartition = repartitionNames(topology);
     const topics = topology.subTopologies
       .filter(({ id }) => subTopologyId === undefined || id === subTopologyId)
       .flatMap(({ sourceTopics }) => sourceTopics)
-      .map((name) => (repartition.has(name) ? `${applicationId}-${name}` : name));
-    const described = await kafka.admin.describeTopics(topics);
-    return [...described.values()].flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
-    );
+      .map(realNames(applicationId, topology));
+    return partitionsIn(await kafka.admin.describeTopics(topics));
   }
 
   /** The broker may be down, or on its way. A group's members stay for a session, though they are gone. */

@@ -53,6 +53,7 @@ function barOf(result: Result, { median, min, max }: Spread, most: number, y: nu
   ].join('\n');
 }
 
-function escaped(text: string): string {
+/** Text as it may stand in an element. */
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
